@@ -1,0 +1,49 @@
+import type { FilterAction } from './finding.js';
+import type { KeyTier } from './key-store.js';
+
+/** How an attempt at a target ended. A closed vocabulary, used as a metric label. */
+export const ATTEMPT_OUTCOMES = [
+  'success',
+  'caller_fault',
+  'rate_limited',
+  'credential',
+  'timeout',
+  'connect',
+  'invalid_response',
+  'upstream_fault',
+  'cancelled',
+] as const;
+export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
+
+/** `healthy` and `degraded` serve requests; `down` does not. */
+export type DependencyState = 'healthy' | 'degraded' | 'down';
+
+/**
+ * What the rooms report as it happens. Telemetry implements it; nobody else knows how. Names come from configuration
+ * or closed sets, never from a request. Never throws, never blocks.
+ */
+export interface GatewayObserver {
+  keyLookedUp(tier: KeyTier): void;
+  filterActed(filter: string, rule: string, action: FilterAction): void;
+  attemptEnded(provider: string, model: string, outcome: AttemptOutcome, durationMs: number): void;
+  /** The next target is tried because of `outcome` at the one before. */
+  fellBack(model: string, outcome: AttemptOutcome): void;
+  configReloaded(outcome: 'applied' | 'rejected' | 'unchanged'): void;
+  dependencyChanged(name: 'database' | 'redis', state: DependencyState): void;
+}
+
+/** Injection token of the `GatewayObserver`. */
+export const GATEWAY_OBSERVER = Symbol('GatewayObserver');
+/** Injection token of the `Clock`. */
+export const CLOCK = Symbol('Clock');
+/** Injection token of the `KeyStore`. */
+export const KEY_STORE = Symbol('KeyStore');
+
+export const silentObserver: GatewayObserver = {
+  keyLookedUp: () => undefined,
+  filterActed: () => undefined,
+  attemptEnded: () => undefined,
+  fellBack: () => undefined,
+  configReloaded: () => undefined,
+  dependencyChanged: () => undefined,
+};

@@ -1,0 +1,55 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Classification } from '../domain/classification.js';
+import type { Finding } from '../domain/finding.js';
+import type { KeyTier } from '../domain/key-store.js';
+import type { Principal } from '../domain/principal.js';
+import type { ServedBy } from '../domain/target.js';
+import type { TokenUsage } from '../domain/usage.js';
+
+/**
+ * What is known of the request being handled. Made when its headers are in, filled on the way, read by telemetry at
+ * its end. One per request and never shared between two.
+ */
+export interface RequestContext {
+  readonly requestId: string;
+  /** Monotonic milliseconds. */
+  readonly startedAtMs: number;
+  /** Aborted when the client leaves or the gateway gives up: whoever waits for anything waits on this too. */
+  readonly signal: AbortSignal;
+  /** The client's `traceparent` (W3C) where it sent a valid one. */
+  readonly traceparent: string | null;
+  /** `X-Aegis-Project` where it was valid. */
+  readonly project: string | null;
+  /** The level the client asked for with `X-Aegis-Classification`; null where it sent none. */
+  readonly requestedLevel: Classification | null;
+
+  /** Set by the guard. */
+  principal: Principal | null;
+  /** Where the guard found the key. */
+  keyTier: KeyTier | null;
+  /** HMAC of the key, lower-case hex; for the stores only, never logged. */
+  keyHash: string | null;
+
+  /** Facts for the record, each set by whoever learns it first. */
+  requestedModel: string | null;
+  stream: boolean;
+  level: Classification | null;
+  findings: readonly Finding[];
+  served: ServedBy | null;
+  usage: TokenUsage | null;
+  /** Time spent waiting on upstreams, in milliseconds. */
+  upstreamMs: number;
+  /** From the request's start to the first content of the answer, in milliseconds. */
+  firstContentMs: number | null;
+  /** Set where the request failed; the wire code. */
+  errorCode: string | null;
+}
+
+export const requestContextStorage = new AsyncLocalStorage<RequestContext>();
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set by the first hook of every request. */
+    aegis: RequestContext;
+  }
+}
