@@ -1,3 +1,4 @@
+import type {} from 'fastify';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Classification } from '../domain/classification.js';
 import type { Finding } from '../domain/finding.js';
