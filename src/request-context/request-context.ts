@@ -1,5 +1,6 @@
 import type {} from 'fastify';
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { ConfigSnapshot } from '../config/snapshot.js';
 import type { Classification } from '../domain/classification.js';
 import type { Finding } from '../domain/finding.js';
 import type { KeyTier } from '../domain/key-store.js';
@@ -13,6 +14,8 @@ import type { TokenUsage } from '../domain/usage.js';
  */
 export interface RequestContext {
   readonly requestId: string;
+  /** The configuration this request keeps from its first step to its last, whatever is reloaded meanwhile. */
+  readonly snapshot: ConfigSnapshot;
   /** Monotonic milliseconds. */
   readonly startedAtMs: number;
   /** Aborted when the client leaves or the gateway gives up: whoever waits for anything waits on this too. */
