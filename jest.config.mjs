@@ -1,23 +1,44 @@
+import { existsSync, readFileSync } from 'node:fs';
+
 /** One runner for every kind of test; `--selectProjects` picks a kind. */
-const swc = JSON.parse(await (await import('node:fs/promises')).readFile(new URL('.swcrc', import.meta.url), 'utf8'));
-delete swc.$schema;
-delete swc.exclude;
+const { $schema, ...swc } = JSON.parse(readFileSync(new URL('.swcrc', import.meta.url), 'utf8'));
 
 const common = {
   rootDir: '.',
   testEnvironment: 'node',
-  extensionsToTreatAsEsm: [],
   transform: { '^.+\\.[cm]?[tj]s$': ['@swc/jest', { ...swc, swcrc: false, module: { type: 'commonjs' } }] },
   // Nest 12 and a few of its dependencies are ESM only; Jest runs CommonJS.
   transformIgnorePatterns: ['/node_modules/(?!(@nestjs|cookie|file-type|load-esm|lru-cache|yaml|uid|iterare)/)'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  modulePathIgnorePatterns: ['<rootDir>/dist'],
   setupFiles: ['reflect-metadata'],
+};
+
+/** One real PostgreSQL, and a real Redis where one can be had, for all kinds that ask for them. */
+const stores = {
+  globalSetup: '<rootDir>/test/support/global-setup.ts',
+  globalTeardown: '<rootDir>/test/support/global-teardown.ts',
+};
+const hasStores = existsSync(new URL('test/support/global-setup.ts', import.meta.url));
+
+const kinds = {
+  unit: {},
+  contract: {},
+  architecture: {},
+  conformance: {},
+  e2e: hasStores ? stores : {},
+  integration: hasStores ? stores : {},
+  faults: hasStores ? stores : {},
 };
 
 export default {
   testTimeout: 30_000,
-  projects: ['unit', 'contract', 'architecture', 'e2e', 'integration', 'conformance', 'faults'].map((name) => ({
+  reporters: ['default', '<rootDir>/scripts/jest/summary-reporter.mjs'],
+  collectCoverageFrom: ['src/**/*.ts'],
+  coverageProvider: 'v8',
+  projects: Object.entries(kinds).map(([name, extra]) => ({
     ...common,
+    ...extra,
     displayName: name,
     testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
   })),

@@ -1,0 +1,47 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+/**
+ * Names every test that did not run and closes with one plain line of counts. With CI=true a test that did not run
+ * fails the run: a suite that quietly skips itself proves nothing. The one exception is a suite that reads shared
+ * data (`AEGIS_SHARED_DIR`) on a machine that has none.
+ */
+export default class SummaryReporter {
+  #globalConfig;
+  #error;
+
+  constructor(globalConfig) {
+    this.#globalConfig = globalConfig;
+  }
+
+  onRunComplete(_contexts, results) {
+    const { rootDir } = this.#globalConfig;
+    const filtered = Boolean(this.#globalConfig.testNamePattern);
+    const skipped = results.testResults.flatMap(({ testFilePath, testResults, skipped: isFileSkipped }) => {
+      const file = path.relative(rootDir, testFilePath);
+      if (isFileSkipped && testResults.length === 0) return [{ file, name: '(the whole file)' }];
+      return testResults
+        .filter(({ status }) => status === 'pending' || status === 'todo' || status === 'disabled')
+        .map(({ fullName }) => ({ file, name: fullName }));
+    });
+
+    if (skipped.length > 0 && !filtered) {
+      console.log('\nNot run:');
+      for (const { file, name } of skipped) console.log(`  ${file}: ${name}`);
+    }
+    if (process.env.CI === 'true' && !filtered) {
+      const sharedDir = path.resolve(rootDir, process.env.AEGIS_SHARED_DIR ?? '../shared');
+      const excused = (file) =>
+        !existsSync(sharedDir) && readFileSync(path.join(rootDir, file), 'utf8').includes('AEGIS_SHARED_DIR');
+      const unexcused = skipped.filter(({ file }) => !excused(file));
+      if (unexcused.length > 0) this.#error = new Error(`${unexcused.length} tests did not run; CI allows no skip.`);
+    }
+
+    const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
+    console.log(`\n${results.numPassedTests} passed, ${failed} failed, ${skipped.length} skipped`);
+  }
+
+  getLastError() {
+    return this.#error;
+  }
+}
