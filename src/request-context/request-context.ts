@@ -1,5 +1,5 @@
-import type {} from 'fastify';
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type {} from 'fastify';
 import type { ConfigSnapshot } from '../config/snapshot.js';
 import type { Classification } from '../domain/classification.js';
 import type { Finding } from '../domain/finding.js';

@@ -1,0 +1,26 @@
+import { Module } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD } from '@nestjs/core';
+import { ApiKeyGuard } from '../auth/api-key.guard.js';
+import { AuthModule } from '../auth/auth.module.js';
+import { FilterModule } from '../filter/filter.module.js';
+import { RouterModule } from '../router/router.module.js';
+import { TelemetryModule } from '../telemetry/telemetry.module.js';
+import { ChatCompletionsController } from './chat-completions.controller.js';
+import { ChatRequestPipe } from './chat-request.pipe.js';
+import { ModelsController } from './models.controller.js';
+import { OpenAiErrorFilter } from './openai-error.filter.js';
+import { OpenApiController } from './openapi.controller.js';
+import { SseInterceptor } from './sse.interceptor.js';
+
+/** The HTTP surface. Every route passes the guard; every error leaves through the filter. */
+@Module({
+  imports: [AuthModule, FilterModule, RouterModule, TelemetryModule],
+  controllers: [ChatCompletionsController, ModelsController, OpenApiController],
+  providers: [
+    ChatRequestPipe,
+    SseInterceptor,
+    { provide: APP_GUARD, useExisting: ApiKeyGuard },
+    { provide: APP_FILTER, useClass: OpenAiErrorFilter },
+  ],
+})
+export class GatewayModule {}

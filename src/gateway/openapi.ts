@@ -1,0 +1,78 @@
+import { applyDecorators, type INestApplication } from '@nestjs/common';
+import { ApiResponse, DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { ERRORS } from '../domain/errors.js';
+
+type SchemaObject = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[string];
+
+/** Documents the error envelope for each status a route may answer with. */
+export function errorResponses(...statuses: readonly number[]): MethodDecorator {
+  return applyDecorators(
+    ...statuses.map((status) =>
+      ApiResponse({
+        status,
+        description: Object.entries(ERRORS)
+          .filter(([, facts]) => facts.status === status)
+          .map(([code]) => code)
+          .join(', '),
+        content: { 'application/json': { schema: { $ref: '#/components/schemas/ErrorEnvelope' } } },
+      }),
+    ),
+  );
+}
+
+const ERROR_ENVELOPE: SchemaObject = {
+  type: 'object',
+  required: ['error'],
+  properties: {
+    error: {
+      type: 'object',
+      required: ['message', 'type', 'param', 'code', 'request_id'],
+      properties: {
+        message: { type: 'string' },
+        type: { type: 'string' },
+        param: { type: 'string', nullable: true },
+        code: { type: 'string', nullable: true },
+        request_id: { type: 'string' },
+        findings: {
+          type: 'array',
+          items: {
+            type: 'object',
+            required: ['filter', 'rule', 'path'],
+            properties: { filter: { type: 'string' }, rule: { type: 'string' }, path: { type: 'string' } },
+          },
+        },
+      },
+    },
+  },
+};
+
+const CHAT_COMPLETION: SchemaObject = {
+  type: 'object',
+  description: "OpenAI's chat completion; see OpenAI's API reference for every field.",
+  required: ['id', 'object', 'created', 'model', 'choices'],
+  properties: {
+    id: { type: 'string' },
+    object: { type: 'string', enum: ['chat.completion'] },
+    created: { type: 'integer' },
+    model: { type: 'string', description: 'The alias that was asked for.' },
+    choices: { type: 'array', items: { type: 'object' } },
+    usage: { type: 'object' },
+  },
+};
+
+/** The OpenAPI document of everything this process serves on its main listener. */
+export function buildOpenApiDocument(app: INestApplication): OpenAPIObject {
+  const description = new DocumentBuilder()
+    .setTitle('AEGIS')
+    .setDescription('One governed, OpenAI-compatible gateway in front of OpenAI, Anthropic, Azure OpenAI and vLLM.')
+    .setVersion('1')
+    .setOpenAPIVersion('3.0.3')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An AEGIS API key.' })
+    .build();
+  const document = SwaggerModule.createDocument(app, description);
+  document.components = {
+    ...document.components,
+    schemas: { ...document.components?.schemas, ErrorEnvelope: ERROR_ENVELOPE, ChatCompletion: CHAT_COMPLETION },
+  };
+  return document;
+}

@@ -1,0 +1,153 @@
+import { randomUUID } from 'node:crypto';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { hasWellFormedKey, INVALID_KEY_MESSAGE } from '../auth/api-key.js';
+import type { SnapshotService } from '../config/snapshot.service.js';
+import { CLASSIFICATIONS, type Classification, findClassification } from '../domain/classification.js';
+import type { Clock } from '../domain/clock.js';
+import { AegisError } from '../domain/errors.js';
+import type { LifecycleService } from '../lifecycle/lifecycle.service.js';
+import type { Access } from '../request-context/access.decorator.js';
+import { type RequestContext, requestContextStorage } from '../request-context/request-context.js';
+import type { RequestRecorder } from '../telemetry/request.recorder.js';
+import { parseJsonBody } from './json-body.parser.js';
+import { RouteTable } from './route-table.js';
+
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
+const PROJECT = REQUEST_ID;
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+export interface HookDependencies {
+  readonly snapshots: SnapshotService;
+  readonly lifecycle: LifecycleService;
+  readonly recorder: RequestRecorder;
+  readonly clock: Clock;
+}
+
+/**
+ * What happens before Nest sees a request: it gets its context and id, wrong paths and keys that cannot be any are
+ * refused before a byte of the body is read, and its end is recorded, whichever way it comes.
+ */
+export function installRequestHooks(instance: FastifyInstance, dependencies: HookDependencies): void {
+  const { snapshots, lifecycle, recorder, clock } = dependencies;
+  const routes = new RouteTable();
+  instance.decorateRequest('aegis');
+  instance.addHook('onRoute', (route) => routes.add(route));
+
+  instance.addHook('onRequest', (request, reply, done) => {
+    const aborter = new AbortController();
+    const context = createContext(request, dependencies, aborter.signal);
+    request.aegis = context;
+    reply.header('x-request-id', context.requestId);
+
+    recorder.requestStarted();
+    const access = accessOf(request);
+    if (access === 'key') lifecycle.requestStarted();
+    reply.raw.once('close', () => {
+      if (!reply.raw.writableFinished) aborter.abort();
+      if (access === 'key') lifecycle.requestEnded();
+      recorder.record(context, {
+        route: request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown'),
+        method: request.method,
+        status: reply.raw.headersSent ? reply.raw.statusCode : 499,
+        complete: reply.raw.writableFinished,
+        endedAtMs: clock.monotonicMs(),
+      });
+    });
+
+    done(refusalOf(request, access, routes, lifecycle) ?? undefined);
+  });
+
+  // The body is in, and with it the async context it was read in: everything behind this line finds the request's own.
+  instance.addHook('preHandler', (request, _reply, done) => requestContextStorage.run(request.aegis, done));
+
+  instance.removeAllContentTypeParsers();
+  instance.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer', bodyLimit: snapshots.current.gateway.server.bodyLimitBytes },
+    (_request, bytes, done) => {
+      try {
+        done(null, parseJsonBody(bytes as Buffer));
+      } catch (problem) {
+        done(problem as Error);
+      }
+    },
+  );
+}
+
+function accessOf(request: FastifyRequest): Access | undefined {
+  const config: { access?: Access } = request.routeOptions.config;
+  return request.is404 ? undefined : config.access;
+}
+
+function refusalOf(
+  request: FastifyRequest,
+  access: Access | undefined,
+  routes: RouteTable,
+  lifecycle: LifecycleService,
+): AegisError | null {
+  if (request.is404) return wrongPath(request, routes);
+  if (access !== 'key') return null;
+  if (lifecycle.phase === 'refusing' || lifecycle.phase === 'cutting') {
+    return new AegisError('shutting_down', 'This gateway is shutting down. Try again.');
+  }
+  if (!hasWellFormedKey(request.headers)) return new AegisError('invalid_api_key', INVALID_KEY_MESSAGE);
+  return wrongHeader(request);
+}
+
+function wrongPath(request: FastifyRequest, routes: RouteTable): AegisError {
+  const methods = routes.methodsOf(request.url.split('?', 1)[0] ?? '');
+  if (methods.length === 0)
+    return new AegisError('not_found', 'There is no such path. See GET /aegis/v1/openapi.json.');
+  return new AegisError('method_not_allowed', `This path answers to ${methods.join(', ')}.`);
+}
+
+function wrongHeader(request: FastifyRequest): AegisError | null {
+  const level = request.headers['x-aegis-classification'];
+  if (level !== undefined && findClassification(String(level)) === undefined) {
+    const message = `X-Aegis-Classification must be one of ${CLASSIFICATIONS.join(', ')}.`;
+    return new AegisError('invalid_request', message, { param: 'X-Aegis-Classification' });
+  }
+  const project = request.headers['x-aegis-project'];
+  if (project !== undefined && !PROJECT.test(String(project))) {
+    const message = 'X-Aegis-Project must be 1 to 64 letters, digits, dots, dashes or underscores.';
+    return new AegisError('invalid_request', message, { param: 'X-Aegis-Project' });
+  }
+  return null;
+}
+
+function createContext(
+  request: FastifyRequest,
+  { snapshots, clock }: HookDependencies,
+  signal: AbortSignal,
+): RequestContext {
+  const { headers } = request;
+  return {
+    requestId: findMatch(headers['x-request-id'], REQUEST_ID) ?? randomUUID(),
+    snapshot: snapshots.current,
+    startedAtMs: clock.monotonicMs(),
+    signal,
+    traceparent: findMatch(headers.traceparent, TRACEPARENT),
+    project: findMatch(headers['x-aegis-project'], PROJECT),
+    requestedLevel: findLevel(headers['x-aegis-classification']),
+    principal: null,
+    keyTier: null,
+    keyHash: null,
+    requestedModel: null,
+    stream: false,
+    level: null,
+    findings: [],
+    served: null,
+    usage: null,
+    upstreamMs: 0,
+    firstContentMs: null,
+    errorCode: null,
+  };
+}
+
+function findMatch(header: string | string[] | undefined, pattern: RegExp): string | null {
+  return typeof header === 'string' && pattern.test(header) ? header : null;
+}
+
+function findLevel(header: string | string[] | undefined): Classification | null {
+  return typeof header === 'string' ? (findClassification(header) ?? null) : null;
+}

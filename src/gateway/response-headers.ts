@@ -1,0 +1,33 @@
+import type { AegisError } from '../domain/errors.js';
+import type { RequestContext } from '../request-context/request-context.js';
+
+/** Longest pause a client is told to make, in seconds. */
+const MAX_RETRY_AFTER_SECONDS = 60;
+const DEFAULT_RETRY_AFTER_SECONDS = 1;
+
+/** What HTTP lets stand in a header; anything else is percent-encoded as UTF-8. */
+export function toHeaderValue(text: string): string {
+  return /^[\x21-\x7e]*$/.test(text) ? text : encodeURIComponent(text);
+}
+
+/** Facts about who answered and at which level, on every answer that knows them. */
+export function answerHeaders(context: RequestContext): Record<string, string> {
+  const headers: Record<string, string> = { 'x-request-id': context.requestId };
+  if (context.level) headers['x-aegis-classification'] = context.level;
+  if (context.served) {
+    headers['x-aegis-provider'] = toHeaderValue(context.served.provider);
+    headers['x-aegis-model'] = toHeaderValue(context.served.model);
+    headers['x-aegis-attempts'] = String(context.served.attempts);
+  }
+  return headers;
+}
+
+export function errorHeaders(error: AegisError): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (error.status === 429 || error.status === 503) {
+    const seconds = Math.ceil((error.retryAfterMs ?? 0) / 1000) || DEFAULT_RETRY_AFTER_SECONDS;
+    headers['retry-after'] = String(Math.min(seconds, MAX_RETRY_AFTER_SECONDS));
+  }
+  if (!error.retryable) headers['x-should-retry'] = 'false';
+  return headers;
+}

@@ -1,0 +1,104 @@
+import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { mergeMap, Observable, of } from 'rxjs';
+import type { ChatAnswer, CompletionAnswer, StreamAnswer } from '../domain/chat-answer.js';
+import { AegisError, toAegisError } from '../domain/errors.js';
+import { LifecycleService } from '../lifecycle/lifecycle.service.js';
+import { RequestRecorder } from '../telemetry/request.recorder.js';
+import { answerHeaders } from './response-headers.js';
+
+/** A client that reads nothing for this long loses its stream. */
+const CLIENT_STALL_MS = 60_000;
+
+/**
+ * Writes answers: a completion as JSON, a stream as server-sent events straight to the socket. One write per read of
+ * the upstream; while the client is slow the upstream is paused; when it leaves, the upstream call is aborted.
+ */
+@Injectable()
+export class SseInterceptor implements NestInterceptor<ChatAnswer, undefined> {
+  constructor(
+    private readonly lifecycle: LifecycleService,
+    private readonly recorder: RequestRecorder,
+  ) {}
+
+  intercept(execution: ExecutionContext, next: CallHandler<ChatAnswer>): Observable<undefined> {
+    const http = execution.switchToHttp();
+    const request = http.getRequest<FastifyRequest>();
+    const reply = http.getResponse<FastifyReply>();
+    return next
+      .handle()
+      .pipe(
+        mergeMap((answer) =>
+          answer.kind === 'completion'
+            ? this.sendCompletion(request, reply, answer)
+            : this.writeStream(request, reply, answer),
+        ),
+      );
+  }
+
+  private sendCompletion(request: FastifyRequest, reply: FastifyReply, answer: CompletionAnswer): Observable<undefined> {
+    void reply.status(200).headers(answerHeaders(request.aegis)).send(answer.completion);
+    return of(undefined);
+  }
+
+  private writeStream(request: FastifyRequest, reply: FastifyReply, answer: StreamAnswer): Observable<undefined> {
+    return new Observable((subscriber) => {
+      const context = request.aegis;
+      const socket = reply.raw;
+      reply.hijack();
+      socket.writeHead(200, {
+        ...(reply.getHeaders() as Record<string, string>),
+        ...answerHeaders(context),
+        'content-type': 'text/event-stream; charset=utf-8',
+        'cache-control': 'no-cache, no-transform',
+        connection: 'keep-alive',
+        // Proxies in front (nginx and its kin) would otherwise hold events back.
+        'x-accel-buffering': 'no',
+      });
+      this.recorder.streamOpened();
+
+      let stallTimer: NodeJS.Timeout | undefined;
+      const fail = (error: AegisError): void => {
+        context.errorCode = error.wireCode ?? error.code;
+        // The error event, then a connection cut without the end of the body: nobody can take this for a whole answer.
+        socket.write(`data: ${JSON.stringify(error.toEnvelope(context.requestId))}\n\n`, () => socket.destroy());
+      };
+      const onDrain = (): void => {
+        clearTimeout(stallTimer);
+        answer.flow.resume();
+      };
+      const onStall = (): void => {
+        context.errorCode = 'client_closed_request';
+        socket.destroy();
+      };
+      const onCut = (): void => {
+        chunks.unsubscribe();
+        fail(new AegisError('shutting_down', 'This gateway had to shut down before the answer was complete.'));
+      };
+
+      const chunks = answer.chunks.subscribe({
+        next: (batch) => {
+          let text = '';
+          for (const chunk of batch) text += `data: ${chunk}\n\n`;
+          if (text === '' || socket.write(text)) return;
+          answer.flow.pause();
+          clearTimeout(stallTimer);
+          stallTimer = setTimeout(onStall, CLIENT_STALL_MS);
+          socket.once('drain', onDrain);
+        },
+        error: (thrown: unknown) => fail(toAegisError(thrown)),
+        complete: () => socket.end('data: [DONE]\n\n'),
+      });
+      this.lifecycle.cutSignal.addEventListener('abort', onCut, { once: true });
+
+      socket.once('close', () => {
+        clearTimeout(stallTimer);
+        this.lifecycle.cutSignal.removeEventListener('abort', onCut);
+        chunks.unsubscribe();
+        this.recorder.streamClosed();
+        subscriber.next(undefined);
+        subscriber.complete();
+      });
+    });
+  }
+}

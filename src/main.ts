@@ -1,0 +1,51 @@
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { startGateway } from './bootstrap.js';
+import { ConfigError } from './config/config.error.js';
+
+/**
+ * Runs the gateway until it is told to stop: SIGTERM and SIGINT drain and exit 0, a second one exits at once. Exits 1
+ * where it cannot start, saying everything that is wrong with the configuration.
+ */
+export async function serve(): Promise<void> {
+  try {
+    const gateway = await startGateway();
+    gateway.logger.pino.info({ url: gateway.url, metricsUrl: gateway.metricsUrl }, 'gateway is listening');
+    let signalled = false;
+    const stop = (signal: NodeJS.Signals): void => {
+      if (signalled) process.exit(1);
+      signalled = true;
+      gateway.logger.pino.info({ signal }, 'shutting down');
+      gateway.shutDown().then(
+        () => process.exit(0),
+        (problem: unknown) => {
+          gateway.logger.pino.error({ error: problem }, 'shutdown failed');
+          process.exit(1);
+        },
+      );
+    };
+    process.on('SIGTERM', stop);
+    process.on('SIGINT', stop);
+    // A fault that no request owns. The others go on being served; the log says what to mend.
+    process.on('unhandledRejection', (problem) => gateway.logger.pino.error({ error: problem }, 'unhandled rejection'));
+    process.on('uncaughtException', (problem) => gateway.logger.pino.error({ error: problem }, 'uncaught exception'));
+  } catch (problem) {
+    process.stderr.write(`${describeStartFailure(problem)}\n`);
+    process.exit(1);
+  }
+}
+
+function describeStartFailure(problem: unknown): string {
+  if (problem instanceof ConfigError) return problem.message;
+  if (isPortTaken(problem)) {
+    return `Port ${problem.port} is in use. Set GATEWAY_PORT (or METRICS_PORT) to a free one, or stop what listens there.`;
+  }
+  return problem instanceof Error ? (problem.stack ?? problem.message) : String(problem);
+}
+
+function isPortTaken(problem: unknown): problem is Error & { port: number } {
+  return problem instanceof Error && 'code' in problem && problem.code === 'EADDRINUSE' && 'port' in problem;
+}
+
+const entry = process.argv[1];
+if (entry !== undefined && realpathSync(entry) === fileURLToPath(import.meta.url)) await serve();

@@ -1,0 +1,49 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Counter, Gauge, Histogram } from 'prom-client';
+import type { FilterAction } from '../domain/finding.js';
+import type { KeyTier } from '../domain/key-store.js';
+import type { AttemptOutcome, DependencyState, GatewayObserver } from '../domain/observer.js';
+import { metricToken } from './metrics.js';
+
+const DEPENDENCY_STATES: readonly DependencyState[] = ['healthy', 'degraded', 'down'];
+
+/** What the rooms report, as Prometheus metrics. */
+@Injectable()
+export class MetricsObserver implements GatewayObserver {
+  constructor(
+    @Inject(metricToken('keyLookups')) private readonly keyLookups: Counter,
+    @Inject(metricToken('filterActions')) private readonly filterActions: Counter,
+    @Inject(metricToken('attempts')) private readonly attempts: Counter,
+    @Inject(metricToken('attemptDuration')) private readonly attemptDuration: Histogram,
+    @Inject(metricToken('fallbacks')) private readonly fallbacks: Counter,
+    @Inject(metricToken('configReloads')) private readonly configReloads: Counter,
+    @Inject(metricToken('dependencyState')) private readonly dependencyState: Gauge,
+  ) {}
+
+  keyLookedUp(tier: KeyTier): void {
+    this.keyLookups.inc({ tier });
+  }
+
+  filterActed(filter: string, rule: string, action: FilterAction): void {
+    this.filterActions.inc({ filter, rule, action: typeof action === 'string' ? action : 'raise_to' });
+  }
+
+  attemptEnded(provider: string, model: string, outcome: AttemptOutcome, durationMs: number): void {
+    this.attempts.inc({ provider, model, outcome });
+    this.attemptDuration.observe({ provider, model }, durationMs / 1000);
+  }
+
+  fellBack(model: string, outcome: AttemptOutcome): void {
+    this.fallbacks.inc({ model, outcome });
+  }
+
+  configReloaded(outcome: 'applied' | 'rejected' | 'unchanged'): void {
+    this.configReloads.inc({ outcome });
+  }
+
+  dependencyChanged(name: 'database' | 'redis', state: DependencyState): void {
+    for (const each of DEPENDENCY_STATES) {
+      this.dependencyState.set({ dependency: name, state: each }, each === state ? 1 : 0);
+    }
+  }
+}
