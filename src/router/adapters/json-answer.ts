@@ -1,0 +1,34 @@
+import { isObject } from '../../domain/json.js';
+import { UpstreamError } from '../../domain/upstream-error.js';
+
+/** An answer that is none. `detail` is for the log, never for the client. */
+export function invalidAnswer(detail: string): UpstreamError {
+  return new UpstreamError('invalid', 'The provider sent an answer that AEGIS cannot read.', { status: null, detail });
+}
+
+/** A stream that ended before its answer did. */
+export function truncatedAnswer(detail: string): UpstreamError {
+  return new UpstreamError('invalid', "The provider's answer ended before it was complete.", { status: null, detail });
+}
+
+/** Parses the JSON object an upstream sent. Throws `UpstreamError` `invalid` where it is none. */
+export function parseAnswerObject(text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw invalidAnswer(`${text.length} characters that are no JSON`);
+  }
+  if (!isObject(value)) throw invalidAnswer('JSON that is no object');
+  return value;
+}
+
+/** The value where it is a text with something in it. */
+export function findText(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** A count as providers send it; 0 where it is missing or no count. */
+export function readCount(value: unknown): number {
+  return typeof value === 'number' && Number.isFinite(value) && value > 0 ? Math.round(value) : 0;
+}

@@ -1,0 +1,66 @@
+import type { ChatChoice, ChatCompletion } from '../../domain/chat.js';
+import { isObject } from '../../domain/json.js';
+import type { AnswerContext, ParsedCompletion } from '../../domain/provider-adapter.js';
+import { findText, invalidAnswer, parseAnswerObject } from './json-answer.js';
+import { isInBandError, readInBandError } from './openai-error.js';
+import { argumentsText, readFinishReason, repairEnvelope, repairLogprobs, repairTexts } from './openai-repair.js';
+import { repairUsage, toTokenUsage } from './usage-reading.js';
+
+/** A whole OpenAI-format answer, brought to OpenAI's published schema. Unknown fields are kept. */
+export function parseOpenAiCompletion(body: Buffer, context: AnswerContext): ParsedCompletion {
+  const answer = parseAnswerObject(body.toString('utf8'));
+  if (isInBandError(answer)) throw readInBandError(answer);
+  if (!Array.isArray(answer.choices) || answer.choices.length === 0) throw invalidAnswer('an answer without choices');
+
+  repairEnvelope(answer);
+  const usage = isObject(answer.usage) ? repairUsage(answer.usage) : undefined;
+  if (usage === undefined) delete answer.usage;
+  const completion: ChatCompletion = Object.assign(answer, {
+    id: findText(answer.id) ?? `chatcmpl-${context.requestId}`,
+    object: 'chat.completion' as const,
+    created: Number.isInteger(answer.created) && answer.created !== 0 ? Number(answer.created) : context.createdSeconds,
+    model: context.requestedModel,
+    choices: answer.choices.map((choice: unknown, position) => repairChoice(choice, position, context)),
+  });
+  return { completion, usage: usage ? toTokenUsage(usage) : null };
+}
+
+function repairChoice(choice: unknown, position: number, context: AnswerContext): ChatChoice {
+  if (!isObject(choice)) throw invalidAnswer('a choice that is no object');
+  repairLogprobs(choice);
+  const message = repairMessage(isObject(choice.message) ? choice.message : {}, context);
+  const finishReason = readFinishReason(choice.finish_reason);
+  return Object.assign(choice, {
+    index: Number.isInteger(choice.index) ? Number(choice.index) : position,
+    message,
+    finish_reason: finishReason ?? (message.tool_calls ? ('tool_calls' as const) : ('stop' as const)),
+    logprobs: choice.logprobs ?? null,
+  });
+}
+
+function repairMessage(message: Record<string, unknown>, context: AnswerContext): ChatChoice['message'] {
+  repairTexts(message);
+  if (message.reasoning_content === null) delete message.reasoning_content;
+  if (Array.isArray(message.tool_calls)) {
+    message.tool_calls.forEach((call: unknown, position) => {
+      if (isObject(call)) repairToolCall(call, `call_${context.requestId}_${position}`);
+    });
+  }
+  return Object.assign(message, {
+    role: 'assistant' as const,
+    content: typeof message.content === 'string' ? message.content : null,
+    refusal: findText(message.refusal) ?? null,
+  });
+}
+
+function repairToolCall(call: Record<string, unknown>, spareId: string): void {
+  call.id = findText(call.id) ?? spareId;
+  if (call.type === 'custom') return;
+  call.type = 'function';
+  const called = isObject(call.function) ? call.function : {};
+  call.function = {
+    ...called,
+    name: findText(called.name) ?? '',
+    arguments: argumentsText(called.arguments) || '{}',
+  };
+}

@@ -1,0 +1,199 @@
+import type { ChatUsage } from '../../domain/chat.js';
+import { isObject } from '../../domain/json.js';
+import type { AnswerContext, ServerSentEvent, StreamTranslator } from '../../domain/provider-adapter.js';
+import type { TokenUsage } from '../../domain/usage.js';
+import { findText, invalidAnswer, parseAnswerObject, truncatedAnswer } from './json-answer.js';
+import { isInBandError, readInBandError } from './openai-error.js';
+import { repairEnvelope } from './openai-repair.js';
+import { StreamedChoice } from './openai-stream-choice.js';
+import { repairUsage, toTokenUsage } from './usage-reading.js';
+
+const OBJECT = 'chat.completion.chunk';
+const MODEL_KEY = '"model"';
+
+/**
+ * Relays an OpenAI-format stream. A chunk that needs no repair keeps its text but for the model's name; every other
+ * one is rebuilt. Finishes and usage are held back until the provider says that the answer is complete.
+ */
+export class OpenAiStream implements StreamTranslator {
+  finished = false;
+  usage: TokenUsage | null = null;
+  private readonly choices = new Map<number, StreamedChoice>();
+  private readonly modelText: string;
+  /** Azure's first chunk tells of the prompt's filters and has no id yet: it waits for the next one's. */
+  private waiting: Record<string, unknown>[] = [];
+  private readonly envelope: Record<string, unknown> = {};
+  private id: string | null = null;
+  private created: number | null = null;
+  private clientUsage: ChatUsage | null = null;
+  /** What else stood in the chunk that carried the usage. */
+  private usageFields: Record<string, unknown> = {};
+
+  constructor(private readonly context: AnswerContext) {
+    this.modelText = JSON.stringify(context.requestedModel);
+  }
+
+  get hasContent(): boolean {
+    for (const choice of this.choices.values()) if (choice.hasContent) return true;
+    return false;
+  }
+
+  push(event: ServerSentEvent): readonly string[] {
+    if (this.finished) return [];
+    const text = event.data;
+    if (text.trim() === '[DONE]') {
+      if (this.choices.size === 0) throw truncatedAnswer('[DONE] before any choice');
+      return this.complete();
+    }
+    if (text.trim() === '') return [];
+    const chunk = parseAnswerObject(text);
+    if (isInBandError(chunk)) throw readInBandError(chunk);
+    if (event.type === 'error') throw readInBandError({ error: chunk });
+    if (!Array.isArray(chunk.choices)) {
+      if (!isObject(chunk.usage) && chunk.choices !== null) {
+        // Heartbeats and metadata of some servers come as events with a name of their own.
+        if (event.type !== '' && event.type !== 'message') return [];
+        throw invalidAnswer('an event that is no chunk');
+      }
+      chunk.choices = [];
+    }
+    return this.relay(text, chunk, chunk.choices as unknown[]);
+  }
+
+  end(): readonly string[] {
+    if (this.finished) return [];
+    const choices = [...this.choices.values()];
+    if (choices.length === 0) throw truncatedAnswer('no choice came');
+    if (!choices.every((choice) => choice.isFinished)) throw truncatedAnswer('no [DONE] and a choice without a finish');
+    return this.complete();
+  }
+
+  private relay(text: string, chunk: Record<string, unknown>, choices: unknown[]): readonly string[] {
+    const cameEmpty = choices.length === 0;
+    const carriesUsage = this.takeUsage(chunk, cameEmpty);
+    let changed = carriesUsage;
+    const kept = choices.filter((choice, position) => {
+      if (!isObject(choice)) throw invalidAnswer('a choice that is no object');
+      const outcome = this.choiceOf(choice, position).take(choice);
+      changed = outcome.changed || changed;
+      return outcome.kept;
+    });
+    if (kept.length !== choices.length) {
+      chunk.choices = kept;
+      changed = true;
+    }
+    if (cameEmpty && !carriesUsage && this.id === null && findText(chunk.id) === undefined) {
+      this.waiting.push(chunk);
+      return [];
+    }
+    changed = this.repairHeader(chunk) || changed;
+    const released = this.releaseWaiting();
+    // Nothing is left of a chunk that only carried what is held back.
+    if (kept.length === 0 && (!cameEmpty || carriesUsage)) return released;
+    released.push(changed ? this.rebuild(chunk) : this.renameModel(text, chunk));
+    return released;
+  }
+
+  private takeUsage(chunk: Record<string, unknown>, cameEmpty: boolean): boolean {
+    if (!isObject(chunk.usage)) {
+      if (chunk.usage === undefined || chunk.usage === null) return false;
+      delete chunk.usage;
+      return true;
+    }
+    // Each count is the total so far: the last one holds, none is added to another.
+    this.clientUsage = repairUsage(chunk.usage);
+    this.usage = toTokenUsage(this.clientUsage);
+    delete chunk.usage;
+    if (cameEmpty) this.usageFields = chunk;
+    return true;
+  }
+
+  private choiceOf(choice: Record<string, unknown>, position: number): StreamedChoice {
+    const index = Number.isInteger(choice.index) ? Number(choice.index) : position;
+    let streamed = this.choices.get(index);
+    if (!streamed) {
+      streamed = new StreamedChoice(index, this.context.requestId);
+      this.choices.set(index, streamed);
+    }
+    return streamed;
+  }
+
+  private repairHeader(chunk: Record<string, unknown>): boolean {
+    let changed = repairEnvelope(chunk);
+    const id = findText(chunk.id);
+    this.id ??= id ?? `chatcmpl-${this.context.requestId}`;
+    if (id === undefined) {
+      chunk.id = this.id;
+      changed = true;
+    }
+    const created = Number.isInteger(chunk.created) && chunk.created !== 0 ? Number(chunk.created) : null;
+    this.created ??= created ?? this.context.createdSeconds;
+    if (created === null) {
+      chunk.created = this.created;
+      changed = true;
+    }
+    if (chunk.object !== OBJECT) {
+      chunk.object = OBJECT;
+      changed = true;
+    }
+    const { system_fingerprint: fingerprint, service_tier: tier } = chunk;
+    if (fingerprint !== undefined) this.envelope.system_fingerprint = fingerprint;
+    if (tier !== undefined) this.envelope.service_tier = tier;
+    return changed;
+  }
+
+  private releaseWaiting(): string[] {
+    const texts = this.waiting.map((chunk) => {
+      this.repairHeader(chunk);
+      return this.rebuild(chunk);
+    });
+    this.waiting = [];
+    return texts;
+  }
+
+  private rebuild(chunk: Record<string, unknown>): string {
+    chunk.model = this.context.requestedModel;
+    return JSON.stringify(chunk);
+  }
+
+  /**
+   * The same text with another model. Quotes inside a JSON string are escaped, so `"model":` stands for a key; where it
+   * stands more than once, or is written otherwise, the chunk is rebuilt.
+   */
+  private renameModel(text: string, chunk: Record<string, unknown>): string {
+    const key = text.indexOf(MODEL_KEY);
+    if (typeof chunk.model !== 'string' || key === -1 || text.indexOf(MODEL_KEY, key + 1) !== -1) {
+      return this.rebuild(chunk);
+    }
+    let start = key + MODEL_KEY.length;
+    while (text[start] === ' ' || text[start] === ':') start++;
+    const model = JSON.stringify(chunk.model);
+    if (!text.startsWith(model, start)) return this.rebuild(chunk);
+    return text.slice(0, start) + this.modelText + text.slice(start + model.length);
+  }
+
+  /** Every choice's finish, then the usage chunk the client asked for. */
+  private complete(): string[] {
+    this.finished = true;
+    const texts = this.releaseWaiting();
+    const indexes = [...this.choices.keys()].sort((first, second) => first - second);
+    for (const index of indexes) {
+      for (const choice of this.choices.get(index)?.end() ?? []) texts.push(this.closing({ choices: [choice] }));
+    }
+    if (this.context.includeUsage && this.clientUsage) {
+      texts.push(this.closing({ ...this.usageFields, choices: [], usage: this.clientUsage }));
+    }
+    return texts;
+  }
+
+  private closing(fields: Record<string, unknown>): string {
+    return JSON.stringify({
+      ...this.envelope,
+      ...fields,
+      id: this.id ?? `chatcmpl-${this.context.requestId}`,
+      object: OBJECT,
+      created: this.created ?? this.context.createdSeconds,
+      model: this.context.requestedModel,
+    });
+  }
+}
