@@ -1,0 +1,52 @@
+import { type LookupAddress, type LookupOptions, lookup as systemLookup } from 'node:dns';
+import type { LookupFunction } from 'node:net';
+
+/** How long an address is kept: short enough to follow a provider that moves. */
+const KEEP_MS = 10_000;
+
+type Waiter = Parameters<LookupFunction>[2];
+
+/**
+ * Name resolution that asks the system once for all who wait for the same name. The system's resolver holds one of
+ * the process's few worker threads for as long as it takes; without this, a slow name server would stall file and
+ * crypto work too. Failures are not kept.
+ */
+export function createLookup(
+  resolve: typeof systemLookup = systemLookup,
+  nowMs: () => number = () => performance.now(),
+): LookupFunction {
+  const known = new Map<string, { readonly addresses: LookupAddress[]; readonly untilMs: number }>();
+  const waiting = new Map<string, { all: boolean; answer: Waiter }[]>();
+
+  return (hostname: string, options: LookupOptions, answer: Waiter): void => {
+    const key = `${hostname} ${String(options.family ?? 0)} ${options.hints ?? 0}`;
+    const all = options.all === true;
+    const kept = known.get(key);
+    if (kept && kept.untilMs > nowMs()) {
+      process.nextTick(reply, answer, all, kept.addresses);
+      return;
+    }
+    const others = waiting.get(key);
+    if (others) {
+      others.push({ all, answer });
+      return;
+    }
+    const waiters = [{ all, answer }];
+    waiting.set(key, waiters);
+    resolve(hostname, { ...options, all: true }, (error, addresses) => {
+      waiting.delete(key);
+      if (error) {
+        known.delete(key);
+        for (const waiter of waiters) waiter.answer(error, waiter.all ? [] : '');
+        return;
+      }
+      known.set(key, { addresses, untilMs: nowMs() + KEEP_MS });
+      for (const waiter of waiters) reply(waiter.answer, waiter.all, addresses);
+    });
+  };
+}
+
+function reply(answer: Waiter, all: boolean, addresses: LookupAddress[]): void {
+  if (all) answer(null, addresses);
+  else answer(null, addresses[0]?.address ?? '', addresses[0]?.family);
+}

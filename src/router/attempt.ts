@@ -1,0 +1,197 @@
+import type { AegisError } from '../domain/errors.js';
+import type {
+  AnswerContext,
+  ParsedCompletion,
+  ProviderAdapter,
+  UpstreamHeaders,
+  UpstreamRequest,
+} from '../domain/provider-adapter.js';
+import { UpstreamError } from '../domain/upstream-error.js';
+import type { TokenUsage } from '../domain/usage.js';
+import type { UpstreamClient } from './upstream.client.js';
+import type { CallLimits, UpstreamCall, UpstreamReader } from './upstream-call.js';
+import { invalidAnswerError, UpstreamConnectError } from './upstream-failures.js';
+
+/** As much of a refusal as is read; every provider's fits many times over. */
+const MAX_REFUSAL_BYTES = 64 * 1024;
+
+export interface AttemptLimits extends CallLimits {
+  /** Until the first content of a stream, in milliseconds from the attempt's start. */
+  readonly firstContentMs: number;
+  readonly maxAnswerBytes: number;
+  readonly maxEventBytes: number;
+}
+
+/** One try at one target, all of it decided beforehand. */
+export interface AttemptPlan {
+  readonly adapter: ProviderAdapter;
+  readonly request: UpstreamRequest;
+  readonly context: AnswerContext;
+  readonly limits: AttemptLimits;
+  /** Called once, as the first content of the answer comes. */
+  readonly onFirstContent: () => void;
+  /** Called once, when the upstream is done with; `error` is null where the answer is whole. */
+  readonly onEnd: (error: AegisError | null, usage: TokenUsage | null) => void;
+}
+
+/**
+ * One try at one target: reads the upstream's answer up to what the client can be given. `answer` is rejected with an
+ * `UpstreamError`, or with the reason given to `cancel`.
+ */
+export abstract class Attempt<Answer> implements UpstreamReader {
+  readonly answer: Promise<Answer>;
+  protected settle!: (answer: Answer) => void;
+  protected call: UpstreamCall | null = null;
+  private refuse!: (error: AegisError) => void;
+  private refusal: { readonly status: number; readonly headers: UpstreamHeaders; readonly body: BoundedBody } | null =
+    null;
+  private over = false;
+
+  constructor(protected readonly plan: AttemptPlan) {
+    this.answer = new Promise((resolve, reject) => {
+      this.settle = resolve;
+      this.refuse = reject;
+    });
+  }
+
+  start(client: UpstreamClient): this {
+    try {
+      this.call = client.send(this.plan.adapter, this.plan.request, this.plan.limits, this);
+    } catch (thrown) {
+      this.end(new UpstreamConnectError(thrown));
+    }
+    return this;
+  }
+
+  /** Ends the attempt without blame for its target. Harmless where it is over. */
+  cancel(reason: AegisError): void {
+    this.end(reason);
+  }
+
+  onHeaders(status: number, headers: UpstreamHeaders): void {
+    if (status >= 300 && status < 400) {
+      // Following it would hand the prompt and the credential to an address nobody configured.
+      this.end(invalidAnswerError('redirected the request, which AEGIS never follows', status));
+    } else if (status < 200 || status > 299) {
+      this.refusal = { status, headers, body: new BoundedBody(MAX_REFUSAL_BYTES) };
+    } else if (isCompressed(headers)) {
+      this.end(invalidAnswerError('compressed its answer although AEGIS asked it not to', status));
+    }
+  }
+
+  onPiece(bytes: Buffer): void {
+    if (this.over) return;
+    if (!this.refusal) this.readPiece(bytes);
+    else if (!this.refusal.body.add(bytes)) this.takeRefusal();
+  }
+
+  onEnd(): void {
+    if (this.over) return;
+    if (this.refusal) this.takeRefusal();
+    else this.readEnd();
+  }
+
+  onError(error: UpstreamError): void {
+    // A status says more than the way the words after it broke off.
+    if (this.refusal) this.takeRefusal();
+    else this.end(error);
+  }
+
+  protected get isOver(): boolean {
+    return this.over;
+  }
+
+  /** The provider's count so far. */
+  protected abstract usage(): TokenUsage | null;
+  protected abstract readPiece(bytes: Buffer): void;
+  protected abstract readEnd(): void;
+
+  /** Called once, as the attempt ends. */
+  protected release(_error: AegisError | null): void {
+    // A whole answer holds nothing; a stream does.
+  }
+
+  protected end(error: AegisError | null): void {
+    if (this.over) return;
+    this.over = true;
+    if (error) this.call?.abort();
+    else this.call?.drain();
+    this.plan.onEnd(error, this.usage());
+    this.release(error);
+    if (error) this.refuse(error);
+  }
+
+  /** For whatever an adapter throws: an answer that it cannot make sense of is the upstream's fault. */
+  protected endAs(thrown: unknown): void {
+    this.end(
+      thrown instanceof UpstreamError
+        ? thrown
+        : invalidAnswerError('answered with something that is no answer', null, thrown),
+    );
+  }
+
+  private takeRefusal(): void {
+    if (!this.refusal) return;
+    const { status, headers, body } = this.refusal;
+    const error = this.plan.adapter.parseError(status, headers, isCompressed(headers) ? Buffer.alloc(0) : body.bytes());
+    this.end(error);
+  }
+}
+
+/** A whole answer in one JSON object. */
+export class CompletionAttempt extends Attempt<ParsedCompletion> {
+  private readonly body: BoundedBody;
+  private parsed: ParsedCompletion | null = null;
+
+  constructor(plan: AttemptPlan) {
+    super(plan);
+    this.body = new BoundedBody(plan.limits.maxAnswerBytes);
+  }
+
+  protected override readPiece(bytes: Buffer): void {
+    if (!this.body.add(bytes))
+      this.end(invalidAnswerError(`answered with more than ${this.plan.limits.maxAnswerBytes} bytes`));
+  }
+
+  protected override readEnd(): void {
+    try {
+      this.parsed = this.plan.adapter.parseCompletion(this.body.bytes(), this.plan.context);
+    } catch (thrown) {
+      this.endAs(thrown);
+      return;
+    }
+    this.plan.onFirstContent();
+    this.end(null);
+    this.settle(this.parsed);
+  }
+
+  protected override usage(): TokenUsage | null {
+    return this.parsed?.usage ?? null;
+  }
+}
+
+/** A body read whole, up to a limit. */
+class BoundedBody {
+  private readonly pieces: Buffer[] = [];
+  private length = 0;
+
+  constructor(private readonly maxBytes: number) {}
+
+  /** False once the limit is passed; what passes it is not kept. */
+  add(bytes: Buffer): boolean {
+    if (this.length + bytes.length > this.maxBytes) return false;
+    this.length += bytes.length;
+    this.pieces.push(bytes);
+    return true;
+  }
+
+  bytes(): Buffer {
+    const [only] = this.pieces;
+    return only && this.pieces.length === 1 ? only : Buffer.concat(this.pieces, this.length);
+  }
+}
+
+function isCompressed(headers: UpstreamHeaders): boolean {
+  const encoding = headers['content-encoding'];
+  return encoding !== undefined && encoding !== '' && encoding !== 'identity';
+}

@@ -1,0 +1,153 @@
+import { Inject, Injectable, Optional } from '@nestjs/common';
+import { Observable } from 'rxjs';
+import type { ConfigSnapshot, ModelRoute } from '../config/snapshot.js';
+import type { ChatAnswer } from '../domain/chat-answer.js';
+import type { Classification } from '../domain/classification.js';
+import type { Clock } from '../domain/clock.js';
+import type { RoutingDecision } from '../domain/decision.js';
+import { AegisError, toAegisError } from '../domain/errors.js';
+import { CLOCK, GATEWAY_OBSERVER, type GatewayObserver, silentObserver } from '../domain/observer.js';
+import { mayUseModel, type Principal } from '../domain/principal.js';
+import type { ScreenedRequest } from '../domain/screened-request.js';
+import type { RequestContext } from '../request-context/request-context.js';
+import { CredentialHealth } from './credential-health.js';
+import { decideTargets, type HealthView, printableName, refusalOf } from './eligibility.js';
+import { FallbackLoop, type LoopParts } from './fallback-loop.js';
+import { ProviderRegistry } from './provider.registry.js';
+import { RANDOM, type Random } from './random.js';
+import { RetryBudget } from './retry-budget.js';
+import { RoutingStrategies } from './strategies/strategies.js';
+import { TargetActivity } from './target-activity.js';
+import { UpstreamClient } from './upstream.client.js';
+
+/** Sends a screened request to a target that is cleared for it. */
+@Injectable()
+export class RouterService {
+  private readonly parts: LoopParts;
+  private readonly health: HealthView;
+  private newestSnapshot: ConfigSnapshot | null = null;
+
+  constructor(
+    private readonly strategies: RoutingStrategies,
+    registry: ProviderRegistry,
+    client: UpstreamClient,
+    activity: TargetActivity,
+    credentials: CredentialHealth,
+    retryBudget: RetryBudget,
+    @Inject(CLOCK) clock: Clock,
+    @Inject(RANDOM) random: Random,
+    @Optional() @Inject(GATEWAY_OBSERVER) observer: GatewayObserver | null = null,
+  ) {
+    this.parts = {
+      registry,
+      client,
+      activity,
+      credentials,
+      retryBudget,
+      clock,
+      random,
+      observer: observer ?? silentObserver,
+    };
+    this.health = {
+      isSaturated: (provider) => activity.isSaturated(provider),
+      isCredentialRefused: (provider) => credentials.isRefused(provider),
+    };
+  }
+
+  /**
+   * Which targets would serve a request for `model` at `level`, and why each other one would not. Calls nobody.
+   * Throws `AegisError` `model_not_found`, or `model_not_allowed` where `principal` (null: not asked) may not use it.
+   */
+  decide(snapshot: ConfigSnapshot, model: string, level: Classification, principal: Principal | null): RoutingDecision {
+    const route = getRoute(snapshot, model, principal);
+    return decideTargets({
+      route,
+      level,
+      pricing: snapshot.pricing,
+      onMissingPricing: snapshot.gateway.cost.onMissingPricing,
+      health: this.health,
+      order: (primaries) => this.strategies.get(route.strategy).order(route.alias, primaries),
+    });
+  }
+
+  /**
+   * One answer, then completion; or an `AegisError`. Nothing happens before it is subscribed to. Unsubscribing before
+   * the answer, or `context.signal` at any time, aborts whatever is under way. A stream's answer comes with its first
+   * content; until then other targets are tried, afterwards never. Fills the context's `served`, `usage`,
+   * `upstreamMs` and `firstContentMs`.
+   */
+  route(request: ScreenedRequest, context: RequestContext): Observable<ChatAnswer> {
+    return new Observable((subscriber) => {
+      let loop: FallbackLoop;
+      try {
+        loop = this.createLoop(request, context);
+      } catch (thrown) {
+        subscriber.error(toAegisError(thrown));
+        return undefined;
+      }
+      // Stays until the request's end: a stream that has begun is aborted by it too.
+      const onAbort = () => loop.cancel(reasonOf(context.signal));
+      if (context.signal.aborted) onAbort();
+      else context.signal.addEventListener('abort', onAbort, { once: true });
+
+      let answered = false;
+      loop.run().then(
+        (answer) => {
+          answered = true;
+          subscriber.next(answer);
+          subscriber.complete();
+        },
+        (thrown: unknown) => subscriber.error(toAegisError(thrown)),
+      );
+      return () => {
+        if (!answered) loop.cancel(clientLeft());
+      };
+    });
+  }
+
+  private createLoop(request: ScreenedRequest, context: RequestContext): FallbackLoop {
+    const { principal, snapshot } = context;
+    if (!principal) throw new Error('A request reached the router without a principal.');
+    this.noticeSnapshot(snapshot);
+    const decision = this.decide(snapshot, request.chat.model, request.level, principal);
+    if (decision.eligible.length === 0) throw refusalOf(decision);
+    return new FallbackLoop(this.parts, request, context, decision);
+  }
+
+  /** The first request after a reload closes the connections to providers that are no longer configured. */
+  private noticeSnapshot(snapshot: ConfigSnapshot): void {
+    if (snapshot === this.newestSnapshot) return;
+    if (this.newestSnapshot && snapshot.loadedAtMs < this.newestSnapshot.loadedAtMs) return;
+    this.newestSnapshot = snapshot;
+    const addresses = [...snapshot.providers.values()].map(({ baseUrl }) => baseUrl);
+    this.parts.client.retainOrigins(
+      new Set(addresses.filter((url) => URL.canParse(url)).map((url) => new URL(url).origin)),
+    );
+  }
+}
+
+function getRoute(snapshot: ConfigSnapshot, model: string, principal: Principal | null): ModelRoute {
+  const route = snapshot.models.get(model);
+  if (!route) {
+    throw new AegisError(
+      'model_not_found',
+      `The model "${printableName(model)}" does not exist. GET /v1/models lists the models this key may use.`,
+      { param: 'model' },
+    );
+  }
+  if (principal && !mayUseModel(principal, model)) {
+    throw new AegisError('model_not_allowed', `This API key may not use the model "${printableName(model)}".`, {
+      param: 'model',
+    });
+  }
+  return route;
+}
+
+function reasonOf(signal: AbortSignal): AegisError {
+  const reason: unknown = signal.reason;
+  return reason instanceof AegisError ? reason : clientLeft();
+}
+
+function clientLeft(): AegisError {
+  return new AegisError('client_closed_request', 'The client left before the answer was complete.');
+}
