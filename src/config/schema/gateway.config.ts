@@ -1,80 +1,204 @@
+import { Choice, Duration, Section, Size, Switch, Text, TextList, Whole } from './setting.js';
+
+const MEBIBYTE = 1024 * 1024;
+const MAX_ATTEMPT_MS = 3_600_000;
+const MAX_CACHE_MS = 86_400_000;
+
 /**
  * `gateway.yaml`. Field names are the file's own in camelCase; durations are milliseconds and sizes bytes once
  * loaded, which their names say.
  */
 export class ServerConfig {
+  @Text({
+    about: 'Address the gateway listens on.',
+    restart: true,
+    pattern: /^\S+$/,
+    mustBe: 'an address or host name',
+  })
   host = '0.0.0.0';
+
+  @Whole({ about: 'Port of the gateway; 0 lets the system choose one.', restart: true, min: 0, max: 65_535 })
   port = 8080;
-  bodyLimitBytes = 20 * 1024 * 1024;
+
+  @Size({ about: 'Largest request body.', restart: true, minBytes: 1024, maxBytes: 1024 * MEBIBYTE })
+  bodyLimitBytes = 20 * MEBIBYTE;
+
+  @Duration({ about: 'How long open requests and streams may finish after SIGTERM.', restart: true, maxMs: 3_600_000 })
   gracefulShutdownMs = 30_000;
+
   /** How long new requests are still served after SIGTERM, while load balancers take notice. */
+  @Duration({ about: 'How long new requests are still served after SIGTERM.', restart: true, maxMs: 3_600_000 })
   shutdownGraceMs = 0;
+
+  @TextList({ about: 'Addresses or CIDR ranges of the proxies in front of the gateway.', restart: true })
   trustedProxies: string[] = [];
+
+  @Whole({ about: 'Processes that serve requests; this version runs one.', restart: true, min: 1, max: 1024 })
   workers = 1;
 }
 
 export class DatabaseConfig {
   /** Empty: embedded PostgreSQL (refused in production). */
+  @Text({
+    about: 'PostgreSQL; empty starts the embedded one, which production refuses.',
+    restart: true,
+    secret: true,
+    pattern: /^$|^postgres(ql)?:\/\/\S+$/,
+    mustBe: 'empty, or a postgres:// address',
+  })
   url = '';
 }
 
 export class RedisConfig {
   /** Empty: in process, one replica. */
+  @Text({
+    about: 'Redis; empty keeps everything in this process, which is right for one replica only.',
+    restart: true,
+    secret: true,
+    pattern: /^$|^rediss?:\/\/\S+$/,
+    mustBe: 'empty, or a redis:// or rediss:// address',
+  })
   url = '';
 }
 
 export class TelemetryConfig {
+  @Text({
+    about: 'Address the metrics listener binds to.',
+    restart: true,
+    pattern: /^\S+$/,
+    mustBe: 'an address or host name',
+  })
   metricsHost = '0.0.0.0';
+
+  @Whole({ about: 'Port of the metrics listener; 0 lets the system choose one.', restart: true, min: 0, max: 65_535 })
   metricsPort = 9090;
+
+  @Choice({
+    about: 'The least severe log lines that are written.',
+    restart: true,
+    choices: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+  })
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent' = 'info';
+
+  @Choice({ about: 'One JSON object a line, or text for people.', restart: true, choices: ['json', 'pretty'] })
   logFormat: 'json' | 'pretty' = 'json';
+
+  /** Empty: no traces are made. */
+  @Text({
+    about: 'OTLP endpoint for traces; this version sends none and warns where it is set.',
+    restart: true,
+    secret: true,
+    pattern: /^$|^https?:\/\/\S+$/,
+    mustBe: 'empty, or an http:// or https:// address',
+  })
+  otlpEndpoint = '';
 }
 
 export class AuthConfig {
   /** At least 32 bytes; empty only in embedded development mode, which makes one. */
+  @Text({ about: 'Secret that API keys are hashed with, at least 32 bytes.', restart: true, secret: true })
   pepper = '';
+
+  @Duration({ about: 'How long a key found is kept in this process.', minMs: 100, maxMs: MAX_CACHE_MS })
   cacheTtlMs = 10_000;
+
+  @Whole({ about: 'Keys kept in this process at most.', restart: true, min: 1, max: 10_000_000 })
   cacheMaxEntries = 10_000;
+
+  @Duration({ about: 'How long a key found is kept in Redis.', minMs: 1_000, maxMs: MAX_CACHE_MS })
   redisTtlMs = 300_000;
+
+  @Duration({ about: 'How long "no such key" is remembered.', maxMs: 3_600_000 })
   negativeTtlMs = 5_000;
+
+  @Duration({ about: 'How long known keys are served while no store answers.', maxMs: MAX_CACHE_MS })
   staleGraceMs = 900_000;
 }
 
-export class RoutingConfig {
-  deadlineMs = 120_000;
-  maxAttempts = 4;
-  connectTimeoutMs = 5_000;
-  firstByteTimeoutMs = 60_000;
-  firstContentTimeoutMs = 60_000;
-  idleTimeoutMs = 30_000;
-  /** Largest upstream JSON answer. */
-  maxAnswerBytes = 32 * 1024 * 1024;
-  /** Largest single stream event. */
-  maxEventBytes = 16 * 1024 * 1024;
+export class LimitsConfig {
+  @Choice({
+    about: 'What limits do while Redis is down: count in this process, refuse, or let through.',
+    choices: ['local', 'closed', 'open'],
+  })
+  onStoreFailure: 'local' | 'closed' | 'open' = 'local';
 }
 
-/** What each rule of the secrets filter does; `rules` overrides by rule id. */
+export class RoutingConfig {
+  @Duration({ about: 'Longest time for a request over all its attempts.', minMs: 100, maxMs: MAX_ATTEMPT_MS })
+  deadlineMs = 120_000;
+
+  @Whole({ about: 'Targets tried for one request at most.', min: 1, max: 32 })
+  maxAttempts = 4;
+
+  @Duration({ about: 'Until an upstream accepts the connection.', minMs: 10, maxMs: MAX_ATTEMPT_MS })
+  connectTimeoutMs = 5_000;
+
+  @Duration({ about: "Until an upstream's response headers.", minMs: 10, maxMs: MAX_ATTEMPT_MS })
+  firstByteTimeoutMs = 60_000;
+
+  @Duration({ about: 'Until the first content of a stream.', minMs: 10, maxMs: MAX_ATTEMPT_MS })
+  firstContentTimeoutMs = 60_000;
+
+  @Duration({ about: "Between two reads of an upstream's body.", minMs: 10, maxMs: MAX_ATTEMPT_MS })
+  idleTimeoutMs = 30_000;
+
+  /** Largest upstream JSON answer. */
+  @Size({ about: 'Largest JSON answer of an upstream.', minBytes: 1024, maxBytes: 1024 * MEBIBYTE })
+  maxAnswerBytes = 32 * MEBIBYTE;
+
+  /** Largest single stream event. */
+  @Size({ about: 'Largest single event of a stream.', minBytes: 1024, maxBytes: 1024 * MEBIBYTE })
+  maxEventBytes = 16 * MEBIBYTE;
+}
+
+/** What every rule of the secrets filter does, unless the rule itself says otherwise. */
 export class SecretsFilterConfig {
+  @Switch({ about: 'Whether requests are searched for credentials.' })
   enabled = true;
+
+  @Choice({ about: 'What happens to a credential that is found.', choices: ['block', 'redact', 'flag'] })
   action: 'block' | 'redact' | 'flag' = 'block';
 }
 
 export class FiltersConfig {
+  @Section(SecretsFilterConfig, { about: 'The filter that finds credentials in requests.' })
   secrets = new SecretsFilterConfig();
 }
 
 export class CostConfig {
   /** What happens to a target without a price: never used, used and marked in the record, or used. */
+  @Choice({
+    about: 'What happens to a target without a price: never used, used and marked, or used.',
+    choices: ['deny', 'flag', 'allow'],
+  })
   onMissingPricing: 'deny' | 'flag' | 'allow' = 'deny';
 }
 
 export class GatewayConfig {
+  @Section(ServerConfig, { about: 'The main listener.' })
   server = new ServerConfig();
+
+  @Section(DatabaseConfig, { about: 'Where keys and usage are kept.' })
   database = new DatabaseConfig();
+
+  @Section(RedisConfig, { about: 'What replicas share.' })
   redis = new RedisConfig();
+
+  @Section(TelemetryConfig, { about: 'Metrics, logs and traces.' })
   telemetry = new TelemetryConfig();
+
+  @Section(AuthConfig, { about: 'API keys and how they are cached.' })
   auth = new AuthConfig();
+
+  @Section(LimitsConfig, { about: 'Rate limits and budgets.' })
+  limits = new LimitsConfig();
+
+  @Section(RoutingConfig, { about: 'How a request finds its target, and how long it may take.' })
   routing = new RoutingConfig();
+
+  @Section(CostConfig, { about: 'What calls cost.' })
   cost = new CostConfig();
+
+  @Section(FiltersConfig, { about: 'What requests are searched for.' })
   filters = new FiltersConfig();
 }

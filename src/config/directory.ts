@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ConfigError } from './config.error.js';
+import {
+  CONFIG_FILE_NAMES,
+  type ConfigFile,
+  type ConfigFileName,
+  type ConfigFiles,
+  type Environment,
+  type SecretFileReader,
+} from './files.js';
+import { type LoadedConfig, loadConfig } from './loader.js';
+
+const MAX_FILE_BYTES = 1024 * 1024;
+const MAX_SECRET_BYTES = 64 * 1024;
+const STEADY_PAUSE_MS = 50;
+const STEADY_READS = 20;
+
+/** What the configuration's files, and the secret files they name, held at one moment. */
+export class ConfigReading {
+  private readonly secrets = new Map<string, string | null>();
+
+  constructor(readonly files: ConfigFiles) {}
+
+  /** Reads each secret file once, so that what was compared is what is loaded. */
+  readonly readSecretFile: SecretFileReader = (path) => {
+    const text = this.findSecret(path);
+    if (text === null) throw new Error(`${path} cannot be read`);
+    return text;
+  };
+
+  /** Equal for two readings that found the same. Kept in this process: it covers secrets. */
+  fingerprint(secretFiles: readonly string[]): string {
+    const secrets = secretFiles.toSorted().map((path) => [path, this.findSecret(path)]);
+    return createHash('sha256')
+      .update(JSON.stringify([this.files, secrets]))
+      .digest('hex');
+  }
+
+  private findSecret(path: string): string | null {
+    const known = this.secrets.get(path);
+    if (known !== undefined) return known;
+    const text = readSmallFile(path);
+    this.secrets.set(path, text);
+    return text;
+  }
+}
+
+/** Reads the four files. Never throws: what cannot be read is part of the reading. */
+export async function readConfigDirectory(directory: string): Promise<ConfigReading> {
+  const files = await Promise.all(
+    CONFIG_FILE_NAMES.map(async (name) => [name, await readConfigFile(join(directory, name))] as const),
+  );
+  return new ConfigReading(Object.fromEntries(files) as Record<ConfigFileName, ConfigFile>);
+}
+
+/** Reads the four files until two readings agree, so that none is caught halfway through being replaced. */
+export async function readSteadyDirectory(directory: string): Promise<ConfigReading> {
+  let reading = await readConfigDirectory(directory);
+  for (let read = 1; read < STEADY_READS; read++) {
+    await delay(STEADY_PAUSE_MS);
+    const next = await readConfigDirectory(directory);
+    if (next.fingerprint([]) === reading.fingerprint([])) return next;
+    reading = next;
+  }
+  return reading;
+}
+
+/** Reads, checks and builds the configuration of a folder. Throws `ConfigError` with everything that is wrong. */
+export async function loadConfigFromDirectory(directory: string, environment: Environment): Promise<LoadedConfig> {
+  return loadReading(await readConfigDirectory(directory), directory, environment);
+}
+
+/** The same for what was read already. */
+export function loadReading(reading: ConfigReading, directory: string, environment: Environment): LoadedConfig {
+  const { files, readSecretFile } = reading;
+  const result = loadConfig({ files, environment, readSecretFile, nowMs: Date.now() });
+  if (!result.ok) throw new ConfigError(directory, result.problems);
+  return result;
+}
+
+async function readConfigFile(path: string): Promise<ConfigFile> {
+  try {
+    const facts = await stat(path);
+    if (!facts.isFile()) return { text: null, fault: 'unreadable' };
+    if (facts.size > MAX_FILE_BYTES) return { text: null, fault: 'too_large' };
+    const bytes = await readFile(path);
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
+  } catch (fault) {
+    if (fault instanceof TypeError) return { text: null, fault: 'not_utf8' };
+    const missing = fault instanceof Error && 'code' in fault && (fault.code === 'ENOENT' || fault.code === 'ENOTDIR');
+    return { text: null, fault: missing ? 'missing' : 'unreadable' };
+  }
+}
+
+function readSmallFile(path: string): string | null {
+  try {
+    const facts = statSync(path);
+    return facts.isFile() && facts.size <= MAX_SECRET_BYTES ? readFileSync(path, 'utf8') : null;
+  } catch {
+    return null;
+  }
+}

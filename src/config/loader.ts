@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto';
+import {
+  CONFIG_FILE_NAMES,
+  type ConfigFileName,
+  type ConfigFiles,
+  type Environment,
+  type SecretFileReader,
+} from './files.js';
+import { deepFreeze } from './freeze.js';
+import { Places } from './places.js';
+import { type Problem, Problems, wholeFile } from './problem.js';
+import { keepRunningValues } from './restart.js';
+import { checkGateway } from './rules/gateway.rules.js';
+import { buildModels } from './rules/model.rules.js';
+import { buildPricing } from './rules/pricing.rules.js';
+import { buildProviders } from './rules/provider.rules.js';
+import { findWarnings } from './rules/warnings.js';
+import { GatewayConfig } from './schema/gateway.config.js';
+import { ModelsFile } from './schema/models.config.js';
+import { PricingFile } from './schema/pricing.config.js';
+import { ProvidersFile } from './schema/providers.config.js';
+import type { SettingsClass } from './schema/setting.js';
+import { SectionReader } from './section.reader.js';
+import type { ConfigSnapshot } from './snapshot.js';
+import { Substitution } from './substitution.js';
+import { parseYaml } from './yaml-document.js';
+
+const VERSION_LENGTH = 12;
+
+/** The class that each file is read into. */
+export const FILE_CLASSES = {
+  'gateway.yaml': GatewayConfig,
+  'providers.yaml': ProvidersFile,
+  'models.yaml': ModelsFile,
+  'pricing.yaml': PricingFile,
+} as const satisfies Record<ConfigFileName, SettingsClass>;
+
+const FILE_FAULTS = {
+  missing: 'the file is missing',
+  unreadable: 'the file cannot be read',
+  not_utf8: 'the file is not UTF-8 text',
+  too_large: 'the file is too large',
+} as const;
+
+export interface LoadInput {
+  readonly files: ConfigFiles;
+  readonly environment: Environment;
+  readonly readSecretFile: SecretFileReader;
+  /** Stamps the snapshot, in milliseconds since 1970. */
+  readonly nowMs: number;
+  /** The configuration that runs already; its ports, stores and pepper are kept. */
+  readonly running?: GatewayConfig;
+}
+
+export interface LoadedConfig {
+  readonly ok: true;
+  readonly snapshot: ConfigSnapshot;
+  /** Valid, and yet perhaps not what was meant. */
+  readonly warnings: readonly Problem[];
+  /** Keys whose new values wait for a restart. */
+  readonly pendingRestart: readonly string[];
+  /** The files that `${file:…}` named. */
+  readonly secretFiles: readonly string[];
+}
+
+export interface RefusedConfig {
+  readonly ok: false;
+  /** Everything that is wrong; at least one. */
+  readonly problems: readonly Problem[];
+  readonly secretFiles: readonly string[];
+}
+
+/** The four files → one immutable snapshot, or all that is wrong with them. Pure, and throws nothing. */
+export function loadConfig(input: LoadInput): LoadedConfig | RefusedConfig {
+  const problems = new Problems();
+  const places = new Places();
+  const substitution = new Substitution(input.environment, input.readSecretFile);
+  const production = input.environment.NODE_ENV === 'production';
+
+  const read = <T extends object>(name: ConfigFileName, type: SettingsClass<T>): T | undefined => {
+    const file = input.files[name];
+    if (file.text === null) {
+      problems.add(wholeFile(name), FILE_FAULTS[file.fault]);
+      return undefined;
+    }
+    const source = parseYaml(name, file.text, problems);
+    return source && new SectionReader(source, substitution, problems, places).readFile(type);
+  };
+
+  const gateway = read('gateway.yaml', GatewayConfig);
+  const providersFile = read('providers.yaml', ProvidersFile);
+  const models = read('models.yaml', ModelsFile);
+  const pricingFile = read('pricing.yaml', PricingFile);
+
+  if (gateway) checkGateway(gateway, places, problems, production);
+  const { routing } = gateway ?? new GatewayConfig();
+  const providers = providersFile && buildProviders(providersFile, { routing, places, problems, production });
+  const routes = models && buildModels(models, { providers, places, problems });
+  const pricing = pricingFile && buildPricing(pricingFile, providers, places, problems);
+
+  const { secretFiles } = substitution;
+  if (!(gateway && providers && models && routes && pricing) || !problems.isEmpty) {
+    return { ok: false, problems: problems.all, secretFiles };
+  }
+  const warnings = findWarnings({ gateway, models, pricing }, places);
+  const pendingRestart = input.running ? keepRunningValues(gateway, input.running) : [];
+  const snapshot = deepFreeze({
+    version: versionOf(input.files),
+    loadedAtMs: input.nowMs,
+    gateway,
+    providers,
+    models: routes,
+    pricing,
+  });
+  return { ok: true, snapshot, warnings, pendingRestart, secretFiles };
+}
+
+/** Names the files' content. What `${…}` stands for is not part of it: a hash of it could be tried out. */
+function versionOf(files: ConfigFiles): string {
+  const hash = createHash('sha256');
+  for (const name of CONFIG_FILE_NAMES) {
+    const text = files[name].text ?? '';
+    hash.update(`${name}\0${Buffer.byteLength(text)}\0${text}`);
+  }
+  return hash.digest('hex').slice(0, VERSION_LENGTH);
+}

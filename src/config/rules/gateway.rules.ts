@@ -1,0 +1,44 @@
+import { isIP } from 'node:net';
+import type { Places } from '../places.js';
+import type { Problems } from '../problem.js';
+import type { GatewayConfig } from '../schema/gateway.config.js';
+
+export const MIN_PEPPER_BYTES = 32;
+
+/** What one setting of gateway.yaml means for another, and what production demands. */
+export function checkGateway(gateway: GatewayConfig, places: Places, problems: Problems, production: boolean): void {
+  const { server, database, telemetry } = gateway;
+  if (server.workers > 1) {
+    problems.add(places.of(server, 'workers'), 'must be 1: this version serves from one process; run more replicas');
+  }
+  if (server.port !== 0 && server.port === telemetry.metricsPort) {
+    problems.add(places.of(telemetry, 'metricsPort'), 'must differ from server.port');
+  }
+  server.trustedProxies.forEach((address, index) => {
+    if (isAddressRange(address)) return;
+    const place = places.of(server, `trustedProxies[${index}]`);
+    problems.add(place, 'must be an IP address or a CIDR range such as 10.0.0.0/8');
+  });
+  if (production && database.url === '') {
+    const place = places.of(database, 'url');
+    problems.add(place, 'must be set: the embedded PostgreSQL is for development (NODE_ENV is production)');
+  }
+  checkPepper(gateway, places, problems, production);
+}
+
+function checkPepper({ auth, database }: GatewayConfig, places: Places, problems: Problems, production: boolean): void {
+  const place = places.of(auth, 'pepper');
+  if (auth.pepper === '' && (production || database.url !== '')) {
+    const why = production ? 'NODE_ENV is production' : 'only the embedded PostgreSQL comes with one of its own';
+    problems.add(place, `must be set, to at least ${MIN_PEPPER_BYTES} bytes (${why})`);
+  } else if (auth.pepper !== '' && Buffer.byteLength(auth.pepper) < MIN_PEPPER_BYTES) {
+    problems.add(place, `must be at least ${MIN_PEPPER_BYTES} bytes long`);
+  }
+}
+
+function isAddressRange(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+}
