@@ -128,7 +128,7 @@ describe('the commands', () => {
     const mentions = texts
       .filter((file) => file.endsWith('.md'))
       .flatMap((file) =>
-        [...read(file).matchAll(/\bnpm (run (?:--silent |-s )?)?([a-z][a-z:-]*)/g)].map(([, run, name = '']) => ({
+        [...read(file).matchAll(/(?:^|`|\$\()npm (run (?:--silent |-s )?)?([a-z][a-z:-]*)/gm)].map(([, run, name = '']) => ({
           file,
           name,
           isKnown: Object.hasOwn(manifest.scripts, name) || (run === undefined && builtIn.has(name)),
