@@ -22,7 +22,8 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY package.json ./
-COPY config config
+# Without the simulator; another set is mounted over it, or named by AEGIS_CONFIG_DIR.
+COPY config/production config
 # A number, so that an orchestrator can see that it is not root. Nothing below /app belongs to it, and nothing is
 # written there: the root file system may be read-only.
 USER 1000:1000

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 
 /** One runner for every kind of test; `--selectProjects` picks a kind. */
 const { $schema, ...swc } = JSON.parse(readFileSync(new URL('.swcrc', import.meta.url), 'utf8'));
@@ -19,16 +19,15 @@ const stores = {
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
 };
-const hasStores = existsSync(new URL('test/support/global-setup.ts', import.meta.url));
 
 const kinds = {
   unit: {},
   contract: {},
   architecture: {},
   conformance: {},
-  e2e: hasStores ? stores : {},
-  integration: hasStores ? stores : {},
-  faults: hasStores ? stores : {},
+  e2e: stores,
+  integration: stores,
+  faults: stores,
 };
 
 export default {

@@ -6,12 +6,12 @@ import './lib/node-version.mjs';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureBuilt } from './lib/build.mjs';
 import { ensureInstalled } from './lib/install.mjs';
+import { findFreePort } from './lib/ports.mjs';
 
 await ensureInstalled();
 await ensureBuilt();
@@ -33,14 +33,6 @@ function measure(place) {
 }
 
 const megabytes = (bytes) => `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
-
-async function findFreePort() {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => probe.once('listening', resolve));
-  const { port } = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
 
 let database;
 let gateway;

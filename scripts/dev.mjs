@@ -4,6 +4,7 @@
  */
 import './lib/node-version.mjs';
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { build } from './lib/build.mjs';
 import { getDevKey } from './lib/dev-key.mjs';
@@ -11,6 +12,9 @@ import { ensureInstalled } from './lib/install.mjs';
 import { inRoot, root } from './lib/paths.mjs';
 import { readPort, requireFreePorts } from './lib/ports.mjs';
 import { run } from './lib/run.mjs';
+
+// As the gateway does it: what the environment names already counts more.
+if (existsSync(inRoot('.env'))) process.loadEnvFile(inRoot('.env'));
 
 const READY_DEADLINE_MS = 60_000;
 /** npm hands a Ctrl-C on to this process, which the terminal has told already: both are one. */

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 function isFree(port) {
@@ -21,6 +22,16 @@ function howToFind(port) {
   if (process.platform === 'win32') return `netstat -ano | findstr :${port}`;
   if (process.platform === 'linux') return `ss -ltnp 'sport = :${port}'   (or: lsof -nP -iTCP:${port} -sTCP:LISTEN)`;
   return `lsof -nP -iTCP:${port} -sTCP:LISTEN`;
+}
+
+/** A port of the loopback that was free a moment ago, chosen by the system. */
+export async function findFreePort() {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address();
+  probe.close();
+  await once(probe, 'close');
+  return port;
 }
 
 /** A port number from the environment; exits with a message where it is none. */
