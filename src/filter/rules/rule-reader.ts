@@ -1,0 +1,264 @@
+import { CLASSIFICATIONS, findClassification } from '../../domain/classification.js';
+import type { FilterAction } from '../../domain/finding.js';
+import { isObject } from '../../domain/json.js';
+import { ALPHANUMERICS, BLANKS, CharacterSet, WORD } from '../engine/character-set.js';
+import { ScanBudget } from '../engine/scan-budget.js';
+import { SecretScanner } from '../engine/secret-scanner.js';
+import { VALIDATORS, type Validator } from '../engine/validators.js';
+import { type PatternFacts, studyPattern } from './pattern-facts.js';
+import { PatternSyntaxError, parsePattern } from './pattern-syntax.js';
+import { type RuleContext, SEVERITIES, type SecretRule, type Severity } from './secret-rule.js';
+
+/**
+ * Stands inside examples and is taken out before they are tried, so that no example is a whole credential in the
+ * file and no scanner of repositories takes it for one.
+ */
+export const EXAMPLE_SEAM = '<+>';
+
+const KEYS: ReadonlySet<string> = new Set([
+  'id',
+  'vendor',
+  'type',
+  'severity',
+  'action',
+  'anchors',
+  'ignore_case',
+  'value_within',
+  'lead',
+  'pattern',
+  'max_length',
+  'min_entropy',
+  'validators',
+  'context',
+  'allow',
+  'closing',
+  'examples',
+]);
+
+const MAX_RULE_LENGTH = 32_768;
+const MAX_VALUE_WITHIN = 500;
+const MAX_LEAD = 64;
+const MAX_CONTEXT_WITHIN = 4_000;
+const QUOTES = CharacterSet.of('"');
+const NOT_IN_A_RUN = CharacterSet.of(`"'<> \t\n\r`);
+const BASE64_SYMBOLS = CharacterSet.of('+/');
+
+/** Reads one rule and tries its examples; collects everything that is wrong instead of stopping at the first. */
+export class SecretRuleReader {
+  readonly problems: { readonly key: string | null; readonly message: string }[] = [];
+
+  constructor(private readonly source: unknown) {}
+
+  get name(): string {
+    return isObject(this.source) && typeof this.source['id'] === 'string' ? this.source['id'] : 'rule without id';
+  }
+
+  read(): SecretRule | null {
+    if (!isObject(this.source)) {
+      this.refuse(null, 'expected a mapping');
+      return null;
+    }
+    for (const key of Object.keys(this.source)) {
+      if (!KEYS.has(key)) this.refuse(key, `unknown key '${key}'; known are ${[...KEYS].join(', ')}`);
+    }
+    const id = this.text('id');
+    if (id !== '' && !/^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(id)) this.refuse('id', 'write ids in lower case with hyphens');
+    const ignoreCase = this.source['ignore_case'] === true;
+    const anchors = this.texts('anchors', true);
+    const valueWithin = this.optionalNumber('value_within', MAX_VALUE_WITHIN);
+    const maxLength = this.requiredLength();
+    const facts = this.studyPattern(ignoreCase, maxLength);
+    const severity = this.severity();
+    if (!facts || maxLength === null || severity === null) return null;
+    const closing = this.source['closing'] === undefined ? null : this.text('closing');
+    const rule: SecretRule = {
+      id,
+      vendor: this.text('vendor'),
+      type: this.text('type'),
+      severity,
+      action: this.action(),
+      anchors,
+      ignoreCase,
+      valueWithin,
+      lead: this.optionalNumber('lead', MAX_LEAD) ?? 0,
+      matcher: new RegExp(this.text('pattern'), `y${facts.hasSecretGroup ? 'd' : ''}${ignoreCase ? 'i' : ''}`),
+      hasSecretGroup: facts.hasSecretGroup,
+      minLength: facts.minLength,
+      patternLength: facts.maxLength,
+      maxLength,
+      head: facts.head,
+      before: boundaryBefore(facts, valueWithin !== null),
+      after: boundaryAfter(facts),
+      run: facts.alphabet.overlaps(NOT_IN_A_RUN) ? null : facts.alphabet,
+      minEntropy: this.optionalNumber('min_entropy', 8) ?? 0,
+      validators: this.validators(),
+      context: this.context(),
+      allow: this.allowed(),
+      closing,
+    };
+    if (this.problems.length > 0) return null;
+    this.tryExamples(rule);
+    return this.problems.length > 0 ? null : rule;
+  }
+
+  private studyPattern(ignoreCase: boolean, maxLength: number | null): PatternFacts | null {
+    const pattern = this.text('pattern');
+    if (pattern === '') return null;
+    try {
+      const facts = studyPattern(parsePattern(pattern, ignoreCase));
+      if (facts.ambiguity) this.refuse('pattern', `${facts.ambiguity}: matching would not take linear time`);
+      if (facts.minLength === 0) this.refuse('pattern', 'matches the empty text');
+      if (facts.secretAlphabet.overlaps(QUOTES) && this.field('closing') === undefined) {
+        this.refuse('pattern', `what is redacted may not hold '"', so that JSON stays JSON; use (?<secret>…)`);
+      }
+      if (maxLength !== null && facts.maxLength > maxLength) {
+        this.refuse('max_length', `the pattern can match ${facts.maxLength} characters, more than max_length`);
+      }
+      return facts;
+    } catch (error) {
+      if (!(error instanceof PatternSyntaxError)) throw error;
+      this.refuse('pattern', error.message);
+      return null;
+    }
+  }
+
+  private requiredLength(): number | null {
+    if (this.field('max_length') === undefined) {
+      this.refuse(null, `has no 'max_length'`);
+      return null;
+    }
+    return this.optionalNumber('max_length', MAX_RULE_LENGTH);
+  }
+
+  private severity(): Severity | null {
+    const text = this.text('severity');
+    const severity = SEVERITIES.find((each) => each === text);
+    if (!severity && text !== '') this.refuse('severity', `'${text}' is none of ${SEVERITIES.join(', ')}`);
+    return severity ?? null;
+  }
+
+  private action(): FilterAction | null {
+    const action = this.field('action');
+    if (action === undefined) return null;
+    if (action === 'block' || action === 'redact' || action === 'flag') return action;
+    const level = isObject(action) ? action['raise_to'] : undefined;
+    const raiseTo = typeof level === 'string' ? findClassification(level) : undefined;
+    if (raiseTo) return { raiseTo };
+    this.refuse('action', `expected block, redact, flag or {raise_to: ${CLASSIFICATIONS.join(' | ')}}`);
+    return null;
+  }
+
+  private validators(): Validator[] {
+    const found: Validator[] = [];
+    for (const name of this.texts('validators', false)) {
+      const validator = VALIDATORS.get(name);
+      if (validator) found.push(validator);
+      else this.refuse('validators', `unknown validator '${name}'; known are ${[...VALIDATORS.keys()].join(', ')}`);
+    }
+    return found;
+  }
+
+  private context(): RuleContext | null {
+    const context = this.field('context');
+    if (context === undefined) return null;
+    const words = isObject(context) ? context['words'] : undefined;
+    const within = isObject(context) ? (context['within'] ?? 0) : undefined;
+    const wordsAreTexts = Array.isArray(words) && words.length > 0 && words.every((word) => typeof word === 'string');
+    const inBounds = typeof within === 'number' && within >= 0 && within <= MAX_CONTEXT_WITHIN;
+    if (!wordsAreTexts || !inBounds) {
+      this.refuse('context', `expected {words: [texts], within: 0 to ${MAX_CONTEXT_WITHIN} characters}`);
+      return null;
+    }
+    return { words: words.map((word) => String(word).toLowerCase()), within };
+  }
+
+  private allowed(): RegExp[] {
+    const found: RegExp[] = [];
+    for (const pattern of this.texts('allow', false)) {
+      try {
+        const { ambiguity } = studyPattern(parsePattern(pattern, true));
+        if (ambiguity) this.refuse('allow', `'${pattern}': ${ambiguity}`);
+        else found.push(new RegExp(pattern, 'i'));
+      } catch (error) {
+        if (!(error instanceof PatternSyntaxError)) throw error;
+        this.refuse('allow', `'${pattern}': ${error.message}`);
+      }
+    }
+    return found;
+  }
+
+  private tryExamples(rule: SecretRule): void {
+    const examples = this.field('examples');
+    const positive = isObject(examples) ? examples['positive'] : undefined;
+    const negative = isObject(examples) ? (examples['negative'] ?? []) : undefined;
+    if (!areTexts(positive) || positive.length === 0 || !areTexts(negative)) {
+      this.refuse('examples', 'expected {positive: [texts], negative: [texts]} with at least one positive');
+      return;
+    }
+    const scanner = new SecretScanner([rule]);
+    positive.forEach((example, index) => {
+      if (!isFound(scanner, example)) this.refuse('examples', `positive example ${index + 1} is not found`);
+    });
+    negative.forEach((example, index) => {
+      if (isFound(scanner, example)) this.refuse('examples', `negative example ${index + 1} is found`);
+    });
+  }
+
+  private field(key: string): unknown {
+    return isObject(this.source) ? this.source[key] : undefined;
+  }
+
+  private text(key: string): string {
+    const value = this.field(key);
+    if (typeof value === 'string' && value !== '') return value;
+    const message = value === undefined ? `has no '${key}'` : `'${key}' is not a text`;
+    if (!this.problems.some((problem) => problem.message === message)) {
+      this.refuse(value === undefined ? null : key, message);
+    }
+    return '';
+  }
+
+  private texts(key: string, required: boolean): string[] {
+    const value = this.field(key);
+    if (value === undefined && !required) return [];
+    if (areTexts(value) && value.length > 0 && value.every((each) => each !== '')) return value;
+    this.refuse(value === undefined ? null : key, value === undefined ? `has no '${key}'` : `'${key}' is no list of texts`);
+    return [];
+  }
+
+  private optionalNumber(key: string, max: number): number | null {
+    const value = this.field(key);
+    if (value === undefined) return null;
+    if (typeof value === 'number' && value > 0 && value <= max) return value;
+    this.refuse(key, `'${key}' must be a number above 0, at most ${max}`);
+    return null;
+  }
+
+  private refuse(key: string | null, message: string): void {
+    this.problems.push({ key, message });
+  }
+}
+
+function areTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string');
+}
+
+function isFound(scanner: SecretScanner, example: string): boolean {
+  const text = example.replaceAll(EXAMPLE_SEAM, '');
+  const scan = scanner.scan(text, ScanBudget.forCharacters(text.length));
+  let step = scan.next();
+  while (!step.done) step = scan.next();
+  return step.value.length > 0;
+}
+
+/** A token may not follow a word; a value that has no prefix of its own may not follow its own characters either. */
+function boundaryBefore(facts: PatternFacts, isValue: boolean): CharacterSet | null {
+  if (!WORD.overlaps(facts.head)) return null;
+  return isValue ? WORD.union(facts.alphabet.minus(CharacterSet.of('=:@'))) : WORD;
+}
+
+function boundaryAfter(facts: PatternFacts): CharacterSet | null {
+  if (facts.tail.overlaps(BLANKS) || !facts.tail.overlaps(ALPHANUMERICS.union(CharacterSet.of('_-+/=')))) return null;
+  const longer = WORD.union(facts.tail);
+  return facts.tail.overlaps(BASE64_SYMBOLS) ? longer.union(CharacterSet.of('=')) : longer;
+}
