@@ -74,7 +74,10 @@ function buildProvider(name: string, config: ProviderConfig, context: Context): 
 
 function checkSimulator(config: ProviderConfig, { places, problems, production }: Context): void {
   if (production) {
-    problems.add(places.of(config, 'type'), 'must not be simulator: it answers nothing real (NODE_ENV is production)');
+    problems.add(
+      places.of(config, 'type'),
+      'must not be simulator while NODE_ENV is production: it answers nothing real. Point AEGIS_CONFIG_DIR at a configuration without it, such as config/production',
+    );
   }
   for (const [property, key] of [['baseUrl', 'base_url'] as const, ['apiKey', 'api_key'] as const]) {
     if (places.has(config, property)) {

@@ -99,19 +99,19 @@ export class AuthConfig {
   @Text({ about: 'Secret that API keys are hashed with, at least 32 bytes.', restart: true, secret: true })
   pepper = '';
 
-  @Duration({ about: 'How long a key found is kept in this process.', minMs: 100, maxMs: MAX_CACHE_MS })
+  @Duration({ about: 'How long a key found is kept in this process.', restart: true, minMs: 100, maxMs: MAX_CACHE_MS })
   cacheTtlMs = 10_000;
 
   @Whole({ about: 'Keys kept in this process at most.', restart: true, min: 1, max: 10_000_000 })
   cacheMaxEntries = 10_000;
 
-  @Duration({ about: 'How long a key found is kept in Redis.', minMs: 1_000, maxMs: MAX_CACHE_MS })
+  @Duration({ about: 'How long a key found is kept in Redis.', restart: true, minMs: 1_000, maxMs: MAX_CACHE_MS })
   redisTtlMs = 300_000;
 
-  @Duration({ about: 'How long "no such key" is remembered.', maxMs: 3_600_000 })
+  @Duration({ about: 'How long "no such key" is remembered.', restart: true, maxMs: 3_600_000 })
   negativeTtlMs = 5_000;
 
-  @Duration({ about: 'How long known keys are served while no store answers.', maxMs: MAX_CACHE_MS })
+  @Duration({ about: 'How long known keys are served while no store answers.', restart: true, maxMs: MAX_CACHE_MS })
   staleGraceMs = 900_000;
 }
 
