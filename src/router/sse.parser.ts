@@ -21,12 +21,39 @@ export class SseParser {
   private type = '';
   private data: string[] = [];
   private eventBytes = 0;
+  private failure: UpstreamError | null = null;
 
   /** @param maxEventBytes the most bytes one event may have; more is `UpstreamError` `invalid`. */
   constructor(private readonly maxEventBytes: number) {}
 
   push(bytes: Buffer): ServerSentEvent[] {
+    return this.collect((events) => this.readBytes(bytes, events));
+  }
+
+  /** At the end of the bytes: the event that was still open, if any. */
+  end(): ServerSentEvent[] {
+    return this.collect((events) => {
+      if (this.pendingBytes > 0) this.readLine(this.takeLine(Buffer.alloc(0)), events);
+      this.dispatch(events);
+    });
+  }
+
+  /** A failure waits until the events before it are out, so that it makes no difference where the bytes were split. */
+  private collect(read: (events: ServerSentEvent[]) => void): ServerSentEvent[] {
     const events: ServerSentEvent[] = [];
+    if (!this.failure) {
+      try {
+        read(events);
+      } catch (thrown) {
+        if (!(thrown instanceof UpstreamError)) throw thrown;
+        this.failure = thrown;
+      }
+    }
+    if (this.failure && events.length === 0) throw this.failure;
+    return events;
+  }
+
+  private readBytes(bytes: Buffer, events: ServerSentEvent[]): void {
     let from = 0;
     if (this.afterCarriageReturn && bytes.length > 0) {
       this.afterCarriageReturn = false;
@@ -50,15 +77,6 @@ export class SseParser {
         else if (bytes[from] === LINE_FEED) from++;
       }
     }
-    return events;
-  }
-
-  /** At the end of the bytes: the event that was still open, if any. */
-  end(): ServerSentEvent[] {
-    const events: ServerSentEvent[] = [];
-    if (this.pendingBytes > 0) this.readLine(this.takeLine(Buffer.alloc(0)), events);
-    this.dispatch(events);
-    return events;
   }
 
   private keep(piece: Buffer): void {

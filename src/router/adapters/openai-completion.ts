@@ -28,7 +28,10 @@ export function parseOpenAiCompletion(body: Buffer, context: AnswerContext): Par
 function repairChoice(choice: unknown, position: number, context: AnswerContext): ChatChoice {
   if (!isObject(choice)) throw invalidAnswer('a choice that is no object');
   repairLogprobs(choice);
-  const message = repairMessage(isObject(choice.message) ? choice.message : {}, context);
+  const message = repairMessage(
+    isObject(choice.message) ? choice.message : {},
+    `call_${context.requestId}_${position}`,
+  );
   const finishReason = readFinishReason(choice.finish_reason);
   return Object.assign(choice, {
     index: Number.isInteger(choice.index) ? Number(choice.index) : position,
@@ -38,12 +41,13 @@ function repairChoice(choice: unknown, position: number, context: AnswerContext)
   });
 }
 
-function repairMessage(message: Record<string, unknown>, context: AnswerContext): ChatChoice['message'] {
+function repairMessage(message: Record<string, unknown>, spareId: string): ChatChoice['message'] {
   repairTexts(message);
   if (message.reasoning_content === null) delete message.reasoning_content;
+  repairAnnotations(message);
   if (Array.isArray(message.tool_calls)) {
     message.tool_calls.forEach((call: unknown, position) => {
-      if (isObject(call)) repairToolCall(call, `call_${context.requestId}_${position}`);
+      if (isObject(call)) repairToolCall(call, `${spareId}_${position}`);
     });
   }
   return Object.assign(message, {
@@ -51,6 +55,14 @@ function repairMessage(message: Record<string, unknown>, context: AnswerContext)
     content: typeof message.content === 'string' ? message.content : null,
     refusal: findText(message.refusal) ?? null,
   });
+}
+
+/** OpenAI knows one kind of annotation; OpenRouter's files and their like have no place in its schema. */
+function repairAnnotations(message: Record<string, unknown>): void {
+  if (message.annotations === undefined) return;
+  const all: unknown[] = Array.isArray(message.annotations) ? message.annotations : [];
+  const citations = all.filter((annotation) => isObject(annotation) && annotation.type === 'url_citation');
+  if (citations.length < all.length || !Array.isArray(message.annotations)) message.annotations = citations;
 }
 
 function repairToolCall(call: Record<string, unknown>, spareId: string): void {
