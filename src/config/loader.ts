@@ -108,7 +108,7 @@ export function loadConfig(input: LoadInput): LoadedConfig | RefusedConfig {
     version: versionOf(input.files),
     loadedAtMs: input.nowMs,
     gateway,
-    providers,
+    providers: new Map([...providers].flatMap(([name, provider]) => (provider ? [[name, provider] as const] : []))),
     models: routes,
     pricing,
   });

@@ -69,7 +69,7 @@ export class SectionReader {
     for (const { required, property, key, about } of settings) {
       if (required && !this.places.has(section, property)) this.problems.add(place, `"${key}" is missing: ${about}`);
     }
-    this.validate(section, settings);
+    this.validate(section, new type(), settings);
     return section;
   }
 
@@ -83,7 +83,7 @@ export class SectionReader {
     }
   }
 
-  private validate(section: object, settings: readonly Setting[]): void {
+  private validate(section: object, defaults: object, settings: readonly Setting[]): void {
     for (const { property, constraints } of validateSync(section, { stopAtFirstError: true })) {
       const place = this.places.of(section, property);
       if (!this.places.has(section, property) || this.problems.covers(place)) continue;
@@ -95,6 +95,7 @@ export class SectionReader {
           ? suggest(value, shape.choices)
           : '';
       this.problems.add(place, `must be ${message}${describeValue(place)}${hint}`);
+      Reflect.set(section, property, Reflect.get(defaults, property));
     }
   }
 

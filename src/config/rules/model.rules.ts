@@ -1,13 +1,14 @@
-import type { Provider, Target } from '../../domain/target.js';
+import type { Target } from '../../domain/target.js';
 import type { Places } from '../places.js';
 import type { Problems } from '../problem.js';
 import type { ModelConfig, ModelsFile, TargetConfig } from '../schema/models.config.js';
 import type { ModelRoute } from '../snapshot.js';
 import { suggest } from '../suggestion.js';
+import type { ProvidersByName } from './provider.rules.js';
 
 interface Context {
   /** Undefined where providers.yaml could not be read: what it holds is unknown then. */
-  readonly providers: ReadonlyMap<string, Provider> | undefined;
+  readonly providers: ProvidersByName | undefined;
   readonly places: Places;
   readonly problems: Problems;
 }
@@ -26,11 +27,12 @@ function buildModel(alias: string, config: ModelConfig, context: Context): Model
   if (config.primary.length === 0 && places.has(config, 'primary') && !problems.covers(places.of(config, 'primary'))) {
     problems.add(places.of(config, 'primary'), 'must hold at least one target');
   }
+  const isWeighted = config.strategy === 'weighted' || problems.covers(places.of(config, 'strategy'));
   for (const target of [...config.primary, ...config.fallback]) {
     if (target.weight === null) continue;
     const place = places.of(target, 'weight');
     if (config.fallback.includes(target)) problems.add(place, 'only primaries have a weight');
-    else if (config.strategy !== 'weighted') problems.add(place, 'has no effect without "strategy: weighted"');
+    else if (!isWeighted) problems.add(place, 'has no effect without "strategy: weighted"');
   }
   const lines = new Map<string, number>();
   const build = (target: TargetConfig): Target[] => {
@@ -61,6 +63,7 @@ function buildTarget(id: string, config: TargetConfig, { providers, places, prob
     problems.add(place, `providers.yaml has no provider ${place.shown ?? 'of this name'}${hint}`);
     return [];
   }
+  if (provider === null) return [];
   if (provider.type === 'azure_openai' && !places.has(config, 'deployment')) {
     problems.add(
       places.of(config),

@@ -1,15 +1,15 @@
 import type { Price } from '../../domain/money.js';
-import type { Provider } from '../../domain/target.js';
 import type { Places } from '../places.js';
 import type { Problems } from '../problem.js';
 import type { PricingFile } from '../schema/pricing.config.js';
 import type { PriceList } from '../snapshot.js';
 import { suggest } from '../suggestion.js';
+import type { ProvidersByName } from './provider.rules.js';
 
 /** pricing.yaml → prices by `provider/model`. `providers` is undefined where providers.yaml could not be read. */
 export function buildPricing(
   file: PricingFile,
-  providers: ReadonlyMap<string, Provider> | undefined,
+  providers: ProvidersByName | undefined,
   places: Places,
   problems: Problems,
 ): PriceList {

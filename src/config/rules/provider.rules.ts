@@ -44,9 +44,18 @@ interface Context {
   readonly production: boolean;
 }
 
+/** The providers of the file by name; null for one that exists but whose type is at fault, so that little is known of it. */
+export type ProvidersByName = ReadonlyMap<string, Provider | null>;
+
 /** providers.yaml → providers by name, in the file's order. */
-export function buildProviders(file: ProvidersFile, context: Context): Map<string, Provider> {
-  return new Map([...file.providers].map(([name, config]) => [name, buildProvider(name, config, context)]));
+export function buildProviders(file: ProvidersFile, context: Context): ProvidersByName {
+  const { places, problems } = context;
+  return new Map(
+    [...file.providers].map(([name, config]) => {
+      const isTypeKnown = places.has(config, 'type') && !problems.covers(places.of(config, 'type'));
+      return [name, isTypeKnown ? buildProvider(name, config, context) : null];
+    }),
+  );
 }
 
 function buildProvider(name: string, config: ProviderConfig, context: Context): Provider {
@@ -105,8 +114,7 @@ function findBaseUrl(
 ): string | null {
   const text = config.baseUrl ?? TYPES[type].publicBaseUrl;
   if (text === null) {
-    // An unreadable value or type has been told of already; so has what follows from it.
-    if (!places.has(config, 'baseUrl') && !problems.covers(places.of(config, 'type'))) {
+    if (!places.has(config, 'baseUrl')) {
       problems.add(places.of(config), `"base_url" is missing: a provider of type ${type} has no public address`);
     }
     return null;

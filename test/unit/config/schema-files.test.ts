@@ -1,11 +1,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import Ajv from 'ajv';
+import { Ajv } from 'ajv';
 import { parse } from 'yaml';
-import { CONFIG_FILE_NAMES } from '../../../src/config/files';
-import { FILE_CLASSES } from '../../../src/config/loader';
-import { buildJsonSchema, formatDefault } from '../../../src/config/schema/json-schema';
-import { type SettingsClass, settingsOf } from '../../../src/config/schema/setting';
+import { CONFIG_FILE_NAMES } from '../../../src/config/files.js';
+import { FILE_CLASSES } from '../../../src/config/loader.js';
+import { buildJsonSchema, formatDefault } from '../../../src/config/schema/json-schema.js';
+import { type SettingsClass, settingsOf } from '../../../src/config/schema/setting.js';
 
 const root = join(__dirname, '../../..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { Substitution } from '../../../src/config/substitution';
-import { load, loaded, problemsOf } from './support';
+import { Substitution } from '../../../src/config/substitution.js';
+import { load, loaded, problemsOf } from './support.js';
 
 const DEFINED = { NAME: 'value', EMPTY: '', NESTED: '${NAME}', PORT: '9999' };
 const apply = (text: string) =>
@@ -52,7 +52,8 @@ describe('${…} in values', () => {
     );
     fc.assert(
       fc.property(hostile, (value) => {
-        const models = 'models:\n  fast:\n    display_name: "${TEXT:x}"\n    primary: {provider: house, model: llama, classification_ceiling: INTERNAL}\n';
+        const models =
+          'models:\n  fast:\n    display_name: "${TEXT:x}"\n    primary: {provider: house, model: llama, classification_ceiling: INTERNAL}\n';
         const result = load({ 'models.yaml': models }, { environment: { TEXT: value } });
         if (result.ok) {
           const route = result.snapshot.models.get('fast');

@@ -1,9 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CONFIG_FILE_NAMES, type ConfigFileName, type ConfigFiles, type Environment } from '../../../src/config/files';
-import { type LoadedConfig, loadConfig, type RefusedConfig } from '../../../src/config/loader';
-import { formatProblem } from '../../../src/config/problem';
-import type { GatewayConfig } from '../../../src/config/schema/gateway.config';
+import {
+  CONFIG_FILE_NAMES,
+  type ConfigFileName,
+  type ConfigFiles,
+  type Environment,
+} from '../../../src/config/files.js';
+import { type LoadedConfig, loadConfig, type RefusedConfig } from '../../../src/config/loader.js';
+import { formatProblem } from '../../../src/config/problem.js';
+import type { GatewayConfig } from '../../../src/config/schema/gateway.config.js';
 
 export type Texts = Partial<Record<ConfigFileName, string | null>>;
 

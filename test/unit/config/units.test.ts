@@ -6,7 +6,7 @@ import {
   formatDuration,
   formatNanoUsd,
   formatSize,
-} from '../../../src/config/schema/units';
+} from '../../../src/config/schema/units.js';
 
 describe('units', () => {
   it('reads durations in milliseconds, seconds, minutes and hours', () => {
@@ -44,11 +44,15 @@ describe('units', () => {
 
   it('reads back what it writes', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 10 ** 11 }), fc.bigInt({ min: 0n, max: 10n ** 18n - 1n }), (number, nano) => {
-        expect(findDurationMs(formatDuration(number))).toBe(number);
-        expect(findSizeBytes(formatSize(number))).toBe(number);
-        expect(findNanoUsd(formatNanoUsd(nano))).toBe(nano);
-      }),
+      fc.property(
+        fc.integer({ min: 0, max: 10 ** 11 }),
+        fc.bigInt({ min: 0n, max: 10n ** 18n - 1n }),
+        (number, nano) => {
+          expect(findDurationMs(formatDuration(number))).toBe(number);
+          expect(findSizeBytes(formatSize(number))).toBe(number);
+          expect(findNanoUsd(formatNanoUsd(nano))).toBe(nano);
+        },
+      ),
     );
   });
 });
