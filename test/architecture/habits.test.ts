@@ -85,6 +85,14 @@ describe('the packages', () => {
     expect(resolved).toEqual([]);
   });
 
+  it('are locked for every kind of machine, not only for the one that wrote the lock file', () => {
+    const locked = new Set(Object.keys(lockedPackages).map((place) => place.replace(/^.*node_modules\//, '')));
+    const missing = Object.values(lockedPackages)
+      .flatMap(({ optionalDependencies = {} }) => Object.keys(optionalDependencies))
+      .filter((name) => !locked.has(name));
+    expect(missing).toEqual([]);
+  });
+
   it('run nothing when they are installed for production, and nothing at all here', () => {
     const scripts = Object.entries(lockedPackages).filter(([, { dev, hasInstallScript }]) => !dev && hasInstallScript);
     expect(scripts.map(([name]) => name)).toEqual([]);
@@ -128,11 +136,13 @@ describe('the commands', () => {
     const mentions = texts
       .filter((file) => file.endsWith('.md'))
       .flatMap((file) =>
-        [...read(file).matchAll(/(?:^|`|\$\()npm (run (?:--silent |-s )?)?([a-z][a-z:-]*)/gm)].map(([, run, name = '']) => ({
-          file,
-          name,
-          isKnown: Object.hasOwn(manifest.scripts, name) || (run === undefined && builtIn.has(name)),
-        })),
+        [...read(file).matchAll(/(?:^|`|\$\()npm (run (?:--silent |-s )?)?([a-z][a-z:-]*)/gm)].map(
+          ([, run, name = '']) => ({
+            file,
+            name,
+            isKnown: Object.hasOwn(manifest.scripts, name) || (run === undefined && builtIn.has(name)),
+          }),
+        ),
       );
     expect(mentions.length).toBeGreaterThan(5);
     expect(mentions.filter(({ isKnown }) => !isKnown)).toEqual([]);
