@@ -6,13 +6,20 @@ const KEEP_MS = 10_000;
 
 type Waiter = Parameters<LookupFunction>[2];
 
+/** The system's resolver, as far as it is used here. */
+type ResolveAll = (
+  hostname: string,
+  options: LookupOptions & { all: true },
+  answer: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void;
+
 /**
  * Name resolution that asks the system once for all who wait for the same name. The system's resolver holds one of
  * the process's few worker threads for as long as it takes; without this, a slow name server would stall file and
  * crypto work too. Failures are not kept.
  */
 export function createLookup(
-  resolve: typeof systemLookup = systemLookup,
+  resolve: ResolveAll = systemLookup,
   nowMs: () => number = () => performance.now(),
 ): LookupFunction {
   const known = new Map<string, { readonly addresses: LookupAddress[]; readonly untilMs: number }>();

@@ -1,0 +1,139 @@
+import type { Subscription } from 'rxjs';
+import type { StreamAnswer } from '../../../src/domain/chat-answer.js';
+import {
+  brokenStreamAnswer,
+  completionAnswer,
+  errorAnswer,
+  type ScriptableUpstream,
+  type ScriptedAnswer,
+} from '../../support/scriptable-upstream.js';
+import { makeContext, makeRequest, makeRoute, makeSnapshot } from '../../unit/router/routing-fixtures.js';
+import { errorOf, eventually, RouterHarness, streamOf } from './router-harness.js';
+
+let harness: RouterHarness;
+let upstream: ScriptableUpstream;
+let other: ScriptableUpstream;
+
+beforeEach(async () => {
+  harness = new RouterHarness();
+  upstream = await harness.startUpstream();
+  other = await harness.startUpstream();
+  other.script(completionAnswer('never'));
+});
+afterEach(() => harness.close());
+
+const HANGING: [string, ScriptedAnswer][] = [
+  ['waits for headers', { refuse: 'hang' }],
+  ['waits for the first event', { headers: { 'content-type': 'text/event-stream' }, ending: 'stall' }],
+  ['reads an error', { status: 500, body: 'half an', ending: 'stall' }],
+];
+
+describe('a client that leaves', () => {
+  describe.each([false, true])('(stream: %s)', (stream) => {
+    it.each(HANGING)(
+      'while the gateway %s closes the upstream connection, and nothing else is tried',
+      async (_name, answer) => {
+        upstream.script(answer);
+        const call = harness.call([harness.targetOf(upstream), harness.targetOf(other)], { stream });
+        const request = await upstream.request();
+        call.context.leave();
+        expect(await errorOf(call)).toMatchObject({ code: 'client_closed_request', status: 499 });
+        await request.closed;
+        expect(other.requests).toHaveLength(0);
+        expect(harness.attempts).toEqual([{ provider: 'p0', outcome: 'cancelled' }]);
+      },
+    );
+  });
+
+  it('in the middle of a JSON answer closes the upstream connection', async () => {
+    upstream.script({ body: '{"id":', ending: 'stall' });
+    const call = harness.call([harness.targetOf(upstream)]);
+    const request = await upstream.request();
+    await eventually(() => request.bytesSent > 0);
+    call.context.leave();
+    expect((await errorOf(call)).status).toBe(499);
+    await request.closed;
+  });
+
+  it('in the middle of a stream closes the upstream connection', async () => {
+    upstream.script(brokenStreamAnswer(['hello'], 'stall'));
+    const call = harness.call([harness.targetOf(upstream), harness.targetOf(other)], { stream: true });
+    const stream = await streamOf(call);
+    const ended = new Promise((resolve) => stream.chunks.subscribe({ error: resolve }));
+    call.context.leave();
+    expect(await ended).toMatchObject({ code: 'client_closed_request' });
+    await (await upstream.request()).closed;
+    expect(harness.attempts).toEqual([{ provider: 'p0', outcome: 'cancelled' }]);
+  });
+
+  it('before anybody reads the stream closes the upstream connection', async () => {
+    upstream.script(brokenStreamAnswer(['hello'], 'stall'));
+    const call = harness.call([harness.targetOf(upstream)], { stream: true });
+    await streamOf(call);
+    call.context.leave();
+    await (await upstream.request()).closed;
+  });
+
+  it('while the stream is held back closes the upstream connection', async () => {
+    upstream.script(brokenStreamAnswer(['hello'], 'stall'));
+    const call = harness.call([harness.targetOf(upstream)], { stream: true });
+    const stream = await streamOf(call);
+    stream.chunks.subscribe({ error: () => undefined });
+    stream.flow.pause();
+    call.context.leave();
+    await (await upstream.request()).closed;
+  });
+
+  it('during a pause between two tries is the end of it', async () => {
+    upstream.script(errorAnswer(429, 'wait', { 'retry-after': '8' }));
+    const call = harness.call([harness.targetOf(upstream)]);
+    await eventually(() => harness.attempts.length === 1);
+    call.context.leave();
+    expect((await errorOf(call)).status).toBe(499);
+    expect(upstream.requests).toHaveLength(1);
+  });
+
+  it('before the router was asked costs no upstream anything', async () => {
+    const context = makeContext(makeSnapshot([makeRoute([harness.targetOf(upstream)])]));
+    context.leave();
+    const outcome = new Promise((resolve) =>
+      harness.router.route(makeRequest(), context).subscribe({ error: resolve }),
+    );
+    expect(await outcome).toMatchObject({ code: 'client_closed_request' });
+    expect(upstream.requests).toHaveLength(0);
+  });
+});
+
+describe('unsubscribing', () => {
+  it('before the answer closes the upstream connection', async () => {
+    upstream.script({ refuse: 'hang' });
+    const context = makeContext(makeSnapshot([makeRoute([harness.targetOf(upstream)])]));
+    const subscription = harness.router.route(makeRequest(), context).subscribe({ error: () => undefined });
+    const request = await upstream.request();
+    subscription.unsubscribe();
+    await request.closed;
+    expect(harness.attempts).toEqual([{ provider: 'p0', outcome: 'cancelled' }]);
+  });
+
+  it('from the chunks closes the upstream connection', async () => {
+    upstream.script(brokenStreamAnswer(['hello'], 'stall'));
+    const stream = await streamOf(harness.call([harness.targetOf(upstream)], { stream: true }));
+    const subscription = await firstRead(stream);
+    subscription.unsubscribe();
+    await (await upstream.request()).closed;
+    expect(harness.attempts).toEqual([{ provider: 'p0', outcome: 'cancelled' }]);
+  });
+
+  it('never happens by itself: nothing is sent before somebody subscribes', async () => {
+    const context = makeContext(makeSnapshot([makeRoute([harness.targetOf(upstream)])]));
+    harness.router.route(makeRequest(), context);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(upstream.connections).toBe(0);
+  });
+});
+
+function firstRead(stream: StreamAnswer): Promise<Subscription> {
+  return new Promise((resolve) => {
+    const subscription: Subscription = stream.chunks.subscribe(() => queueMicrotask(() => resolve(subscription)));
+  });
+}

@@ -1,0 +1,140 @@
+import { GatewayConfig, type RoutingConfig } from '../../../src/config/schema/gateway.config.js';
+import type { ConfigSnapshot, ModelRoute } from '../../../src/config/snapshot.js';
+import type { ChatCompletionRequest } from '../../../src/domain/chat.js';
+import type { Classification } from '../../../src/domain/classification.js';
+import type { Principal } from '../../../src/domain/principal.js';
+import { RequestBody } from '../../../src/domain/request-body.js';
+import type { ScreenedRequest } from '../../../src/domain/screened-request.js';
+import type { Provider, Target, UpstreamTimeouts } from '../../../src/domain/target.js';
+import type { RequestContext } from '../../../src/request-context/request-context.js';
+
+const PRICE = { inputNanoUsd: 1n, cachedInputNanoUsd: 1n, cacheWriteNanoUsd: 1n, outputNanoUsd: 1n };
+
+export function makeProvider(
+  overrides: Partial<Omit<Provider, 'timeouts'>> & { readonly timeouts?: Partial<UpstreamTimeouts> } = {},
+): Provider {
+  return {
+    name: 'alpha',
+    type: 'openai',
+    baseUrl: 'http://127.0.0.1:9/v1',
+    credential: 'credential-of-the-gateway',
+    configured: true,
+    apiVersion: '',
+    headers: {},
+    maxConcurrent: 100,
+    ...overrides,
+    timeouts: {
+      connectMs: 2_000,
+      firstByteMs: 10_000,
+      firstContentMs: 10_000,
+      idleMs: 10_000,
+      totalMs: 60_000,
+      ...overrides.timeouts,
+    },
+  };
+}
+
+export function makeTarget(provider: Provider, overrides: Partial<Target> = {}): Target {
+  const model = overrides.model ?? 'model-1';
+  return {
+    id: `${provider.name}/${model}`,
+    provider,
+    model,
+    deployment: null,
+    classificationCeiling: 'RESTRICTED',
+    weight: 1,
+    maxOutputTokens: null,
+    ...overrides,
+  };
+}
+
+export function makeRoute(
+  primaries: readonly Target[],
+  fallbacks: readonly Target[] = [],
+  overrides: Partial<ModelRoute> = {},
+): ModelRoute {
+  return { alias: 'aegis-test', displayName: 'Test', strategy: 'priority', primaries, fallbacks, ...overrides };
+}
+
+/** A snapshot of these routes in which every target has a price. */
+export function makeSnapshot(
+  routes: readonly ModelRoute[],
+  routing: Partial<RoutingConfig> = {},
+  overrides: Partial<ConfigSnapshot> = {},
+): ConfigSnapshot {
+  const gateway = new GatewayConfig();
+  Object.assign(gateway.routing, routing);
+  const targets = routes.flatMap((route) => [...route.primaries, ...route.fallbacks]);
+  return {
+    version: 'test',
+    loadedAtMs: 0,
+    gateway,
+    providers: new Map(targets.map(({ provider }) => [provider.name, provider])),
+    models: new Map(routes.map((route) => [route.alias, route])),
+    pricing: {
+      version: 'test',
+      prices: new Map(targets.map(({ provider, model }) => [`${provider.name}/${model}`, PRICE])),
+    },
+    ...overrides,
+  };
+}
+
+export function makePrincipal(overrides: Partial<Principal> = {}): Principal {
+  return {
+    keyId: '00000000-0000-4000-8000-000000000000',
+    keyPrefix: 'aegis-test-abcd',
+    keyName: 'test',
+    organization: 'acme',
+    team: 'core',
+    user: null,
+    defaultClassification: 'INTERNAL',
+    maxClassification: 'RESTRICTED',
+    allowedModels: null,
+    rpmLimit: null,
+    tpmLimit: null,
+    maxParallelRequests: null,
+    budgetNanoUsd: null,
+    budgetWindow: null,
+    expiresAtMs: null,
+    ...overrides,
+  };
+}
+
+export function makeRequest(
+  chat: Partial<ChatCompletionRequest> = {},
+  level: Classification = 'INTERNAL',
+): ScreenedRequest {
+  const whole: ChatCompletionRequest = { model: 'aegis-test', messages: [{ role: 'user', content: 'Hello' }], ...chat };
+  return { chat: whole, body: RequestBody.of(whole), findings: [], level };
+}
+
+export interface TestContext extends RequestContext {
+  /** What the gateway does when the client's connection closes. */
+  leave(): void;
+}
+
+export function makeContext(snapshot: ConfigSnapshot, principal: Principal | null = makePrincipal()): TestContext {
+  const controller = new AbortController();
+  return {
+    requestId: 'request-1',
+    snapshot,
+    startedAtMs: performance.now(),
+    signal: controller.signal,
+    traceparent: null,
+    project: null,
+    requestedLevel: null,
+    principal,
+    keyTier: null,
+    keyHash: null,
+    requestedModel: null,
+    stream: false,
+    level: null,
+    findings: [],
+    served: null,
+    usage: null,
+    upstreamMs: 0,
+    firstContentMs: null,
+    errorCode: null,
+    leave: () => controller.abort(),
+  };
+}
