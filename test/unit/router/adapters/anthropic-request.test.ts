@@ -1,0 +1,412 @@
+import type { ChatCompletionRequest, ChatMessage } from '../../../../src/domain/chat.js';
+import { AegisError } from '../../../../src/domain/errors.js';
+import type { Target } from '../../../../src/domain/target.js';
+import { AnthropicAdapter } from '../../../../src/router/adapters/anthropic.adapter.js';
+import { screened } from '../../../support/screened-requests.js';
+import { targetOf } from '../../../support/targets.js';
+
+const adapter = new AnthropicAdapter();
+const PIXEL = 'iVBORw0KGgo=';
+
+type Changes = Partial<Omit<Target, 'provider'>>;
+
+function build(chat: Partial<ChatCompletionRequest>, target: Changes = {}): Record<string, unknown> {
+  return JSON.parse(adapter.buildRequest(screened(chat), targetOf('anthropic', { target })).body.toString());
+}
+
+function refusal(chat: Partial<ChatCompletionRequest>, target: Changes = {}): AegisError {
+  try {
+    build(chat, target);
+  } catch (thrown) {
+    if (thrown instanceof AegisError) return thrown;
+    throw thrown;
+  }
+  throw new Error('The request was not refused.');
+}
+
+const user = (content: ChatMessage['content']): ChatMessage => ({ role: 'user', content });
+const text = (words: string): { type: string; text: string } => ({ type: 'text', text: words });
+const tools = [{ type: 'function', function: { name: 'look_up', parameters: { type: 'object', properties: {} } } }];
+
+describe('a request to Anthropic', () => {
+  it('goes to the Messages API with the version and the credential', () => {
+    const { url, headers } = adapter.buildRequest(screened({}), targetOf('anthropic'));
+    expect(url).toBe('https://upstream.test/v1/messages');
+    expect(headers).toMatchObject({ 'anthropic-version': '2023-06-01', 'x-api-key': 'a-credential' });
+    expect(headers).not.toHaveProperty('authorization');
+  });
+
+  describe('messages', () => {
+    it('take system and developer messages out of the conversation, in order', () => {
+      const body = build({
+        messages: [
+          { role: 'system', content: 'One.' },
+          user('Hi'),
+          { role: 'developer', content: [{ type: 'text', text: 'Two.' }] },
+        ],
+      });
+      expect(body.system).toEqual([text('One.'), text('Two.')]);
+      expect(body.messages).toEqual([{ role: 'user', content: [text('Hi')] }]);
+    });
+
+    it('become one turn where one role speaks twice', () => {
+      const body = build({
+        messages: [
+          user('a'),
+          user('b'),
+          { role: 'assistant', content: 'c' },
+          { role: 'assistant', content: 'd' },
+          user('e'),
+        ],
+      });
+      expect(body.messages).toEqual([
+        { role: 'user', content: [text('a'), text('b')] },
+        { role: 'assistant', content: [text('c'), text('d')] },
+        { role: 'user', content: [text('e')] },
+      ]);
+    });
+
+    it('carry images by URL and by data', () => {
+      const body = build({
+        messages: [
+          user([
+            { type: 'text', text: 'See' },
+            { type: 'image_url', image_url: { url: 'https://images.test/a.png', detail: 'high' } },
+            { type: 'image_url', image_url: { url: `data:image/jpg;base64,${PIXEL}` } },
+          ]),
+        ],
+      });
+      expect(body.messages).toEqual([
+        {
+          role: 'user',
+          content: [
+            text('See'),
+            { type: 'image', source: { type: 'url', url: 'https://images.test/a.png' } },
+            { type: 'image', source: { type: 'base64', media_type: 'image/jpeg', data: PIXEL } },
+          ],
+        },
+      ]);
+    });
+
+    it('carry documents by data', () => {
+      const body = build({
+        messages: [
+          user([
+            { type: 'file', file: { filename: 'a.pdf', file_data: 'data:application/pdf;base64,JVBERg==' } },
+            { type: 'file', file: { file_data: 'data:text/plain;charset=utf-8;base64,SMOkbGxv' } },
+          ]),
+        ],
+      });
+      expect(body.messages).toMatchObject([
+        {
+          content: [
+            {
+              type: 'document',
+              source: { type: 'base64', media_type: 'application/pdf', data: 'JVBERg==' },
+              title: 'a.pdf',
+            },
+            { type: 'document', source: { type: 'text', media_type: 'text/plain', data: 'Hällo' } },
+          ],
+        },
+      ]);
+    });
+
+    it('say tool results in one turn of the user, before what the user says', () => {
+      const call = (id: string, args: string): object => ({
+        id,
+        type: 'function',
+        function: { name: 'look_up', arguments: args },
+      });
+      const body = build({
+        tools,
+        messages: [
+          user('Where?'),
+          {
+            role: 'assistant',
+            content: null,
+            tool_calls: [call('call_1', '{"city":"Bern"}'), call('call_2', '')],
+          } as ChatMessage,
+          { role: 'tool', tool_call_id: 'call_1', content: 'Here' },
+          { role: 'tool', tool_call_id: 'call_2', content: [{ type: 'text', text: 'There' }] },
+          user('Well?'),
+        ],
+      });
+      expect(body.messages).toEqual([
+        { role: 'user', content: [text('Where?')] },
+        {
+          role: 'assistant',
+          content: [
+            { type: 'tool_use', id: 'call_1', name: 'look_up', input: { city: 'Bern' } },
+            { type: 'tool_use', id: 'call_2', name: 'look_up', input: {} },
+          ],
+        },
+        {
+          role: 'user',
+          content: [
+            { type: 'tool_result', tool_use_id: 'call_1', content: 'Here' },
+            { type: 'tool_result', tool_use_id: 'call_2', content: [text('There')] },
+            text('Well?'),
+          ],
+        },
+      ]);
+    });
+
+    it('may hold an answer of the gateway as it was given', () => {
+      const echoed = {
+        role: 'assistant',
+        content: 'Yes',
+        refusal: null,
+        reasoning_content: 'Hm.',
+        annotations: [],
+        audio: null,
+        function_call: null,
+      } as ChatMessage;
+      expect(build({ messages: [user('a'), echoed, user('b')] }).messages).toMatchObject([
+        { role: 'user' },
+        { role: 'assistant', content: [text('Yes')] },
+        { role: 'user' },
+      ]);
+    });
+
+    it('leave out what Anthropic refuses: empty texts, and blanks at the end of a turn to continue', () => {
+      const body = build({
+        messages: [user([text(''), text('a')]), { role: 'assistant', content: 'Once upon a time \n' }],
+      });
+      expect(body.messages).toEqual([
+        { role: 'user', content: [text('a')] },
+        { role: 'assistant', content: [text('Once upon a time')] },
+      ]);
+    });
+
+    it("keep Anthropic's marks for prompt caching", () => {
+      const cache_control = { type: 'ephemeral' };
+      const body = build({
+        messages: [user([{ type: 'text', text: 'Long', cache_control }])],
+        tools: [{ ...tools[0], type: 'function', cache_control }],
+      });
+      expect(body.messages).toEqual([{ role: 'user', content: [{ ...text('Long'), cache_control }] }]);
+      expect(body.tools).toMatchObject([{ name: 'look_up', cache_control }]);
+    });
+
+    it('must say something that is no system message', () => {
+      expect(refusal({ messages: [{ role: 'system', content: 'Only me' }] })).toMatchObject({
+        code: 'invalid_request',
+        param: 'messages',
+      });
+    });
+
+    it.each([
+      [
+        'an image that is neither a URL nor data',
+        user([{ type: 'image_url', image_url: { url: 'file:///etc/passwd' } }]),
+        'messages[0].content[0].image_url.url',
+      ],
+      [
+        'a file that is no document',
+        user([{ type: 'file', file: { file_data: 'data:audio/wav;base64,AA==' } }]),
+        'messages[0].content[0].file.file_data',
+      ],
+      [
+        'arguments that are no object',
+        {
+          role: 'assistant',
+          tool_calls: [{ id: 'a', type: 'function', function: { name: 'b', arguments: '[1' } }],
+        } as ChatMessage,
+        'messages[0].tool_calls[0].function.arguments',
+      ],
+    ])('are refused where they hold %s', (_name, message, param) => {
+      expect(refusal({ messages: [message, user('x')] })).toMatchObject({ code: 'invalid_request', param });
+    });
+  });
+
+  describe('the length of an answer', () => {
+    it.each([
+      ['is what the client asks for', { max_completion_tokens: 100 }, {}, 100],
+      ['may be given by its older name', { max_tokens: 200 }, {}, 200],
+      ['is 4096 where nobody says', {}, {}, 4096],
+      ['is what the target allows where the client does not say', {}, { maxOutputTokens: 8000 }, 8000],
+      ['is never more than the target allows', { max_tokens: 9000 }, { maxOutputTokens: 8000 }, 8000],
+    ])('%s', (_name, chat, target, expected) => {
+      expect(build(chat, target).max_tokens).toBe(expected);
+    });
+  });
+
+  it('samples and stops as the client says', () => {
+    const body = build({ temperature: 0.3, top_p: 0.9, top_k: 5, stop: 'END', user: 'u-1', stream: true });
+    expect(body).toMatchObject({
+      temperature: 0.3,
+      top_p: 0.9,
+      top_k: 5,
+      stop_sequences: ['END'],
+      metadata: { user_id: 'u-1' },
+      stream: true,
+    });
+    expect(build({ stop: ['a', 'b'] }).stop_sequences).toEqual(['a', 'b']);
+    expect(build({ stop: null, temperature: null })).not.toHaveProperty('stop_sequences');
+  });
+
+  describe('tools', () => {
+    it('keep name, description, schema and strictness', () => {
+      const parameters = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
+      const body = build({
+        tools: [
+          { type: 'function', function: { name: 'look_up', description: 'Looks', parameters, strict: true } },
+          { type: 'function', function: { name: 'now' } },
+        ],
+      });
+      expect(body.tools).toEqual([
+        { name: 'look_up', description: 'Looks', input_schema: parameters, strict: true },
+        { name: 'now', input_schema: { type: 'object', properties: {} } },
+      ]);
+    });
+
+    it.each([
+      ['auto', undefined, { type: 'auto' }],
+      ['none', undefined, { type: 'none' }],
+      ['required', undefined, { type: 'any' }],
+      [{ type: 'function', function: { name: 'look_up' } }, undefined, { type: 'tool', name: 'look_up' }],
+      [undefined, undefined, undefined],
+      [undefined, false, { type: 'auto', disable_parallel_tool_use: true }],
+      ['required', false, { type: 'any', disable_parallel_tool_use: true }],
+      ['none', false, { type: 'none' }],
+      ['auto', true, { type: 'auto' }],
+    ])('are chosen by %j, one at a time by %j', (tool_choice, parallel_tool_calls, expected) => {
+      const chat = {
+        tools,
+        ...(tool_choice !== undefined && { tool_choice }),
+        ...(parallel_tool_calls !== undefined && { parallel_tool_calls }),
+      };
+      expect(build(chat).tool_choice).toEqual(expected);
+    });
+
+    it('that are not there are not chosen', () => {
+      expect(build({ tool_choice: 'auto', parallel_tool_calls: false })).not.toHaveProperty('tool_choice');
+    });
+  });
+
+  it("asks for JSON of a schema in Anthropic's own way", () => {
+    const schema = { type: 'object', properties: {}, additionalProperties: false };
+    const body = build({ response_format: { type: 'json_schema', json_schema: { name: 'x', schema, strict: true } } });
+    expect(body.output_config).toEqual({ format: { type: 'json_schema', schema } });
+    expect(build({ response_format: { type: 'text' } })).not.toHaveProperty('output_config');
+    expect(refusal({ response_format: { type: 'json_object' } })).toMatchObject({
+      code: 'unsupported_parameter',
+      param: 'response_format',
+    });
+  });
+
+  describe('reasoning', () => {
+    it("becomes a budget within the answer's limit, on top of the default one", () => {
+      expect(build({ reasoning_effort: 'medium' })).toMatchObject({
+        thinking: { type: 'enabled', budget_tokens: 8192 },
+        max_tokens: 4096 + 8192,
+      });
+      expect(build({ reasoning_effort: 'high', max_completion_tokens: 4000 })).toMatchObject({
+        thinking: { type: 'enabled', budget_tokens: 2000 },
+        max_tokens: 4000,
+      });
+      expect(build({ reasoning_effort: 'none' })).not.toHaveProperty('thinking');
+    });
+
+    it.each(['claude-opus-4-6', 'claude-sonnet-4-6', 'claude-opus-4-7-20260101', 'claude-fable-5', 'claude-5-sonnet'])(
+      'becomes an effort for %s',
+      (model) => {
+        expect(build({ reasoning_effort: 'high' }, { model })).toMatchObject({
+          thinking: { type: 'adaptive' },
+          output_config: { effort: 'high' },
+          max_tokens: 4096,
+        });
+      },
+    );
+
+    it.each(['claude-haiku-4-5', 'claude-sonnet-4-20250514', 'claude-opus-4-1-20250805', 'claude-3-7-sonnet-latest'])(
+      'becomes a budget for %s',
+      (model) => {
+        expect(build({ reasoning_effort: 'low' }, { model }).thinking).toEqual({
+          type: 'enabled',
+          budget_tokens: 2048,
+        });
+      },
+    );
+
+    it('is refused where the answer may not be long enough, or a tool is forced, or sampling is set', () => {
+      expect(refusal({ reasoning_effort: 'low', max_tokens: 500 })).toMatchObject({ param: 'reasoning_effort' });
+      expect(refusal({ reasoning_effort: 'huge' })).toMatchObject({ param: 'reasoning_effort' });
+      expect(refusal({ reasoning_effort: 'low', tools, tool_choice: 'required' })).toMatchObject({
+        param: 'tool_choice',
+      });
+      expect(refusal({ reasoning_effort: 'low', temperature: 0 })).toMatchObject({ param: 'temperature' });
+      expect(refusal({ reasoning_effort: 'low', top_p: 0.5 })).toMatchObject({ param: 'top_p' });
+    });
+
+    it("waits while a tool's result is given back, whose signed half is not there", () => {
+      const messages: ChatMessage[] = [
+        user('a'),
+        {
+          role: 'assistant',
+          tool_calls: [{ id: 'c', type: 'function', function: { name: 'look_up', arguments: '{}' } }],
+        },
+        { role: 'tool', tool_call_id: 'c', content: 'x' },
+      ];
+      expect(build({ messages, tools, reasoning_effort: 'low' })).not.toHaveProperty('thinking');
+    });
+  });
+
+  it('refuses everything it cannot express, all of it in one message', () => {
+    const error = refusal({
+      messages: [{ ...user([{ type: 'input_audio', input_audio: {} }]), name: 'Ann' }],
+      n: 2,
+      logprobs: true,
+      frequency_penalty: 0.5,
+      seed: 7,
+      temperature: 1.5,
+      logit_bias: { 5: 1 },
+      functions: [],
+      prediction: {},
+      web_search_options: {},
+      made_up: 1,
+      tools: [{ type: 'custom', custom: {} }],
+      stream_options: { include_usage: true, continuous_usage_stats: true },
+    });
+    expect(error).toMatchObject({ code: 'unsupported_parameter', status: 400, param: 'n' });
+    for (const field of [
+      'n',
+      'logprobs',
+      'frequency_penalty',
+      'seed',
+      'temperature',
+      'logit_bias',
+      'functions',
+      'prediction',
+      'web_search_options',
+      'made_up',
+      'messages[0].name',
+      'messages[0].content[0]',
+      'tools[0].type',
+      'stream_options.continuous_usage_stats',
+    ]) {
+      expect(error.message).toContain(`'${field}'`);
+    }
+  });
+
+  it('leaves out hints, and fields that ask for nothing', () => {
+    const plain = build({});
+    const hinted = build({
+      metadata: { a: 'b' },
+      store: true,
+      service_tier: 'flex',
+      prompt_cache_key: 'k',
+      safety_identifier: 's',
+      n: 1,
+      logprobs: false,
+      top_logprobs: 0,
+      frequency_penalty: 0,
+      presence_penalty: 0,
+      logit_bias: {},
+      modalities: ['text'],
+      seed: null,
+      stream_options: null,
+    });
+    expect(hinted).toEqual(plain);
+  });
+});
