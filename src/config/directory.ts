@@ -3,6 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isObject } from '../domain/json.js';
 import { ConfigError } from './config.error.js';
 import {
   CONFIG_FILE_NAMES,
@@ -83,16 +84,20 @@ export function loadReading(reading: ConfigReading, directory: string, environme
 }
 
 async function readConfigFile(path: string): Promise<ConfigFile> {
+  let bytes: Buffer;
   try {
     const facts = await stat(path);
     if (!facts.isFile()) return { text: null, fault: 'unreadable' };
     if (facts.size > MAX_FILE_BYTES) return { text: null, fault: 'too_large' };
-    const bytes = await readFile(path);
-    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
+    bytes = await readFile(path);
   } catch (fault) {
-    if (fault instanceof TypeError) return { text: null, fault: 'not_utf8' };
-    const missing = fault instanceof Error && 'code' in fault && (fault.code === 'ENOENT' || fault.code === 'ENOTDIR');
-    return { text: null, fault: missing ? 'missing' : 'unreadable' };
+    const isMissing = isObject(fault) && (fault.code === 'ENOENT' || fault.code === 'ENOTDIR');
+    return { text: null, fault: isMissing ? 'missing' : 'unreadable' };
+  }
+  try {
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
+  } catch {
+    return { text: null, fault: 'not_utf8' };
   }
 }
 
