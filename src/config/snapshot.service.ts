@@ -78,9 +78,12 @@ export class SnapshotService implements OnModuleInit, OnModuleDestroy {
         read: () => readConfigDirectory(options.directory),
         fingerprint: (found) => found.fingerprint(this.latest.secretFiles),
         known: () => this.latest.fingerprint,
-        settled: async (found) => {
-          await this.enqueue(() => this.handle(found, 'files'));
-        },
+        settled: (found) =>
+          this.enqueue(() => {
+            // SIGHUP may have been faster.
+            const isNews = found.fingerprint(this.latest.secretFiles) !== this.latest.fingerprint;
+            if (isNews) this.handle(found, 'files');
+          }),
       },
       options.watcher ?? DEFAULT_WATCHER_OPTIONS,
     );
@@ -118,7 +121,7 @@ export class SnapshotService implements OnModuleInit, OnModuleDestroy {
   private readonly reloadOnSignal = (): void => void this.reload('signal');
 
   /** One set after the other, so that the last one read is the last one applied. */
-  private enqueue(work: () => ReloadOutcome | Promise<ReloadOutcome>): Promise<ReloadOutcome> {
+  private enqueue<Result>(work: () => Result | Promise<Result>): Promise<Result> {
     const outcome = this.queue.then(work);
     this.queue = outcome.catch(() => undefined);
     return outcome;

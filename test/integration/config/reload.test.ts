@@ -76,9 +76,16 @@ describe('the configuration of a running gateway', () => {
     const before = service.current;
     write('models.yaml', modelsNamed('one', 'two'));
     await untilServing('one,two');
+    expect(await service.reload('request')).toBe('unchanged');
     expect(service.status).toMatchObject({ version: service.current.version, lastError: null, lastFailedAtMs: null });
     expect(aliasesOf(before)).toBe('one');
-    expect(outcomes).toEqual(['applied']);
+    expect(outcomes).toEqual(['applied', 'unchanged']);
+  });
+
+  it('is told of changes by the system, long before it would look by itself', async () => {
+    await open(folder, { pollMs: 3_600_000, settleMs: 60 });
+    write('models.yaml', modelsNamed('two'));
+    await untilServing('two');
   });
 
   it('follows a file that an editor renames over the old one, again and again', async () => {
@@ -244,6 +251,14 @@ describe('the configuration of a running gateway', () => {
     write('models.yaml', modelsNamed('three'));
     process.emit('SIGHUP');
     await untilServing('three');
+  });
+
+  it('refuses a wrong set once, though SIGHUP and the watcher both found it', async () => {
+    await open(folder, { pollMs: 40, settleMs: 300 });
+    write('models.yaml', 'junk: 1');
+    expect(await service.reload('signal')).toBe('rejected');
+    await delay(600);
+    expect(outcomes).toEqual(['rejected']);
   });
 
   it('leaves no listener and no watch behind when it is destroyed', async () => {
