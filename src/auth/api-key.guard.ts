@@ -1,0 +1,70 @@
+import type { CanActivate, ExecutionContext } from '@nestjs/common';
+import { Inject, Injectable, Optional } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyRequest } from 'fastify';
+import type { Clock } from '../domain/clock.js';
+import { systemClock } from '../domain/clock.js';
+import { AegisError } from '../domain/errors.js';
+import type { KeyStore, StoredKey } from '../domain/key-store.js';
+import { CLOCK, KEY_STORE } from '../domain/observer.js';
+import type { KeyStatus } from '../domain/principal.js';
+import type { Access } from '../request-context/access.decorator.js';
+import { ACCESS_METADATA } from '../request-context/access.decorator.js';
+import { hashApiKey, INVALID_KEY_MESSAGE, isWellFormedKey } from './api-key.js';
+import type { AuthSettings } from './auth-settings.js';
+import { AUTH_SETTINGS } from './auth-settings.js';
+import { extractKey } from './key-header.js';
+
+/** Turns a request's key into its principal. A route that does not say who may call it is closed to all. */
+@Injectable()
+export class ApiKeyGuard implements CanActivate {
+  readonly #clock: Clock;
+
+  constructor(
+    private readonly reflector: Reflector,
+    @Inject(AUTH_SETTINGS) private readonly settings: AuthSettings,
+    @Inject(KEY_STORE) private readonly store: KeyStore,
+    @Optional() @Inject(CLOCK) clock?: Clock,
+  ) {
+    this.#clock = clock ?? systemClock;
+  }
+
+  canActivate(execution: ExecutionContext): boolean | Promise<boolean> {
+    const access = this.reflector.getAllAndOverride<Access | undefined>(ACCESS_METADATA, [
+      execution.getHandler(),
+      execution.getClass(),
+    ]);
+    switch (access) {
+      case 'public':
+        return true;
+      case 'key':
+        return this.#authenticate(execution.switchToHttp().getRequest<FastifyRequest>());
+      case undefined:
+        throw new AegisError('internal_error', 'This route is closed: it does not declare who may call it.');
+      default:
+        return access satisfies never;
+    }
+  }
+
+  async #authenticate({ headers, aegis }: FastifyRequest): Promise<true> {
+    const presented = extractKey(headers);
+    if (presented.kind !== 'key' || !isWellFormedKey(presented.key)) throw invalidKey();
+    const keyHash = hashApiKey(presented.key, this.settings.pepper);
+    const { key, tier } = await this.store.find(keyHash);
+    if (key === null || statusOf(key, this.#clock.nowMs()) !== 'active') throw invalidKey();
+    aegis.principal = key.principal;
+    aegis.keyTier = tier;
+    aegis.keyHash = keyHash;
+    return true;
+  }
+}
+
+/** The status now: a key expires by itself, in whichever cache it lies. */
+export function statusOf(key: StoredKey, nowMs: number): KeyStatus {
+  const { expiresAtMs } = key.principal;
+  return key.status === 'active' && expiresAtMs !== null && expiresAtMs <= nowMs ? 'expired' : key.status;
+}
+
+function invalidKey(): AegisError {
+  return new AegisError('invalid_api_key', INVALID_KEY_MESSAGE);
+}

@@ -1,0 +1,29 @@
+import type { GatewayConfig } from '../config/schema/gateway.config.js';
+import { getDataFolder } from '../database/data-folder.js';
+import { loadPepper } from './pepper.js';
+
+export interface AuthSettings {
+  readonly pepper: string;
+  /** How long a key is served from this process's memory without asking again. */
+  readonly cacheTtlMs: number;
+  readonly cacheMaxEntries: number;
+  /** How old a key's entry in Redis may be while the database can be asked. */
+  readonly redisTtlMs: number;
+  /** How long an unknown key is not looked up again. */
+  readonly negativeTtlMs: number;
+  /** How long a known key is served while the database cannot be asked. */
+  readonly staleGraceMs: number;
+}
+
+/** Injection token of the `AuthSettings`. */
+export const AUTH_SETTINGS = Symbol('AuthSettings');
+
+/** Throws where the pepper is missing or short. Only the embedded development mode may go without one. */
+export async function loadAuthSettings(
+  gateway: GatewayConfig,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<AuthSettings> {
+  const mayMakePepper = gateway.database.url === '' && environment.NODE_ENV !== 'production';
+  const dataFolder = mayMakePepper ? getDataFolder(environment) : null;
+  return { ...gateway.auth, pepper: await loadPepper({ configured: gateway.auth.pepper, dataFolder }) };
+}

@@ -1,0 +1,22 @@
+import { Global, Module } from '@nestjs/common';
+import { SnapshotService } from '../config/snapshot.service.js';
+import { ApiKeyRepository } from './api-key.repository.js';
+import { DatabaseService } from './database.service.js';
+import { buildDatabaseSettings, DATABASE_SETTINGS } from './database-settings.js';
+
+/** PostgreSQL for every room: global, one connection pool a process. */
+@Global()
+@Module({
+  providers: [
+    {
+      provide: DATABASE_SETTINGS,
+      inject: [SnapshotService],
+      useFactory: ({ current }: SnapshotService) =>
+        buildDatabaseSettings({ url: current.gateway.database.url, graceMs: current.gateway.auth.staleGraceMs }),
+    },
+    DatabaseService,
+    ApiKeyRepository,
+  ],
+  exports: [DatabaseService, ApiKeyRepository],
+})
+export class DatabaseModule {}

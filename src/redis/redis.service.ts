@@ -1,0 +1,187 @@
+import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
+import { Redis, ReplyError } from 'ioredis';
+import type { DependencyState, GatewayObserver } from '../domain/observer.js';
+import { GATEWAY_OBSERVER, silentObserver } from '../domain/observer.js';
+import type { RedisSettings } from './redis-settings.js';
+import { REDIS_SETTINGS } from './redis-settings.js';
+
+export interface RedisHealth {
+  /** `disabled`: none is configured. Never `down`: AEGIS serves without Redis. */
+  readonly state: Exclude<DependencyState, 'down'> | 'disabled';
+  /** Why it is not healthy; null where it is. */
+  readonly reason: string | null;
+}
+
+/** Redis is not configured, not connected or does not answer. */
+export class RedisUnavailableError extends Error {
+  constructor(reason: string, options?: { readonly cause?: unknown }) {
+    super(`Redis cannot be asked: ${reason}`, options);
+    this.name = 'RedisUnavailableError';
+  }
+}
+
+const FIRST_CONNECTION_MS = 1_000;
+const PROBE_INTERVAL_MS = 1_000;
+const LONGEST_RETRY_MS = 2_000;
+/** A connection that swallows this many probes in a row is replaced: it may be a black hole. */
+const PROBES_BEFORE_RECONNECT = 3;
+
+/** The one Redis connection of the process, its state, and a second connection for messages. Optional everywhere. */
+@Injectable()
+export class RedisService implements OnModuleInit, OnApplicationShutdown {
+  readonly #logger = new Logger('Redis');
+  readonly #observer: GatewayObserver;
+  readonly #client: Redis | null;
+  readonly #subscriber: Redis | null;
+  readonly #listeners = new Map<string, (message: string) => void>();
+  readonly #resubscribed: (() => void)[] = [];
+  #isUsable = false;
+  #isClosing = false;
+  #reason: string | null = 'not connected yet';
+  #missedProbes = 0;
+  #probe: NodeJS.Timeout | undefined;
+
+  constructor(
+    @Inject(REDIS_SETTINGS) settings: RedisSettings,
+    @Optional() @Inject(GATEWAY_OBSERVER) observer?: GatewayObserver,
+  ) {
+    this.#observer = observer ?? silentObserver;
+    this.#client = settings.url === '' ? null : this.#buildClient(settings, 'aegis');
+    this.#subscriber = settings.url === '' ? null : this.#buildClient(settings, 'aegis-bus');
+    this.#client?.on('ready', () => this.#markUsable());
+    this.#client?.on('close', () => this.#markUnusable('the connection is closed'));
+    this.#subscriber?.on('ready', () => void this.#subscribeToAll());
+    this.#subscriber?.on('message', (channel: string, message: string) => this.#listeners.get(channel)?.(message));
+  }
+
+  get isEnabled(): boolean {
+    return this.#client !== null;
+  }
+
+  /** Whether asking is worth it. */
+  get isAvailable(): boolean {
+    return this.#isUsable;
+  }
+
+  get health(): RedisHealth {
+    if (this.#client === null) return { state: 'disabled', reason: null };
+    return this.#isUsable ? { state: 'healthy', reason: null } : { state: 'degraded', reason: this.#reason };
+  }
+
+  async onModuleInit(): Promise<void> {
+    const client = this.#client;
+    if (client === null) return;
+    this.#probe = setInterval(() => void this.#probeOnce(client), PROBE_INTERVAL_MS);
+    this.#observer.dependencyChanged('redis', 'degraded');
+    void this.#subscriber?.connect().catch(() => undefined);
+    const connected = client.connect().catch(() => undefined);
+    await Promise.race([connected, new Promise((resolve) => setTimeout(resolve, FIRST_CONNECTION_MS).unref())]);
+  }
+
+  /** Runs commands. Throws `RedisUnavailableError` at once where Redis is known to be away. */
+  async run<T>(operation: (client: Redis) => Promise<T>): Promise<T> {
+    if (this.#client === null || !this.#isUsable) throw new RedisUnavailableError(this.#reason ?? 'not configured');
+    try {
+      return await operation(this.#client);
+    } catch (error) {
+      // What Redis itself answered (a wrong type, a full memory) says nothing about the connection.
+      if (error instanceof ReplyError) throw error;
+      this.#markUnusable(describe(error));
+      throw new RedisUnavailableError(describe(error), { cause: error });
+    }
+  }
+
+  /**
+   * Hears a channel from now on. Messages sent while the connection is away are lost: `onResubscribed` is called each
+   * time it is (back) there, to catch up by other means.
+   */
+  subscribe(channel: string, onMessage: (message: string) => void, onResubscribed: () => void): void {
+    this.#listeners.set(channel, onMessage);
+    this.#resubscribed.push(onResubscribed);
+    if (this.#subscriber?.status === 'ready') void this.#subscribeToAll();
+  }
+
+  onApplicationShutdown(): void {
+    this.#isClosing = true;
+    clearInterval(this.#probe);
+    this.#isUsable = false;
+    this.#reason = 'closed';
+    this.#client?.disconnect();
+    this.#subscriber?.disconnect();
+  }
+
+  #buildClient(settings: RedisSettings, connectionName: string): Redis {
+    const client = new Redis(settings.url, {
+      connectionName,
+      lazyConnect: true,
+      connectTimeout: settings.connectTimeoutMs,
+      commandTimeout: settings.commandTimeoutMs,
+      keepAlive: 10_000,
+      // Nothing queues while Redis is away: a request asks the next store instead.
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      autoResubscribe: false,
+      maxRetriesPerRequest: 0,
+      retryStrategy: (attempt) =>
+        Math.min(100 * 2 ** Math.min(attempt, 10), LONGEST_RETRY_MS) * (0.5 + Math.random() / 2),
+    });
+    // Without a listener an error event ends the process.
+    client.on('error', (error: Error) => {
+      if (connectionName === 'aegis') this.#markUnusable(describe(error));
+    });
+    return client;
+  }
+
+  async #subscribeToAll(): Promise<void> {
+    const channels = [...this.#listeners.keys()];
+    if (channels.length === 0) return;
+    try {
+      await this.#subscriber?.subscribe(...channels);
+    } catch {
+      // Away again, or too slow: a new connection subscribes anew.
+      if (!this.#isClosing) this.#subscriber?.disconnect(true);
+      return;
+    }
+    for (const catchUp of this.#resubscribed) catchUp();
+  }
+
+  async #probeOnce(client: Redis): Promise<void> {
+    if (client.status !== 'ready') return;
+    try {
+      await Promise.all([client.ping(), this.#subscriber?.status === 'ready' ? this.#subscriber.ping() : null]);
+      this.#missedProbes = 0;
+      this.#markUsable();
+    } catch (error) {
+      this.#markUnusable(describe(error));
+      this.#missedProbes += 1;
+      if (this.#missedProbes < PROBES_BEFORE_RECONNECT || this.#isClosing) return;
+      this.#missedProbes = 0;
+      client.disconnect(true);
+      this.#subscriber?.disconnect(true);
+    }
+  }
+
+  #markUsable(): void {
+    if (this.#isUsable || this.#isClosing) return;
+    this.#isUsable = true;
+    this.#reason = null;
+    this.#logger.log('Redis is reachable.');
+    this.#observer.dependencyChanged('redis', 'healthy');
+  }
+
+  #markUnusable(reason: string): void {
+    if (this.#isClosing) return;
+    if (this.#isUsable || this.#reason === 'not connected yet') {
+      this.#logger.warn(`Redis cannot be used, AEGIS goes on without it: ${reason}`);
+      this.#observer.dependencyChanged('redis', 'degraded');
+    }
+    this.#isUsable = false;
+    this.#reason = reason;
+  }
+}
+
+function describe(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(describe).join('; ');
+  return error instanceof Error ? error.message : String(error);
+}
