@@ -43,7 +43,7 @@ try {
   console.log('\nWhat is in it');
   const installed = JSON.parse(readFileSync(path.join(modules, '.package-lock.json'), 'utf8')).packages;
   const development = Object.entries(installed).filter(
-    ([name, { dev }]) => dev && existsSync(path.join(image.folder, name)),
+    ([name, { dev, devOptional }]) => (dev || devOptional) && existsSync(path.join(image.folder, name)),
   );
   assert.deepEqual(development, [], 'development packages are in the image');
   for (const unwanted of ['src', 'test', 'scripts', '.env', '.git']) {
