@@ -24,10 +24,20 @@ const TEMPLATE = /^(?:\$\{?[A-Za-z_]|\$\(|\{\{|<|%[sdv]|\{[A-Za-z_][\w.]{0,60}\}
 const MONOTONE = /(.)\1{6}/;
 
 /** Passwords that stand in every tutorial's connection string. */
-const TUTORIAL_PASSWORDS: ReadonlySet<string> = new Set(['password', 'passwd', 'pass', 'pwd', 'mypassword', '...', 'x']);
+const TUTORIAL_PASSWORDS: ReadonlySet<string> = new Set([
+  'password',
+  'passwd',
+  'pass',
+  'pwd',
+  'mypassword',
+  '...',
+  'x',
+]);
 
 /** Whether a match only shows where a credential would stand. */
 export function isPlaceholder(secret: string): boolean {
   if (secret.length > LONGEST_PLACEHOLDER) return false;
-  return WORDS.test(secret) || TEMPLATE.test(secret) || MONOTONE.test(secret) || TUTORIAL_PASSWORDS.has(secret.toLowerCase());
+  return (
+    WORDS.test(secret) || TEMPLATE.test(secret) || MONOTONE.test(secret) || TUTORIAL_PASSWORDS.has(secret.toLowerCase())
+  );
 }

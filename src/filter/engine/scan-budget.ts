@@ -6,6 +6,8 @@ export class ScanBudgetExceededError extends Error {
   }
 }
 
+/** So many steps take well under a millisecond. */
+const STEPS_PER_SLICE = 65_536;
 const BASE_STEPS = 4_000_000;
 const STEPS_PER_CHARACTER = 40;
 
@@ -15,6 +17,7 @@ const STEPS_PER_CHARACTER = 40;
  */
 export class ScanBudget {
   private spentSteps = 0;
+  private sliceEndSteps = STEPS_PER_SLICE;
 
   constructor(readonly limitSteps: number) {}
 
@@ -29,5 +32,12 @@ export class ScanBudget {
   spend(steps: number): void {
     this.spentSteps += steps;
     if (this.spentSteps > this.limitSteps) throw new ScanBudgetExceededError();
+  }
+
+  /** Whether enough was done since this was last true for other work to have its turn. */
+  passedSlice(): boolean {
+    if (this.spentSteps < this.sliceEndSteps) return false;
+    this.sliceEndSteps = this.spentSteps + STEPS_PER_SLICE;
+    return true;
   }
 }

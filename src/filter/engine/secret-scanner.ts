@@ -129,7 +129,7 @@ export class SecretScanner {
     const whole = found[0];
     let end = start + whole.length;
     if (!endsToken(text, end, rule.after)) return null;
-    const range = rule.hasSecretGroup ? found.indices?.groups?.['secret'] : undefined;
+    const range = rule.hasSecretGroup ? found.indices?.groups?.secret : undefined;
     const secretStart = range?.[0] ?? start;
     let secretEnd = range?.[1] ?? end;
     const secret = text.slice(secretStart, secretEnd);

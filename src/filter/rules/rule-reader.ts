@@ -50,7 +50,7 @@ export class SecretRuleReader {
   constructor(private readonly source: unknown) {}
 
   get name(): string {
-    return isObject(this.source) && typeof this.source['id'] === 'string' ? this.source['id'] : 'rule without id';
+    return isObject(this.source) && typeof this.source.id === 'string' ? this.source.id : 'rule without id';
   }
 
   read(): SecretRule | null {
@@ -63,14 +63,14 @@ export class SecretRuleReader {
     }
     const id = this.text('id');
     if (id !== '' && !/^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(id)) this.refuse('id', 'write ids in lower case with hyphens');
-    const ignoreCase = this.source['ignore_case'] === true;
+    const ignoreCase = this.source.ignore_case === true;
     const anchors = this.texts('anchors', true);
     const valueWithin = this.optionalNumber('value_within', MAX_VALUE_WITHIN);
     const maxLength = this.requiredLength();
     const facts = this.studyPattern(ignoreCase, maxLength);
     const severity = this.severity();
     if (!facts || maxLength === null || severity === null) return null;
-    const closing = this.source['closing'] === undefined ? null : this.text('closing');
+    const closing = this.source.closing === undefined ? null : this.text('closing');
     const rule: SecretRule = {
       id,
       vendor: this.text('vendor'),
@@ -141,7 +141,7 @@ export class SecretRuleReader {
     const action = this.field('action');
     if (action === undefined) return null;
     if (action === 'block' || action === 'redact' || action === 'flag') return action;
-    const level = isObject(action) ? action['raise_to'] : undefined;
+    const level = isObject(action) ? action.raise_to : undefined;
     const raiseTo = typeof level === 'string' ? findClassification(level) : undefined;
     if (raiseTo) return { raiseTo };
     this.refuse('action', `expected block, redact, flag or {raise_to: ${CLASSIFICATIONS.join(' | ')}}`);
@@ -161,8 +161,8 @@ export class SecretRuleReader {
   private context(): RuleContext | null {
     const context = this.field('context');
     if (context === undefined) return null;
-    const words = isObject(context) ? context['words'] : undefined;
-    const within = isObject(context) ? (context['within'] ?? 0) : undefined;
+    const words = isObject(context) ? context.words : undefined;
+    const within = isObject(context) ? (context.within ?? 0) : undefined;
     const wordsAreTexts = Array.isArray(words) && words.length > 0 && words.every((word) => typeof word === 'string');
     const inBounds = typeof within === 'number' && within >= 0 && within <= MAX_CONTEXT_WITHIN;
     if (!wordsAreTexts || !inBounds) {
@@ -189,8 +189,8 @@ export class SecretRuleReader {
 
   private tryExamples(rule: SecretRule): void {
     const examples = this.field('examples');
-    const positive = isObject(examples) ? examples['positive'] : undefined;
-    const negative = isObject(examples) ? (examples['negative'] ?? []) : undefined;
+    const positive = isObject(examples) ? examples.positive : undefined;
+    const negative = isObject(examples) ? (examples.negative ?? []) : undefined;
     if (!areTexts(positive) || positive.length === 0 || !areTexts(negative)) {
       this.refuse('examples', 'expected {positive: [texts], negative: [texts]} with at least one positive');
       return;
@@ -222,7 +222,10 @@ export class SecretRuleReader {
     const value = this.field(key);
     if (value === undefined && !required) return [];
     if (areTexts(value) && value.length > 0 && value.every((each) => each !== '')) return value;
-    this.refuse(value === undefined ? null : key, value === undefined ? `has no '${key}'` : `'${key}' is no list of texts`);
+    this.refuse(
+      value === undefined ? null : key,
+      value === undefined ? `has no '${key}'` : `'${key}' is no list of texts`,
+    );
     return [];
   }
 

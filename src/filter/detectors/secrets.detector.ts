@@ -1,0 +1,120 @@
+import type { Detection } from '../../domain/detector.js';
+import type { FilterAction } from '../../domain/finding.js';
+import { decodeRuns } from '../encoded-runs.js';
+import { ScanBudget } from '../engine/scan-budget.js';
+import type { SecretMatch, SecretScanner } from '../engine/secret-scanner.js';
+import { type DecodedText, decodeEscapes, foldUnicode } from '../normaliser.js';
+import { chainMaps, identityMap, type SourceMap } from '../source-map.js';
+import type { TextDetector } from './text-detector.js';
+
+/**
+ * Long texts are searched in windows, so that what is decoded of them stays small. Each match belongs to the window
+ * that sees `OVERLAP / 2` before and after its start; no rule takes more than that.
+ */
+const WINDOW = 131_072;
+const OVERLAP = 32_768;
+/** Escapes inside escapes: JSON in a tool call's arguments holds JSON of its own. */
+const ESCAPE_LEVELS = 2;
+
+interface PlacedMatch {
+  readonly rule: SecretMatch['rule'];
+  /** The whole match and the credential in it, in indexes of the text. */
+  readonly start: number;
+  readonly end: number;
+  readonly secretStart: number;
+  readonly secretEnd: number;
+}
+
+/** Finds credentials in a text as it is and in everything it stands for: escapes, base64, hexadecimal, Unicode forms. */
+export class SecretsDetector implements TextDetector {
+  readonly name = 'secrets';
+
+  /** `action` is that of every rule that names none of its own. */
+  constructor(
+    private readonly scanner: SecretScanner,
+    private readonly action: FilterAction,
+  ) {}
+
+  detect(text: string): readonly Detection[] {
+    const scan = this.scan(text, ScanBudget.forCharacters(text.length));
+    let step = scan.next();
+    while (!step.done) step = scan.next();
+    return step.value;
+  }
+
+  *scan(text: string, budget: ScanBudget): Generator<void, readonly Detection[]> {
+    const found: PlacedMatch[] = [];
+    for (let from = 0; ; from += WINDOW - OVERLAP) {
+      const last = from + WINDOW >= text.length;
+      const window = from === 0 && last ? text : text.slice(from, from + WINDOW);
+      const ownFrom = from === 0 ? 0 : from + OVERLAP / 2;
+      const ownTo = last ? text.length : from + WINDOW - OVERLAP / 2;
+      for (const match of yield* this.scanWindow(window, budget)) {
+        const start = from + match.start;
+        if (start < ownFrom || start >= ownTo) continue;
+        found.push({
+          rule: match.rule,
+          start,
+          end: from + match.end,
+          secretStart: from + match.secretStart,
+          secretEnd: from + match.secretEnd,
+        });
+      }
+      if (last) break;
+      yield;
+    }
+    return found.length === 0 ? [] : this.choose(found);
+  }
+
+  /** The text itself, then what it decodes to, level by level. */
+  private *scanWindow(window: string, budget: ScanBudget): Generator<void, PlacedMatch[]> {
+    const found: PlacedMatch[] = [];
+    let view: DecodedText | null = { text: window, map: identityMap };
+    for (let level = 0; view !== null && level <= ESCAPE_LEVELS; level++) {
+      yield* this.scanView(view, budget, found);
+      const folded = foldUnicode(view.text);
+      budget.spend(view.text.length);
+      if (folded) yield* this.scanView({ text: folded.text, map: chainMaps(view.map, folded.map) }, budget, found);
+      for (const run of decodeRuns(view.text)) {
+        yield* this.scanView({ text: run.text, map: chainMaps(view.map, run.map) }, budget, found);
+      }
+      const decoded: DecodedText | null = level < ESCAPE_LEVELS ? decodeEscapes(view.text) : null;
+      view = decoded && { text: decoded.text, map: chainMaps(view.map, decoded.map) };
+    }
+    return found;
+  }
+
+  private *scanView(view: DecodedText, budget: ScanBudget, found: PlacedMatch[]): Generator<void, void> {
+    for (const match of yield* this.scanner.scan(view.text, budget)) found.push(place(match, view.map));
+  }
+
+  /**
+   * Drops what another match already covers: the same in another form, or a part of something larger. A rule with an
+   * action of its own never covers another's match: a flag must not hide a block.
+   */
+  private choose(found: PlacedMatch[]): Detection[] {
+    found.sort((first, second) => first.start - second.start || second.end - first.end);
+    const chosen: Detection[] = [];
+    let coveredTo = -1;
+    for (const { rule, end, secretStart, secretEnd } of found) {
+      if (rule.action === null) {
+        if (end <= coveredTo) continue;
+        coveredTo = end;
+      }
+      chosen.push({ rule: rule.id, action: rule.action ?? this.action, start: secretStart, end: secretEnd });
+    }
+    return chosen;
+  }
+}
+
+function place(match: SecretMatch, map: SourceMap): PlacedMatch {
+  const whole = map.toSource(match.start, match.end);
+  const secret = map.toSource(match.secretStart, match.secretEnd);
+  return {
+    rule: match.rule,
+    start: whole.start,
+    end: whole.end,
+    secretStart: secret.start,
+    secretEnd: secret.end,
+  };
+}

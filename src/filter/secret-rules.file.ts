@@ -1,0 +1,34 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { formatRuleProblems, loadSecretRules } from './rules/rule-loader.js';
+import type { SecretRule } from './rules/secret-rule.js';
+
+export const SECRET_RULES_FILE_NAME = 'secret-rules.yaml';
+
+/** The rules that come with the gateway, two floors above both `src/filter` and `dist/filter`. */
+const SHIPPED_DIRECTORY = fileURLToPath(new URL('../../config', import.meta.url));
+
+/**
+ * Reads `secret-rules.yaml` of a folder; the shipped one where the folder has none, so that a configuration without
+ * rules is searched with the usual ones and never with none. Throws with every problem of the file at once.
+ */
+export async function readSecretRules(directory: string): Promise<readonly SecretRule[]> {
+  const own = join(directory, SECRET_RULES_FILE_NAME);
+  const ownText = await readIfPresent(own);
+  const file = ownText === null ? join(SHIPPED_DIRECTORY, SECRET_RULES_FILE_NAME) : own;
+  const { rules, problems } = loadSecretRules(ownText ?? (await readFile(file, 'utf8')));
+  if (problems.length > 0) {
+    throw new Error(`The secret rules cannot be used:\n${formatRuleProblems(file, problems)}`);
+  }
+  return rules;
+}
+
+async function readIfPresent(file: string): Promise<string | null> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw error;
+  }
+}

@@ -1,0 +1,140 @@
+import { AegisError } from '../domain/errors.js';
+import { isObject } from '../domain/json.js';
+import { findMediaKind, type UnscannedContent } from './media.js';
+
+/** One text of a request. */
+export interface RequestText {
+  /** What gives a value its meaning: the name of a member that AEGIS does not know, with `: `; else empty. */
+  readonly label: string;
+  readonly value: string;
+  /** As the client would write it, e.g. `messages[2].content[0].text`. */
+  readonly path: string;
+  /** Whether the value is JSON itself, as a tool call's arguments are. */
+  readonly isJson: boolean;
+  /** Puts another text in the value's place. */
+  replaceValue(text: string): void;
+  /** Gives the member another name. */
+  replaceLabel(name: string): void;
+}
+
+/** What is not looked into: deeper bodies are refused long before; this guards the walk itself. */
+const MAX_DEPTH = 512;
+/** What is smaller can only call itself an image, and costs nothing to read. */
+const SMALL_MEDIA_CHARACTERS = 4_096;
+/** No credential is shorter. */
+const MIN_TEXT_CHARACTERS = 8;
+const NODES_PER_SLICE = 4_096;
+const CONTENT_PATH = /^messages\[\d+\]\.content(?:\[\d+\]\.(?:text|refusal))?$/;
+const ARGUMENTS_PATH = /^messages\[\d+\]\.(?:tool_calls\[\d+\]\.function|function_call)\.arguments$/;
+
+/** Names of the API: no credential hides in them, and they say nothing of the value. */
+const API_NAMES: ReadonlySet<string> = new Set(
+  `model messages role content name tool_calls tool_call_id refusal type text image_url url detail file file_id
+  file_data filename input_audio data format id function arguments tools description parameters strict tool_choice
+  response_format json_schema schema properties required items enum additionalProperties stop stream stream_options
+  include_usage user metadata store service_tier reasoning_effort function_call functions custom input prediction
+  audio modalities safety_identifier prompt_cache_key verbosity`
+    .split(/\s+/)
+    .filter((name) => name !== ''),
+);
+
+interface Frame {
+  readonly holder: object;
+  /** Null for arrays. */
+  readonly names: readonly string[] | null;
+  readonly length: number;
+  readonly path: string;
+  readonly depth: number;
+  index: number;
+}
+
+/**
+ * Finds every text of a parsed body, known to AEGIS or not, in document order: unknown members are forwarded, so they
+ * are read too. Holds only what it needs to go on, however many texts there are.
+ */
+export class TextWalker {
+  /** The texts a model reads one after the other: the contents of all messages. Complete once the walk is. */
+  readonly conversation: RequestText[] = [];
+  /** What no text filter can read. Complete once the walk is. */
+  readonly unscanned: UnscannedContent[] = [];
+
+  constructor(private readonly body: object) {}
+
+  /** Yields null where it has worked for a while without finding a text. */
+  *walk(): Generator<RequestText | null> {
+    const stack: Frame[] = [openFrame(this.body, '', 1)];
+    let nodes = 0;
+    for (let frame = stack.at(-1); frame; frame = stack.at(-1)) {
+      if (frame.index >= frame.length) {
+        stack.pop();
+        continue;
+      }
+      if (++nodes % NODES_PER_SLICE === 0) yield null;
+      const index = frame.index++;
+      const name = frame.names?.[index] ?? null;
+      const value: unknown = name === null ? (frame.holder as unknown[])[index] : (frame.holder as Members)[name];
+      const path = name === null ? `${frame.path}[${index}]` : joinPath(frame.path, name);
+      if (typeof value === 'string') {
+        const text = this.findText(frame, name, index, value, path);
+        if (text) yield text;
+        continue;
+      }
+      if (name !== null && name.length >= MIN_TEXT_CHARACTERS && !API_NAMES.has(name)) {
+        yield textOf(frame, name, index, '', path);
+      }
+      if (typeof value === 'object' && value !== null) stack.push(openFrame(value, path, frame.depth + 1));
+    }
+  }
+
+  private findText(frame: Frame, name: string | null, index: number, value: string, path: string): RequestText | null {
+    const kind = findMediaKind(value, path);
+    if (kind !== null) {
+      this.unscanned.push({ kind, path });
+      if (value.length > SMALL_MEDIA_CHARACTERS) return null;
+    }
+    const text = textOf(frame, name, index, value, path);
+    const mayBeContent = name === null || name === 'content' || name === 'text' || name === 'refusal';
+    if (mayBeContent && CONTENT_PATH.test(path)) this.conversation.push(text);
+    return text.label.length + value.length >= MIN_TEXT_CHARACTERS ? text : null;
+  }
+}
+
+type Members = Record<string, unknown>;
+
+function openFrame(holder: object, path: string, depth: number): Frame {
+  if (depth > MAX_DEPTH) throw new AegisError('invalid_request', `The body is nested deeper than ${MAX_DEPTH} levels.`);
+  const names = Array.isArray(holder) ? null : Object.keys(holder);
+  return { holder, names, length: names ? names.length : (holder as unknown[]).length, path, depth, index: 0 };
+}
+
+function textOf(frame: Frame, name: string | null, index: number, value: string, path: string): RequestText {
+  const { holder } = frame;
+  return {
+    label: name === null || API_NAMES.has(name) ? '' : `${name}: `,
+    value,
+    path,
+    isJson: name === 'arguments' && ARGUMENTS_PATH.test(path),
+    replaceValue: (text) => {
+      if (name === null) (holder as unknown[])[index] = text;
+      else (holder as Members)[name] = text;
+    },
+    replaceLabel: (newName) => {
+      if (name !== null && isObject(holder)) renameMember(holder, name, newName);
+    },
+  };
+}
+
+/** Keeps the members' order. */
+function renameMember(holder: Members, from: string, to: string): void {
+  const members = Object.entries(holder);
+  for (const [name] of members) delete holder[name];
+  for (const [name, value] of members) holder[name === from ? to : name] = value;
+}
+
+const PLAIN_NAME = /^[A-Za-z_$][\w$]{0,63}$/;
+
+/** Names that could hold anything are not repeated in a path: it is shown to people and written to logs. */
+function joinPath(path: string, name: string): string {
+  if (!PLAIN_NAME.test(name)) return `${path}[*]`;
+  return path === '' ? name : `${path}.${name}`;
+}
