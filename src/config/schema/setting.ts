@@ -1,4 +1,5 @@
 import { IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, Matches, Max, Min, ValidateBy } from 'class-validator';
+import { formatDuration, formatSize } from './units.js';
 
 export type SettingsClass<T extends object = object> = new () => T;
 
@@ -117,7 +118,7 @@ const DAY_MS = 86_400_000;
 
 export function Duration(options: DurationOptions): PropertyDecorator {
   const { minMs: min = 0, maxMs: max = DAY_MS } = options;
-  const mustBe = `a duration with its unit (250ms, 30s, 5m, 24h), from ${min === 0 ? '0s' : `${min}ms`} to ${max / 3_600_000}h`;
+  const mustBe = `a duration with its unit (250ms, 30s, 5m, 24h), from ${formatDuration(min)} to ${formatDuration(max)}`;
   return setting({ kind: 'duration', min, max }, mustBe, options, range(min, max, mustBe));
 }
 
@@ -125,7 +126,7 @@ export function Size(
   options: SettingOptions & { readonly minBytes: number; readonly maxBytes: number },
 ): PropertyDecorator {
   const { minBytes: min, maxBytes: max } = options;
-  const mustBe = `a size with its unit (512KiB, 20MiB), from ${min / 1024}KiB to ${max / 1024 ** 2}MiB`;
+  const mustBe = `a size with its unit (512KiB, 20MiB), from ${formatSize(min)} to ${formatSize(max)}`;
   return setting({ kind: 'size', min, max }, mustBe, options, range(min, max, mustBe));
 }
 

@@ -60,11 +60,3 @@ export function findNanoUsd(text: string): bigint | undefined {
   if (match === null) return undefined;
   return BigInt(`${match[1]}${(match[2] ?? '').padEnd(NANO_USD_DIGITS, '0')}`);
 }
-
-/** The shortest decimal that `findNanoUsd` reads back. */
-export function formatNanoUsd(nanoUsd: bigint): string {
-  const digits = nanoUsd.toString().padStart(NANO_USD_DIGITS + 1, '0');
-  const fraction = digits.slice(-NANO_USD_DIGITS).replace(/0+$/, '');
-  const whole = digits.slice(0, -NANO_USD_DIGITS);
-  return fraction === '' ? whole : `${whole}.${fraction}`;
-}

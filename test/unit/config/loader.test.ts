@@ -300,7 +300,7 @@ describe('gateway.yaml', () => {
     ['server: {port: 9090}', 'telemetry.metrics_port: must differ from server.port'],
     [
       'server: {body_limit: 20MB}',
-      'server.body_limit: must be a size with its unit (512KiB, 20MiB), from 1KiB to 1024MiB, not "20MB"',
+      'server.body_limit: must be a size with its unit (512KiB, 20MiB), from 1KiB to 1GiB, not "20MB"',
     ],
     ['server: {trusted_proxies: [everyone]}', 'server.trusted_proxies[0]: must be an IP address or a CIDR range'],
     ['server: {trusted_proxies: 10.0.0.1}', 'server.trusted_proxies: must be a list of texts'],

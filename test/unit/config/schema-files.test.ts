@@ -4,8 +4,8 @@ import { Ajv } from 'ajv';
 import { parse } from 'yaml';
 import { CONFIG_FILE_NAMES } from '../../../src/config/files.js';
 import { FILE_CLASSES } from '../../../src/config/loader.js';
-import { buildJsonSchema, formatDefault } from '../../../src/config/schema/json-schema.js';
 import { type SettingsClass, settingsOf } from '../../../src/config/schema/setting.js';
+import { buildJsonSchema, formatDefault } from './json-schema.js';
 
 const root = join(__dirname, '../../..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');

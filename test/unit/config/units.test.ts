@@ -4,9 +4,13 @@ import {
   findNanoUsd,
   findSizeBytes,
   formatDuration,
-  formatNanoUsd,
   formatSize,
 } from '../../../src/config/schema/units.js';
+
+const formatNanoUsd = (nanoUsd: bigint): string => {
+  const digits = nanoUsd.toString().padStart(10, '0');
+  return `${digits.slice(0, -9)}.${digits.slice(-9)}`;
+};
 
 describe('units', () => {
   it('reads durations in milliseconds, seconds, minutes and hours', () => {

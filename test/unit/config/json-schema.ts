@@ -1,5 +1,5 @@
-import { type Setting, type SettingShape, type SettingsClass, settingsOf } from './setting.js';
-import { formatDuration, formatNanoUsd, formatSize, UNIT_PATTERNS } from './units.js';
+import { type Setting, type SettingShape, type SettingsClass, settingsOf } from '../../../src/config/schema/setting.js';
+import { formatDuration, formatSize, UNIT_PATTERNS } from '../../../src/config/schema/units.js';
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -37,7 +37,6 @@ export function formatDefault({ property, shape, required }: Setting, defaults: 
   if (required || value === null || value instanceof Map) return null;
   if (shape.kind === 'duration') return formatDuration(Number(value));
   if (shape.kind === 'size') return formatSize(Number(value));
-  if (typeof value === 'bigint') return formatNanoUsd(value);
   return shape.kind === 'section' ? null : value;
 }
 
