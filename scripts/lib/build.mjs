@@ -1,8 +1,10 @@
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { inRoot, root } from './paths.mjs';
 
 const SOURCES = ['src', 'migrations'];
+/** Data that sources read from where they lie. */
+const DATA = ['config/secret-rules.yaml'];
 
 async function listSources() {
   const lists = await Promise.all(
@@ -20,7 +22,8 @@ async function listSources() {
 }
 
 /**
- * Compiles `src/` and `migrations/` into `dist/`, the same tree below it, so that the imports between the two hold.
+ * Compiles `src/` and `migrations/` into `dist/`, the same tree below it, so that what they say of each other's place
+ * holds there too.
  * Types are not checked here (`npm run lint` does that). The new tree replaces the old one whole: what was deleted
  * from the sources is gone, and a build that fails leaves the last one standing. Returns the number of files.
  */
@@ -30,6 +33,7 @@ export async function build() {
   delete options.$schema;
   const sources = await listSources();
   const fresh = inRoot(`dist.${process.pid}`);
+  const previous = `${fresh}.previous`;
   try {
     await Promise.all(
       sources.map(async (source) => {
@@ -45,23 +49,28 @@ export async function build() {
         await writeFile(`${target}.map`, map);
       }),
     );
-    await rm(inRoot('dist'), { recursive: true, force: true });
+    for (const file of DATA) {
+      await mkdir(path.dirname(path.join(fresh, file)), { recursive: true });
+      await copyFile(inRoot(file), path.join(fresh, file));
+    }
+    await rename(inRoot('dist'), previous).catch((error) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
     await rename(fresh, inRoot('dist'));
   } finally {
-    await rm(fresh, { recursive: true, force: true });
+    for (const folder of [fresh, previous]) await rm(folder, { recursive: true, force: true });
   }
   return sources.length;
 }
 
 /** Builds where `dist/` is missing or older than a source. */
 export async function ensureBuilt() {
-  const newest = async (files) =>
-    Math.max(...(await Promise.all(files.map(async (file) => (await stat(file)).mtimeMs))));
-  const sources = await listSources();
-  const built = sources.map((source) => inRoot('dist', source.replace(/\.ts$/, '.js')));
-  const isCurrent = await Promise.all(built.map((file) => stat(file)))
-    .then((stats) => Math.min(...stats.map(({ mtimeMs }) => mtimeMs)))
-    .then(async (oldest) => oldest >= (await newest(sources.map((source) => inRoot(source)))))
-    .catch(() => false);
+  const modifiedMs = async (files) => Promise.all(files.map(async (file) => (await stat(inRoot(file))).mtimeMs));
+  const sources = [...(await listSources()), ...DATA];
+  const built = sources.map((source) => path.join('dist', source.replace(/\.ts$/, '.js')));
+  const isCurrent = await modifiedMs(built).then(
+    async (times) => Math.min(...times) >= Math.max(...(await modifiedMs(sources))),
+    () => false,
+  );
   if (!isCurrent) await build();
 }
