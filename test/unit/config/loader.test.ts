@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: ${…} is the configuration's own syntax.
 import fc from 'fast-check';
 import { CONFIG_FILE_NAMES } from '../../../src/config/files.js';
 import { formatProblem } from '../../../src/config/problem.js';

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: ${…} is the configuration's own syntax.
 import fc from 'fast-check';
 import { Substitution } from '../../../src/config/substitution.js';
 import { load, loaded, problemsOf } from './support.js';
