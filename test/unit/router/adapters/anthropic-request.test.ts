@@ -1,4 +1,4 @@
-import type { ChatCompletionRequest, ChatMessage } from '../../../../src/domain/chat.js';
+import type { ChatCompletionRequest, ChatContentPart, ChatMessage } from '../../../../src/domain/chat.js';
 import { AegisError } from '../../../../src/domain/errors.js';
 import type { Target } from '../../../../src/domain/target.js';
 import { AnthropicAdapter } from '../../../../src/router/adapters/anthropic.adapter.js';
@@ -24,7 +24,7 @@ function refusal(chat: Partial<ChatCompletionRequest>, target: Changes = {}): Ae
   throw new Error('The request was not refused.');
 }
 
-const user = (content: ChatMessage['content']): ChatMessage => ({ role: 'user', content });
+const user = (content: string | ChatContentPart[]): ChatMessage => ({ role: 'user', content });
 const text = (words: string): { type: string; text: string } => ({ type: 'text', text: words });
 const tools = [{ type: 'function', function: { name: 'look_up', parameters: { type: 'object', properties: {} } } }];
 

@@ -254,6 +254,15 @@ describe("a stream in OpenAI's format", () => {
     expect(sent).toEqual({ ...JSON.parse(text), model: 'aegis-test' });
   });
 
+  it('has a chunk for each chunk of a clean stream, and none besides', () => {
+    const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
+    const chunks = [ROLE, chunk({ content: 'a' }), chunk({}, 'stop'), { ...HEAD, choices: [], usage }];
+    const named = chunks.map((item) => ({ ...item, model: 'aegis-test' }));
+    const { texts } = stream(...chunks, DONE);
+    expect(texts.map((text) => JSON.parse(text))).toMatchObject(named);
+    expect(texts).toHaveLength(4);
+  });
+
   it("gives Azure's prompt annotations the id of the answer they belong to", () => {
     const { texts, error } = stream(
       { id: '', object: '', created: 0, model: '', choices: [], prompt_filter_results: [{ prompt_index: 0 }] },

@@ -1,4 +1,4 @@
-import Ajv2020 from 'ajv/dist/2020.js';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { ChatCompletion, ChatCompletionRequest } from '../../../../src/domain/chat.js';
 import { isLocalAdapter, type UpstreamRequest } from '../../../../src/domain/provider-adapter.js';
 import { exampleOf } from '../../../../src/router/adapters/schema-example.js';
