@@ -1,0 +1,78 @@
+import type { INestApplicationContext } from '@nestjs/common';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { AUTH_SETTINGS, loadAuthSettings } from '../auth/auth-settings.js';
+import { RedisKeyCache } from '../auth/redis-key.cache.js';
+import { GatewayConfigModule } from '../config/config.module.js';
+import type { ConfigSnapshot } from '../config/snapshot.js';
+import { SnapshotService } from '../config/snapshot.service.js';
+import { getDataFolder } from '../database/data-folder.js';
+import { DatabaseModule } from '../database/database.module.js';
+import { DatabaseService } from '../database/database.service.js';
+import { startEmbeddedPostgres } from '../database/embedded-postgres.js';
+import { RedisModule } from '../redis/redis.module.js';
+import { KeyAdministration } from './key-administration.service.js';
+import { StderrLogger } from './stderr.logger.js';
+
+const DATABASE_DEADLINE_MS = 10_000;
+
+@Module({ imports: [GatewayConfigModule.forRoot({ watch: false })] })
+class ConfigOnlyModule {}
+
+@Module({
+  imports: [GatewayConfigModule.forRoot({ watch: false }), DatabaseModule, RedisModule],
+  providers: [
+    {
+      provide: AUTH_SETTINGS,
+      inject: [SnapshotService],
+      useFactory: ({ current }: SnapshotService) => loadAuthSettings(current.gateway),
+    },
+    RedisKeyCache,
+    KeyAdministration,
+  ],
+})
+class KeyAdministrationModule {}
+
+/** The configuration that the gateway would start with. Throws `ConfigError` where it would not. */
+export function withConfig<T>(action: (snapshot: ConfigSnapshot) => Promise<T>): Promise<T> {
+  return withContext(ConfigOnlyModule, (context) => action(context.get(SnapshotService, { strict: false }).current));
+}
+
+/** The stores as the gateway has them, the embedded database included. Throws where the database cannot be asked. */
+export function withKeys<T>(action: (keys: KeyAdministration, snapshot: ConfigSnapshot) => Promise<T>): Promise<T> {
+  return withContext(KeyAdministrationModule, async (context) => {
+    const database = context.get(DatabaseService, { strict: false });
+    if (!(await database.waitUntilReady(DATABASE_DEADLINE_MS))) {
+      throw new Error(`The database cannot be asked: ${database.health.reason}`);
+    }
+    return action(context.get(KeyAdministration), context.get(SnapshotService, { strict: false }).current);
+  });
+}
+
+/** The database's URL, with the embedded server running where that is configured. */
+export function withDatabaseUrl<T>(action: (url: string) => Promise<T>): Promise<T> {
+  return withConfig(async ({ gateway }) => {
+    if (gateway.database.url !== '') return action(gateway.database.url);
+    const server = await startEmbeddedPostgres({
+      folder: getDataFolder(),
+      report: (message) => process.stderr.write(`${message}\n`),
+    });
+    try {
+      return await action(server.url);
+    } finally {
+      await server.stop();
+    }
+  });
+}
+
+async function withContext<T>(module: object, action: (context: INestApplicationContext) => Promise<T>): Promise<T> {
+  const context = await NestFactory.createApplicationContext(module, {
+    logger: new StderrLogger(),
+    abortOnError: false,
+  });
+  try {
+    return await action(context);
+  } finally {
+    await context.close();
+  }
+}

@@ -1,0 +1,21 @@
+import { resetDatabase, revertLastMigration, runMigrations } from '../database/migrate.js';
+import { withDatabaseUrl } from './cli.context.js';
+import { InputError } from './input.js';
+
+/** `aegis migrate`. */
+export async function migrate(options: Readonly<Record<string, unknown>>): Promise<void> {
+  const { revert, reset } = options;
+  if (revert === true && reset === true) throw new InputError(['--revert and --reset exclude each other']);
+  if (reset === true && process.env.NODE_ENV === 'production') {
+    throw new InputError(['--reset removes all data and is refused with NODE_ENV=production']);
+  }
+  await withDatabaseUrl(async (url) => {
+    if (revert === true) {
+      const reverted = await revertLastMigration(url);
+      process.stdout.write(reverted === null ? 'There is nothing to revert.\n' : `Reverted ${reverted}.\n`);
+      return;
+    }
+    const ran = reset === true ? await resetDatabase(url) : await runMigrations(url);
+    process.stdout.write(ran.length === 0 ? 'The database is up to date.\n' : `Ran ${ran.join(', ')}.\n`);
+  });
+}

@@ -1,0 +1,16 @@
+import type { LoggerService } from '@nestjs/common';
+
+/** What a command's parts have to say, for the person at the terminal. Standard output belongs to the result. */
+export class StderrLogger implements LoggerService {
+  log(): void {
+    // Progress of the parts is no news to who runs a command.
+  }
+
+  warn(message: unknown): void {
+    process.stderr.write(`${String(message)}\n`);
+  }
+
+  error(message: unknown): void {
+    process.stderr.write(`${String(message)}\n`);
+  }
+}
