@@ -24,15 +24,11 @@ const TEMPLATE = /^(?:\$\{?[A-Za-z_]|\$\(|\{\{|<|%[sdv]|\{[A-Za-z_][\w.]{0,60}\}
 const MONOTONE = /(.)\1{6}/;
 
 /** Passwords that stand in every tutorial's connection string. */
-const TUTORIAL_PASSWORDS: ReadonlySet<string> = new Set([
-  'password',
-  'passwd',
-  'pass',
-  'pwd',
-  'mypassword',
-  '...',
-  'x',
-]);
+const TUTORIAL_PASSWORDS: ReadonlySet<string> = new Set(
+  '... x password passwd pass pwd mypassword secret user username admin root guest test postgres mysql mongodb redis'.split(
+    ' ',
+  ),
+);
 
 /** Whether a match only shows where a credential would stand. */
 export function isPlaceholder(secret: string): boolean {
