@@ -1,3 +1,4 @@
+import { setImmediate as immediate } from 'node:timers/promises';
 import { UpstreamError } from '../domain/upstream-error.js';
 import { type CallLimits, UpstreamCall, type UpstreamReader } from './upstream-call.js';
 
@@ -42,6 +43,8 @@ export class LocalCall extends UpstreamCall {
       this.takeHeaders(200, {});
       while (!this.isOver && next.done !== true) {
         this.takePiece(next.value);
+        // As between two reads of a socket: an answer that is never waited for must not keep others waiting.
+        await immediate();
         if (this.isPaused) await this.released();
         if (this.isOver) return;
         next = await this.pieces.next();

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import {
   brokenStreamAnswer,
@@ -10,6 +11,7 @@ import {
 } from '../../support/scriptable-upstream.js';
 import { makeContext, makeRequest, makeRoute, makeSnapshot } from '../../unit/router/routing-fixtures.js';
 import { completionOf, contentOf, errorOf, eventually, RouterHarness, readAll, streamOf } from './router-harness.js';
+import { makeSelfSignedCertificate } from './self-signed-certificate.js';
 
 let harness: RouterHarness;
 let upstream: ScriptableUpstream;
@@ -79,8 +81,9 @@ describe('a slow reader', () => {
 
   it('survives an upstream that resets the connection meanwhile', async () => {
     upstream.script({
-      ...brokenStreamAnswer(['hello'], 'reset'),
+      ...brokenStreamAnswer(['hello', 'held', 'back'], 'reset'),
       headers: { 'content-type': 'text/event-stream', connection: 'close' },
+      pieceDelayMs: 50,
     });
     const stream = await streamOf(harness.call([harness.targetOf(upstream)], { stream: true }));
     stream.flow.pause();
@@ -244,22 +247,41 @@ describe('what an upstream is sent', () => {
   });
 });
 
-describe('a certificate that nobody vouches for', () => {
-  let server: Server;
-  afterEach(async () => {
-    server.close();
-    await once(server, 'close');
-  });
-
-  it('is refused, and so is a server that speaks no TLS', async () => {
-    server = createServer().listen(0, '127.0.0.1');
+describe('a server that cannot prove who it is', () => {
+  async function outcomeAt(server: Server): Promise<{ requests: number }> {
+    let requests = 0;
+    server.on('request', (_request, response) => {
+      requests++;
+      response.end();
+    });
+    server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
     const target = harness.targetOf(upstream);
-    const secure = { ...target, provider: { ...target.provider, baseUrl: `https://127.0.0.1:${port}/v1` } };
+    const secure = { ...target, provider: { ...target.provider, baseUrl: `https://localhost:${port}/v1` } };
     const error = await errorOf(harness.call([secure], { routing: { maxAttempts: 1 } }));
     expect(error).toMatchObject({ code: 'upstream_error', status: 502 });
     expect(harness.attempts).toEqual([{ provider: 'p0', outcome: 'connect' }]);
+    server.close();
+    await once(server, 'close');
+    return { requests };
+  }
+
+  it('is sent nothing where its certificate vouches for itself', async () => {
+    expect(await outcomeAt(createSecureServer(makeSelfSignedCertificate()))).toEqual({ requests: 0 });
+  });
+
+  it('is sent nothing where it speaks no TLS', async () => {
+    expect(await outcomeAt(createServer())).toEqual({ requests: 0 });
+  });
+});
+
+describe('a provider with a name', () => {
+  it('is found by it', async () => {
+    upstream.script(completionAnswer('hello'));
+    const target = harness.targetOf(upstream);
+    const named = { ...target, provider: { ...target.provider, baseUrl: `http://localhost:${upstream.port}/v1` } };
+    expect((await completionOf(harness.call([named]))).served.attempts).toBe(1);
   });
 });
 

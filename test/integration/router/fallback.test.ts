@@ -282,15 +282,24 @@ describe('when every target fails', () => {
 
 describe('the deadline', () => {
   it.each([false, true])('bounds all attempts together (stream: %s)', async (stream) => {
-    first.script({ refuse: 'hang' });
-    second.script({ refuse: 'hang' });
     const third = await harness.startUpstream();
-    third.script({ refuse: 'hang' });
-    const slow = { firstByteMs: 300 };
-    const targets = [first, second, third].map((upstream) => harness.targetOf(upstream, slow));
-    const error = await errorOf(harness.call(targets, { stream, routing: { deadlineMs: 400 } }));
+    for (const upstream of [first, second, third]) upstream.script({ refuse: 'hang' });
+    const patient = { firstByteMs: 3_600_000, firstContentMs: 3_600_000, totalMs: 3_600_000 };
+    const targets = [
+      harness.targetOf(first, { firstByteMs: 100 }),
+      harness.targetOf(second, patient),
+      harness.targetOf(third),
+    ];
+    const error = await errorOf(harness.call(targets, { stream, routing: { deadlineMs: 300 } }));
     expect(error).toMatchObject({ code: 'upstream_timeout', status: 504 });
-    expect(third.requests).toHaveLength(0);
+    expect([first, second, third].map(({ requests }) => requests.length)).toEqual([1, 1, 0]);
+  });
+
+  it('bounds the pauses between tries', async () => {
+    first.script(errorAnswer(429, 'wait', { 'retry-after': '5' }));
+    const error = await errorOf(harness.call([harness.targetOf(first)], { routing: { deadlineMs: 1_000 } }));
+    expect(error).toMatchObject({ status: 429, retryAfterMs: 5_000 });
+    expect(first.requests).toHaveLength(1);
   });
 
   it('does not end a stream that has begun', async () => {
