@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -40,7 +41,8 @@ export interface Gateway {
 /** Builds and starts a gateway. Throws where its configuration is wrong or a port is taken. */
 export async function startGateway(options: AppOptions = {}): Promise<Gateway> {
   const adapter = new FastifyAdapter({
-    routerOptions: { maxParamLength: MAX_PATH_PARAMETER_LENGTH, onBadUrl: answerBadUrl },
+    routerOptions: { maxParamLength: MAX_PATH_PARAMETER_LENGTH },
+    frameworkErrors: answerUnreadablePath,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: { headersTimeout: HEADERS_TIMEOUT_MS },
@@ -49,6 +51,8 @@ export async function startGateway(options: AppOptions = {}): Promise<Gateway> {
     clientErrorHandler: answerClientError,
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(options), adapter, {
+    // Held back until the configuration says how to log. Where it never does, who called gets the error, and says so once.
+    logger: new AegisLogger({ level: 'silent', format: 'json' }),
     bufferLogs: true,
     abortOnError: false,
     bodyParser: false,
@@ -96,10 +100,14 @@ export async function startGateway(options: AppOptions = {}): Promise<Gateway> {
   };
 }
 
-/** A path that is no valid percent-encoding. */
-function answerBadUrl(_path: string, _request: FastifyRequest, reply: FastifyReply): void {
-  const error = new AegisError('invalid_request', 'The path is not valid percent-encoding.');
-  void reply.status(error.status).send(error.toEnvelope(String(reply.getHeader('x-request-id') ?? '')));
+/** A path that is no valid percent-encoding, or longer than any: no route, no hook, hence no context to take an id from. */
+function answerUnreadablePath(_problem: Error, _request: FastifyRequest, reply: FastifyReply): void {
+  const requestId = randomUUID();
+  const error = new AegisError(
+    'invalid_request',
+    'The path cannot be read: check its percent-encoding and its length.',
+  );
+  void reply.status(error.status).header('x-request-id', requestId).send(error.toEnvelope(requestId));
 }
 
 /** What is not HTTP at all, or too slow to be any, never becomes a request: the answer goes straight to the socket. */
@@ -113,7 +121,7 @@ function answerClientError(problem: Error & { code?: string }, socket: Socket): 
     'invalid_request',
     tooLarge ? 'The request headers are too large.' : 'This is not a valid HTTP request.',
   );
-  const body = JSON.stringify(error.toEnvelope(''));
+  const body = JSON.stringify(error.toEnvelope(randomUUID()));
   socket.end(
     `HTTP/1.1 ${tooLarge ? '431 Request Header Fields Too Large' : '400 Bad Request'}\r\n` +
       `content-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,

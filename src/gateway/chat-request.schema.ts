@@ -5,9 +5,9 @@ export const MAX_MESSAGES = 4_096;
 
 const nullable = (schema: object): object => ({ anyOf: [schema, { type: 'null' }] });
 
+// A part without a type, like an empty list of messages, is OpenAI's to refuse: its words are the better ones.
 const contentPart = {
   type: 'object',
-  required: ['type'],
   properties: {
     type: { type: 'string', description: '`text`, `image_url`, `input_audio`, `file` or `refusal`.' },
     text: { type: 'string' },
@@ -95,7 +95,7 @@ export const CHAT_REQUEST_SCHEMA = {
   required: ['model', 'messages'],
   properties: {
     model: { type: 'string', minLength: 1, maxLength: 256, description: 'An alias from `GET /v1/models`.' },
-    messages: { type: 'array', minItems: 1, maxItems: MAX_MESSAGES, items: message },
+    messages: { type: 'array', maxItems: MAX_MESSAGES, items: message },
     stream: nullable({ type: 'boolean' }),
     stream_options: nullable({ type: 'object', properties: { include_usage: nullable({ type: 'boolean' }) } }),
     max_tokens: nullable({ type: 'integer', minimum: 1 }),

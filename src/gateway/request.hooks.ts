@@ -75,7 +75,7 @@ export function installRequestHooks(instance: FastifyInstance, dependencies: Hoo
 }
 
 function accessOf(request: FastifyRequest): Access | undefined {
-  const config: { access?: Access } = request.routeOptions.config;
+  const config: { access?: Access | undefined } & object = request.routeOptions.config;
   return request.is404 ? undefined : config.access;
 }
 

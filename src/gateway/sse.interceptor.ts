@@ -36,7 +36,11 @@ export class SseInterceptor implements NestInterceptor<ChatAnswer, undefined> {
       );
   }
 
-  private sendCompletion(request: FastifyRequest, reply: FastifyReply, answer: CompletionAnswer): Observable<undefined> {
+  private sendCompletion(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    answer: CompletionAnswer,
+  ): Observable<undefined> {
     void reply.status(200).headers(answerHeaders(request.aegis)).send(answer.completion);
     return of(undefined);
   }

@@ -1,0 +1,97 @@
+import { Controller, Get, Header } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import {
+  type HealthCheckResult,
+  HealthCheckService,
+  type HealthIndicatorFunction,
+  HealthIndicatorService,
+} from '@nestjs/terminus';
+import { SnapshotService } from '../config/snapshot.service.js';
+import { DatabaseService } from '../database/database.service.js';
+import { LifecycleService } from '../lifecycle/lifecycle.service.js';
+import { RedisService } from '../redis/redis.service.js';
+import { RouteAccess } from '../request-context/access.decorator.js';
+
+/** For probes and people, without a key: states only, never an address or a reason that could name one. */
+@ApiTags('Health')
+@Controller('aegis/v1/health')
+export class HealthController {
+  constructor(
+    private readonly health: HealthCheckService,
+    private readonly indicators: HealthIndicatorService,
+    private readonly lifecycle: LifecycleService,
+    private readonly snapshots: SnapshotService,
+    private readonly database: DatabaseService,
+    private readonly redis: RedisService,
+  ) {}
+
+  @Get()
+  @RouteAccess('public')
+  @Header('cache-control', 'no-store')
+  @ApiOperation({ summary: 'Everything at a glance; 503 where requests cannot be served.' })
+  summary(): Promise<HealthCheckResult> {
+    return this.health.check([this.processState, this.configuration, this.databaseState, this.redisState]);
+  }
+
+  @Get('live')
+  @RouteAccess('public')
+  @Header('cache-control', 'no-store')
+  @ApiOperation({ summary: 'Liveness probe: the event loop answers.' })
+  live(): Promise<HealthCheckResult> {
+    return this.health.check([]);
+  }
+
+  @Get('ready')
+  @RouteAccess('public')
+  @Header('cache-control', 'no-store')
+  @ApiOperation({ summary: 'Readiness probe: send requests here, or not.' })
+  ready(): Promise<HealthCheckResult> {
+    return this.health.check([this.processState, this.databaseState]);
+  }
+
+  private readonly processState: HealthIndicatorFunction = () => {
+    const indicator = this.indicators.check('process');
+    const { phase, inFlight } = this.lifecycle;
+    return phase === 'serving' ? indicator.up({ phase, inFlight }) : indicator.down({ phase, inFlight });
+  };
+
+  /** A refused reload is no reason to take the gateway out: the last good configuration goes on serving. */
+  private readonly configuration: HealthIndicatorFunction = () => {
+    const indicator = this.indicators.check('configuration');
+    const { version, loadedAtMs, lastError, lastFailedAtMs, pendingRestart } = this.snapshots.status;
+    const facts = { version, loadedAt: new Date(loadedAtMs).toISOString(), pendingRestart: [...pendingRestart] };
+    if (lastError === null) return indicator.up(facts);
+    const refusedAt = lastFailedAtMs === null ? null : new Date(lastFailedAtMs).toISOString();
+    return indicator.degraded({ ...facts, refusedAt, message: 'The files on disk are not valid; see the log.' });
+  };
+
+  private readonly databaseState: HealthIndicatorFunction = () => {
+    const indicator = this.indicators.check('database');
+    const { state } = this.database.health;
+    switch (state) {
+      case 'healthy':
+        return indicator.up();
+      case 'degraded':
+        return indicator.degraded({ message: 'Unreachable; keys that are known go on being served.' });
+      case 'down':
+        return indicator.down({ message: 'Unreachable.' });
+      default:
+        return state satisfies never;
+    }
+  };
+
+  private readonly redisState: HealthIndicatorFunction = () => {
+    const indicator = this.indicators.check('redis');
+    const { state } = this.redis.health;
+    switch (state) {
+      case 'healthy':
+        return indicator.up();
+      case 'disabled':
+        return indicator.up({ message: 'Not configured.' });
+      case 'degraded':
+        return indicator.degraded({ message: 'Unreachable; the gateway serves without it.' });
+      default:
+        return state satisfies never;
+    }
+  };
+}

@@ -1,0 +1,54 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+/** A built gateway in a process of its own, as production runs it. */
+export interface GatewayProcess {
+  readonly child: ChildProcess;
+  /** Everything it wrote, both streams. */
+  output(): string;
+  /** The exit code; null where a signal ended it. */
+  readonly exited: Promise<number | null>;
+  /** Resolves with the first log entry that has this message. */
+  logged(message: string): Promise<Record<string, unknown>>;
+}
+
+/** Runs `dist/src/main.js`; `npm test` builds it first. */
+export function spawnGateway(environment: Record<string, string>): GatewayProcess {
+  const child = spawn(process.execPath, [join(process.cwd(), 'dist', 'src', 'main.js')], {
+    env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  const entries: Record<string, unknown>[] = [];
+  const waiting = new Set<() => void>();
+  child.stderr.on('data', (text) => {
+    output += text;
+  });
+  createInterface(child.stdout).on('line', (line) => {
+    output += `${line}\n`;
+    if (line.startsWith('{')) entries.push(JSON.parse(line) as Record<string, unknown>);
+    for (const wake of waiting) wake();
+  });
+  const exited = once(child, 'close').then(([code]) => {
+    for (const wake of waiting) wake();
+    return code as number | null;
+  });
+
+  const logged = async (message: string): Promise<Record<string, unknown>> => {
+    for (;;) {
+      const entry = entries.find(({ msg }) => msg === message);
+      if (entry) return entry;
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`The gateway ended:\n${output}`);
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          waiting.delete(wake);
+          resolve();
+        };
+        waiting.add(wake);
+      });
+    }
+  };
+  return { child, output: () => output, exited, logged };
+}

@@ -1,0 +1,135 @@
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import OpenAI from 'openai';
+import { stringify } from 'yaml';
+import { generateApiKey, hashApiKey } from '../../src/auth/api-key.js';
+import { type Gateway, startGateway } from '../../src/bootstrap.js';
+import { SnapshotService } from '../../src/config/snapshot.service.js';
+import { ApiKeyRepository } from '../../src/database/api-key.repository.js';
+import type { Principal } from '../../src/domain/principal.js';
+import { createDatabase } from './postgres.js';
+
+const PEPPER = 'a pepper that is used in tests only';
+const KEY_ENVIRONMENT = 'test';
+
+/** The files as objects; what is left out is what a gateway without any provider needs. */
+export interface TestConfig {
+  readonly gateway?: Record<string, unknown>;
+  readonly providers?: Record<string, unknown>;
+  readonly models?: Record<string, unknown>;
+  /** `provider/model` that cost nothing; the simulator's is there already. */
+  readonly freeModels?: readonly string[];
+}
+
+export interface TestGateway {
+  readonly url: string;
+  readonly metricsUrl: string;
+  /** A key that may do everything up to RESTRICTED and starts at INTERNAL. */
+  readonly key: string;
+  readonly configDirectory: string;
+  readonly gateway: Gateway;
+  /** The official SDK, pointed at this gateway; it does not retry unless told to. */
+  openai(key?: string): OpenAI;
+  mintKey(changes?: Partial<Principal>): Promise<string>;
+  /** A key of the right form that no store knows. */
+  unknownKey(): string;
+  /** Writes new files and waits until the gateway has dealt with them. */
+  reload(config: TestConfig): Promise<'applied' | 'rejected' | 'unchanged'>;
+  close(): Promise<void>;
+}
+
+const SIMULATOR = { simulator: { type: 'simulator' } };
+
+const DEFAULT_MODELS = {
+  'test-model': { primary: { provider: 'simulator', model: 'simulator', classification_ceiling: 'RESTRICTED' } },
+  'public-only': { primary: { provider: 'simulator', model: 'simulator', classification_ceiling: 'PUBLIC' } },
+  unconfigured: { primary: { provider: 'keyless', model: 'gpt-4o-mini', classification_ceiling: 'RESTRICTED' } },
+};
+
+const DEFAULT_PROVIDERS = {
+  ...SIMULATOR,
+  keyless: { type: 'openai', base_url: 'https://api.openai.com/v1', api_key: '' },
+};
+
+/** A whole gateway in this process: its own database, its own configuration folder, ports from the system. */
+export async function startTestGateway(config: TestConfig = {}): Promise<TestGateway> {
+  const database = await createDatabase({ migrated: true });
+  const configDirectory = mkdtempSync(join(tmpdir(), 'aegis-config-'));
+  writeConfig(configDirectory, config, database.url);
+  const gateway = await startGateway({ configDirectory, environment: { NODE_ENV: 'test' } });
+  const keys = gateway.app.get(ApiKeyRepository, { strict: false });
+
+  const mintKey = async (changes: Partial<Principal> = {}): Promise<string> => {
+    const { key, prefix } = generateApiKey(KEY_ENVIRONMENT);
+    await keys.create({ ...defaultPrincipal(prefix), ...changes, keyHash: hashApiKey(key, PEPPER) });
+    return key;
+  };
+  const key = await mintKey();
+
+  return {
+    url: gateway.url,
+    metricsUrl: gateway.metricsUrl,
+    key,
+    configDirectory,
+    gateway,
+    openai: (apiKey = key) => new OpenAI({ apiKey, baseURL: `${gateway.url}/v1`, maxRetries: 0 }),
+    mintKey,
+    unknownKey: () => generateApiKey(KEY_ENVIRONMENT).key,
+    reload: (changed) => {
+      writeConfig(configDirectory, changed, database.url);
+      return gateway.app.get(SnapshotService).reload('request');
+    },
+    close: async () => {
+      await gateway.shutDown();
+      await database.drop();
+      rmSync(configDirectory, { recursive: true, force: true });
+    },
+  };
+}
+
+function writeConfig(directory: string, config: TestConfig, databaseUrl: string): void {
+  const gateway = {
+    server: { host: '127.0.0.1', port: 0, graceful_shutdown: '2s' },
+    telemetry: { metrics_host: '127.0.0.1', metrics_port: 0, log_level: 'silent' },
+    ...config.gateway,
+    database: { url: databaseUrl },
+    auth: { pepper: PEPPER },
+  };
+  const free = ['simulator/simulator', ...(config.freeModels ?? (config.providers ? [] : ['keyless/gpt-4o-mini']))];
+  const files = {
+    'gateway.yaml': gateway,
+    'providers.yaml': { providers: { ...SIMULATOR, ...(config.providers ?? DEFAULT_PROVIDERS) } },
+    'models.yaml': { models: config.models ?? DEFAULT_MODELS },
+    'pricing.yaml': pricing(free),
+  };
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(directory, name), stringify(content));
+  copyFileSync(join(process.cwd(), 'config', 'secret-rules.yaml'), join(directory, 'secret-rules.yaml'));
+}
+
+function defaultPrincipal(keyPrefix: string): Omit<Principal, 'keyId'> {
+  return {
+    keyPrefix,
+    keyName: 'test key',
+    organization: 'acme',
+    team: 'core',
+    user: null,
+    defaultClassification: 'INTERNAL',
+    maxClassification: 'RESTRICTED',
+    allowedModels: null,
+    rpmLimit: null,
+    tpmLimit: null,
+    maxParallelRequests: null,
+    budgetNanoUsd: null,
+    budgetWindow: null,
+    expiresAtMs: null,
+  };
+}
+
+function pricing(freeModels: readonly string[]): object {
+  const prices = freeModels.map((name) => {
+    const slash = name.indexOf('/');
+    return { provider: name.slice(0, slash), model: name.slice(slash + 1), input: '0', output: '0' };
+  });
+  return { version: 'test', currency: 'USD', prices };
+}
