@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { Subscription } from 'rxjs';
 import type { StreamAnswer } from '../../../src/domain/chat-answer.js';
 import {
@@ -7,7 +9,14 @@ import {
   type ScriptableUpstream,
   type ScriptedAnswer,
 } from '../../support/scriptable-upstream.js';
-import { makeContext, makeRequest, makeRoute, makeSnapshot } from '../../unit/router/routing-fixtures.js';
+import {
+  makeContext,
+  makeProvider,
+  makeRequest,
+  makeRoute,
+  makeSnapshot,
+  makeTarget,
+} from '../../unit/router/routing-fixtures.js';
 import { errorOf, eventually, RouterHarness, streamOf } from './router-harness.js';
 
 let harness: RouterHarness;
@@ -82,6 +91,26 @@ describe('a client that leaves', () => {
     stream.flow.pause();
     call.context.leave();
     await (await upstream.request()).closed;
+  });
+
+  it('during a TLS handshake closes the upstream connection', async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const connected = once(silent, 'connection') as Promise<[Socket]>;
+    const { port } = silent.address() as AddressInfo;
+    const target = makeTarget(
+      makeProvider({ baseUrl: `https://127.0.0.1:${port}/v1`, timeouts: { connectMs: 3_600_000 } }),
+    );
+    const call = harness.call([target]);
+    const [socket] = await connected;
+    const closed = once(
+      socket.resume().on('error', () => undefined),
+      'close',
+    );
+    call.context.leave();
+    expect((await errorOf(call)).status).toBe(499);
+    await closed;
+    silent.close();
   });
 
   it('during a pause between two tries is the end of it', async () => {
