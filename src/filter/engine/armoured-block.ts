@@ -6,6 +6,8 @@ const ENCODED = ALPHANUMERICS.union(CharacterSet.of('+/='));
 const BETWEEN_LINES = ENCODED.union(CharacterSet.of(' \t\r\n\\"\'`,;|>*'));
 /** The shortest line that can be a line of a key and is no word of a sentence. */
 const MIN_ENCODED_LINE = 40;
+const CLOSING_REST = /^ [A-Z0-9 ]{1,40}-----/i;
+const MAX_CLOSING_REST = 48;
 
 /**
  * Where the armoured block (PEM) ends whose opening line stands before `text`: after `closing`, or where what is encoded
@@ -16,7 +18,7 @@ export function findBlockEnd(text: string, closing: string, minEntropy: number):
   const bodyEnd = closingAt === -1 ? text.length : closingAt;
   const line = findEncodedLine(text, bodyEnd, minEntropy);
   if (line === null) return null;
-  if (closingAt !== -1) return closingAt + closing.length;
+  if (closingAt !== -1) return endOfClosingLine(text, closingAt + closing.length);
   let end = line;
   while (end < bodyEnd && BETWEEN_LINES.has(text.charCodeAt(end))) end++;
   return end;
@@ -32,4 +34,10 @@ function findEncodedLine(text: string, limit: number, minEntropy: number): numbe
     start = end + 1;
   }
   return null;
+}
+
+/** `-----END` is the beginning of `-----END RSA PRIVATE KEY-----`. */
+function endOfClosingLine(text: string, from: number): number {
+  const rest = CLOSING_REST.exec(text.slice(from, from + MAX_CLOSING_REST));
+  return rest ? from + rest[0].length : from;
 }

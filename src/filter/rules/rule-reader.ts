@@ -38,6 +38,8 @@ const KEYS: ReadonlySet<string> = new Set([
 const MAX_RULE_LENGTH = 32_768;
 const MAX_VALUE_WITHIN = 500;
 const MAX_LEAD = 64;
+/** Eight bits a character is all a text can hold. */
+const MAX_ENTROPY_BITS = 8;
 const MAX_CONTEXT_WITHIN = 4_000;
 const QUOTES = CharacterSet.of('"');
 const NOT_IN_A_RUN = CharacterSet.of(`"'<> \t\n\r`);
@@ -69,18 +71,26 @@ export class SecretRuleReader {
     const maxLength = this.requiredLength();
     const facts = this.studyPattern(ignoreCase, maxLength);
     const severity = this.severity();
-    if (!facts || maxLength === null || severity === null) return null;
-    const closing = this.source.closing === undefined ? null : this.text('closing');
-    const rule: SecretRule = {
-      id,
+    // Everything is read before anything is given up, so that all problems are reported together.
+    const rest = {
       vendor: this.text('vendor'),
       type: this.text('type'),
-      severity,
       action: this.action(),
+      lead: this.optionalNumber('lead', MAX_LEAD) ?? 0,
+      minEntropy: this.optionalNumber('min_entropy', MAX_ENTROPY_BITS) ?? 0,
+      validators: this.validators(),
+      context: this.context(),
+      allow: this.allowed(),
+      closing: this.source.closing === undefined ? null : this.text('closing'),
+    };
+    if (!facts || maxLength === null || severity === null) return null;
+    const rule: SecretRule = {
+      ...rest,
+      id,
+      severity,
       anchors,
       ignoreCase,
       valueWithin,
-      lead: this.optionalNumber('lead', MAX_LEAD) ?? 0,
       matcher: new RegExp(this.text('pattern'), `y${facts.hasSecretGroup ? 'd' : ''}${ignoreCase ? 'i' : ''}`),
       hasSecretGroup: facts.hasSecretGroup,
       minLength: facts.minLength,
@@ -90,11 +100,6 @@ export class SecretRuleReader {
       before: boundaryBefore(facts, valueWithin !== null),
       after: boundaryAfter(facts),
       run: facts.alphabet.overlaps(NOT_IN_A_RUN) ? null : facts.alphabet,
-      minEntropy: this.optionalNumber('min_entropy', 8) ?? 0,
-      validators: this.validators(),
-      context: this.context(),
-      allow: this.allowed(),
-      closing,
     };
     if (this.problems.length > 0) return null;
     this.tryExamples(rule);

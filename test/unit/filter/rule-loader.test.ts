@@ -1,10 +1,103 @@
-import { readFileSync } from 'node:fs';
 import { formatRuleProblems, loadSecretRules } from '../../../src/filter/rules/rule-loader.js';
+import { RULES_TEXT, SHIPPED_RULES } from './support.js';
+
+const GOOD = {
+  id: 'acme-token',
+  vendor: 'Acme',
+  type: 'token',
+  severity: 'high',
+  anchors: ['acme_'],
+  pattern: 'acme_[a-z0-9]{20}',
+  max_length: 25,
+  examples: { positive: ['ac<+>me_a1b2c3d4e5f6g7h8i9j0'], negative: ['acme_short'] },
+};
+
+/** JSON is YAML; one rule a line, after `rules:` on line 1. */
+function load(...rules: object[]) {
+  return loadSecretRules(`rules:\n${rules.map((rule) => `  - ${JSON.stringify(rule)}`).join('\n')}`);
+}
+
+function problemsOf(change: object): string[] {
+  return load({ ...GOOD, ...change }).problems.map(({ message }) => message);
+}
 
 describe('the shipped rules', () => {
   it('load without a problem', () => {
-    const { rules, problems } = loadSecretRules(readFileSync('config/secret-rules.yaml', 'utf8'));
-    expect(formatRuleProblems('secret-rules.yaml', problems)).toBe('');
-    expect(rules.length).toBeGreaterThanOrEqual(100);
+    expect(formatRuleProblems('secret-rules.yaml', loadSecretRules(RULES_TEXT).problems)).toBe('');
+    expect(SHIPPED_RULES.length).toBeGreaterThanOrEqual(100);
+  });
+
+  it('hold no whole credential: every positive example has a seam', () => {
+    const withoutSeams = loadSecretRules(RULES_TEXT.replaceAll('<+>', '<+>~'));
+    expect(withoutSeams.rules).toEqual([]);
+  });
+});
+
+describe('the rule loader', () => {
+  it('makes rules of a good file', () => {
+    const { rules, problems } = load(GOOD);
+    expect(problems).toEqual([]);
+    expect(rules.map(({ id }) => id)).toEqual(['acme-token']);
+  });
+
+  it.each<[string, object, RegExp]>([
+    ['no anchor', { anchors: [] }, /'anchors' is no list of texts/],
+    ['no anchors at all', { anchors: undefined }, /has no 'anchors'/],
+    ['no max_length', { max_length: undefined }, /has no 'max_length'/],
+    ['a max_length the pattern exceeds', { max_length: 24 }, /can match 25 characters, more than max_length/],
+    ['an unknown validator', { validators: ['luck'] }, /unknown validator 'luck'; known are github-checksum/],
+    ['an unknown key', { patern: 'x' }, /unknown key 'patern'/],
+    ['an unknown severity', { severity: 'dire' }, /'dire' is none of low, medium, high, critical/],
+    ['an unknown action', { action: 'ignore' }, /expected block, redact, flag or \{raise_to/],
+    ['a positive example that is not found', { examples: { positive: ['acme'] } }, /positive example 1 is not found/],
+    [
+      'a negative example that is found',
+      { examples: { positive: GOOD.examples.positive, negative: ['acme', 'acme_a1b2c3d4e5f6g7h8i9j0'] } },
+      /negative example 2 is found/,
+    ],
+    ['no positive example', { examples: { positive: [] } }, /at least one positive/],
+    ['an unbounded repetition', { pattern: 'acme_[a-z0-9]+' }, /'\+' has no upper bound/],
+    ['an open repetition', { pattern: 'acme_[a-z0-9]{20,}' }, /'\{20,\}' has no upper bound/],
+    ['nested repetitions', { pattern: '(?:acme_[a-z]{1,9}){1,2}' }, /would not take linear time|positive/],
+    ['a repetition of a repetition', { pattern: 'acme_(?:[a-z0-9]{1,5}){4}' }, /would not take linear time/],
+    ['neighbours that share characters', { pattern: 'acme_[a-z0-9]{1,10}[a-z]{1,10}' }, /would not take linear time/],
+    ['neighbours with a shared one between', { pattern: 'acme_[\\w-]{1,9}-[\\w-]{1,9}' }, /would not take linear time/],
+    ['a repeated choice that begins alike', { pattern: 'acme_(?:a|ab){1,10}' }, /would not take linear time/],
+    ['optional parts in a row', { pattern: 'acme_a?a?a?' }, /would not take linear time/],
+    ['look-around', { pattern: '(?<=x)acme_[a-z0-9]{20}' }, /look-around and flags are not supported/],
+    ['an edge', { pattern: '^acme_[a-z0-9]{20}' }, /'\^' is not needed/],
+    ['a back-reference', { pattern: '(a)cme_\\1' }, /unsupported escape '\\1'/],
+    ['an open bracket', { pattern: 'acme_[a-z' }, /'\[' without '\]'/],
+    ['an open group', { pattern: 'acme_(a' }, /'\(' without '\)'/],
+    ['quotes in what is redacted', { pattern: 'acme_[^x]{20}' }, /may not hold '"'/],
+    ['a number that is none', { min_entropy: 'high' }, /'min_entropy' must be a number/],
+  ])('refuses %s', (_, change, expected) => {
+    expect(problemsOf(change).join('\n')).toMatch(expected);
+    expect(load({ ...GOOD, ...change }).rules).toEqual([]);
+  });
+
+  it('reports all problems of all rules together, each with its line', () => {
+    const { problems } = load(
+      GOOD,
+      { ...GOOD, id: 'b', validators: ['luck'], severity: 'dire', max_length: 3 },
+      { ...GOOD, id: 'c', x: 1 },
+    );
+    expect(problems.map(({ line, message }) => `${line} ${message.slice(0, 25)}`)).toEqual([
+      '3 b: the pattern can match 2',
+      `3 b: 'dire' is none of low,`,
+      `3 b: unknown validator 'luc`,
+      `4 c: unknown key 'x'; known`,
+    ]);
+  });
+
+  it('refuses an id used twice, a file without rules, and one that is not YAML', () => {
+    expect(load(GOOD, GOOD).problems.map(({ message }) => message)).toEqual(['acme-token: this id is used twice']);
+    expect(loadSecretRules('').problems).toHaveLength(1);
+    expect(loadSecretRules('rules: []').problems).toHaveLength(1);
+    expect(loadSecretRules('rules:\n  - {id: [').problems[0]?.line).toBe(2);
+  });
+
+  it('takes an action of the rule', () => {
+    expect(load({ ...GOOD, action: { raise_to: 'RESTRICTED' } }).rules[0]?.action).toEqual({ raiseTo: 'RESTRICTED' });
   });
 });

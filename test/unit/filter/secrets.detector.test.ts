@@ -1,0 +1,213 @@
+import { crc32 } from 'node:zlib';
+import fc from 'fast-check';
+import { detector, JWT_TEXT, PEM, RULE_EXAMPLES, rulesIn, SECRETS } from './support.js';
+
+const BACKSLASH = '\\';
+
+describe('the secrets detector', () => {
+  it.each(RULE_EXAMPLES)(
+    'finds every positive example of $id in a sentence, and no negative one',
+    ({ positive, negative, id }) => {
+      for (const example of positive) {
+        expect(rulesIn(`Hello, here is what I use: ${example}\nCan you help?`)).not.toEqual([]);
+      }
+      for (const example of negative) expect(rulesIn(example)).not.toContain(id);
+    },
+  );
+
+  it('names the vendor of what it finds', () => {
+    expect(rulesIn(SECRETS.awsId)).toEqual(['aws-access-key-id']);
+    expect(rulesIn(SECRETS.github)).toEqual(['github-token']);
+    expect(rulesIn(SECRETS.fineGrained)).toEqual(['github-fine-grained-token']);
+    expect(rulesIn(SECRETS.gitlab)).toEqual(['gitlab-token']);
+    expect(rulesIn(SECRETS.stripe)).toEqual(['stripe-secret-key']);
+    expect(rulesIn(SECRETS.npm)).toEqual(['npm-access-token']);
+    expect(rulesIn(SECRETS.sendgrid)).toEqual(['sendgrid-api-key']);
+    expect(rulesIn(SECRETS.database)).toEqual(['postgres-url']);
+    expect(rulesIn(JWT_TEXT)).toEqual(['jwt']);
+    expect(rulesIn(PEM)).toEqual(['private-key']);
+  });
+
+  const wrappings: [string, (secret: string) => string][] = [
+    ['a full stop', (secret) => `It is ${secret}. Thanks`],
+    ['a full stop at the end', (secret) => `It is ${secret}.`],
+    ['three dots', (secret) => `It is ${secret}...`],
+    ['brackets', (secret) => `(${secret})`],
+    ['a comma', (secret) => `${secret}, and more`],
+    ['angle brackets', (secret) => `<${secret}>`],
+    ['an ampersand', (secret) => `https://acme.test/?key=${secret}&page=2`],
+    ['double quotes', (secret) => `"${secret}"`],
+    ['single quotes', (secret) => `'${secret}'`],
+    ['backticks', (secret) => `\`${secret}\``],
+    ['stars', (secret) => `**${secret}**`],
+    ['underscores', (secret) => `_${secret}_`],
+    ['a colon', (secret) => `${secret}: is it right?`],
+    ['a question mark', (secret) => `is it ${secret}?`],
+    ['an exclamation mark', (secret) => `${secret}!`],
+    ['a semicolon', (secret) => `export TOKEN=${secret};`],
+    ['a bar', (secret) => `|${secret}|`],
+    ['an assignment', (secret) => `TOKEN=${secret}`],
+    ['curly brackets', (secret) => `{"token":"${secret}"}`],
+    ['escaped quotes', (secret) => `{${BACKSLASH}"token${BACKSLASH}":${BACKSLASH}"${secret}${BACKSLASH}"}`],
+    ['an escaped line feed', (secret) => `first${BACKSLASH}n${secret}${BACKSLASH}nlast`],
+    ['percent-encoded quotes', (secret) => `token%3D%22${secret}%22`],
+    ['letters of another script', (secret) => `密钥${secret}谢谢`],
+    ['a tab and a line feed', (secret) => `\t${secret}\n`],
+    ['slashes', (secret) => `/var/${secret}/x`.replace('/var/', ' ').replace('/x', ' /x')],
+    ['an HTML entity', (secret) => `&quot;${secret}&quot;`],
+    ['an e-mail address', (secret) => `https://${secret}@github.test/acme`],
+  ];
+
+  it.each(wrappings)('finds a credential inside %s', (_, wrap) => {
+    for (const secret of [SECRETS.awsId, SECRETS.github, SECRETS.gitlab, SECRETS.stripe, SECRETS.sendgrid, JWT_TEXT]) {
+      expect(rulesIn(wrap(secret))).toHaveLength(1);
+    }
+  });
+
+  it('is not misled by a longer word that holds the beginning of a credential', () => {
+    for (const secret of [SECRETS.awsId, SECRETS.github, SECRETS.gitlab, SECRETS.stripe, SECRETS.npm]) {
+      expect(rulesIn(`x${secret}`)).toEqual([]);
+    }
+    for (const secret of [SECRETS.awsId, SECRETS.npm]) expect(rulesIn(`${secret}Zz9`)).toEqual([]);
+    expect(rulesIn('a task-oriented risk-free desk-proj-ect')).toEqual([]);
+  });
+
+  it.each([
+    'AKIAIOSFODNN7EXAMPLE',
+    'your-key-here',
+    'OPENAI_API_KEY=sk-...',
+    'sk-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx',
+    'ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx',
+    'postgres://user:password@localhost:5432/app',
+    `postgres://user:$${'{DB_PASSWORD}'}@db.acme.test/app`,
+    'Authorization: Bearer YOUR_ACCESS_TOKEN_GOES_HERE',
+    'aws_secret_access_key=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+  ])('lets a placeholder pass: %s', (text) => {
+    expect(rulesIn(text)).toEqual([]);
+  });
+
+  it.each([
+    'What is the difference between a mutex and a semaphore?',
+    'commit 9fceb02d0ae598e95dc970b74767f19372d61af8 fixed it',
+    'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
+    'request id 550e8400-e29b-41d4-a716-446655440000 failed on heroku',
+    'The AWS console shows arn:aws:iam::123456789012:role/deploy',
+    'import { something } from "@scope/a-rather-long-package-name/with/a/deep/path/inside";',
+    'Die Straße und der Schlüssel: “Anführungszeichen” – und ein Gedankenstrich…',
+    'Пароль не нужен, спасибо. Токен тоже.',
+    'My phone is +44 20 7946 0958 and it is 10:ABC',
+  ])('has nothing against ordinary text: %s', (text) => {
+    expect(rulesIn(text)).toEqual([]);
+  });
+
+  it('reports a credential with a right checksum even where it looks like a placeholder', () => {
+    const random = 'exampleXXXXXXXXXXXXXXXXXXXXXXX';
+    const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+    let checksum = '';
+    for (let rest = crc32(random); checksum.length < 6; rest = Math.floor(rest / 62)) {
+      checksum = digits.charAt(rest % 62) + checksum;
+    }
+    expect(rulesIn(`gh${'p_'}${random}${checksum}`)).toEqual(['github-token']);
+    expect(rulesIn(`gh${'p_'}${random}aaaaaa`)).toEqual([]);
+  });
+
+  it('finds a value by the name it is given', () => {
+    expect(rulesIn(`AWS_SECRET_ACCESS_KEY=${SECRETS.awsSecret}`)).toEqual(['aws-secret-access-key']);
+    expect(rulesIn(`{"SecretAccessKey":"${SECRETS.awsSecret}"}`)).toEqual(['aws-secret-access-key']);
+    expect(rulesIn(`my aws secret key is ${SECRETS.awsSecret}, ok?`)).toEqual(['aws-secret-access-key']);
+    expect(rulesIn(SECRETS.awsSecret)).toEqual([]);
+    expect(rulesIn(`${SECRETS.awsId}\n${SECRETS.awsSecret}`)).toContain('aws-secret-access-key-beside-id');
+  });
+
+  it('takes a whole private key, not only its first line', () => {
+    const [detection] = detector.detect(`before\n${PEM}\nafter`);
+    expect(`before\n${PEM}\nafter`.slice(detection?.start, detection?.end)).toBe(PEM);
+    expect(rulesIn(PEM.replaceAll('\n', `${BACKSLASH}n`))).toEqual(['private-key']);
+    expect(
+      rulesIn(
+        PEM.split('\n')
+          .map((line) => `"${line}${BACKSLASH}n" +`)
+          .join('\n'),
+      ),
+    ).toEqual(['private-key']);
+    expect(rulesIn(PEM.slice(0, -32))).toEqual(['private-key']);
+  });
+});
+
+describe('a disguised credential', () => {
+  const secret = SECRETS.github;
+  const percent = [...secret].map((character) => `%${character.charCodeAt(0).toString(16)}`).join('');
+  const unicode = [...secret]
+    .map((each) => `${BACKSLASH}u${each.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('');
+  const fullWidth = [...secret].map((each) => String.fromCharCode(each.charCodeAt(0) + 0xfee0)).join('');
+
+  const disguises: [string, string][] = [
+    ['zero-width spaces', [...secret].join('\u200b')],
+    ['soft hyphens', `${secret.slice(0, 9)}\u00ad${secret.slice(9)}`],
+    ['a combining mark', `${secret.slice(0, 9)}\u0301${secret.slice(9)}`],
+    ['full-width letters', fullWidth],
+    ['a Cyrillic letter', secret.replace('p', 'р')],
+    ['percent encoding', percent],
+    ['percent encoding of its underscore', secret.replace('_', '%5F')],
+    ['JSON escapes', unicode],
+    ['escapes within escapes', unicode.replaceAll(BACKSLASH, BACKSLASH + BACKSLASH)],
+    ['HTML entities', secret.replace('_', '&#95;')],
+    ['base64', Buffer.from(`token: ${secret}`).toString('base64')],
+    ['base64 after a path', `files/${Buffer.from(`token: ${secret}`).toString('base64')}`],
+    ['URL-safe base64', Buffer.from(`??>>${secret}`).toString('base64url')],
+    [
+      'wrapped base64',
+      (
+        Buffer.from(`${'x y '.repeat(40)} ${secret} ${'z '.repeat(60)}`)
+          .toString('base64')
+          .match(/.{1,76}/g) ?? []
+      ).join('\r\n'),
+    ],
+    ['hexadecimal', Buffer.from(secret).toString('hex')],
+    ['a data URL', `data:text/plain;base64,${Buffer.from(secret).toString('base64')}`],
+  ];
+
+  it.each(disguises)('is found behind %s', (_, text) => {
+    expect(rulesIn(`please keep ${text} for me`)).toContain('github-token');
+  });
+
+  it('is covered whole by what is reported, whatever stands around it', () => {
+    const noise = fc.string({
+      unit: fc.constantFrom('a', ' ', '\u200b', 'é', '%41', `${BACKSLASH}n`, '漢', '😀', '.', '\ud800'),
+    });
+    fc.assert(
+      fc.property(noise, noise, fc.constantFrom(...disguises.map(([, text]) => text)), (before, after, disguise) => {
+        const text = `${before} ${disguise} ${after}`;
+        const found = detector.detect(text).filter(({ rule }) => rule === 'github-token');
+        expect(found).toHaveLength(1);
+        const without = text.slice(0, found[0]?.start) + text.slice(found[0]?.end);
+        expect(rulesIn(without)).toEqual([]);
+        expect(found[0]?.start).toBeGreaterThanOrEqual(before.length);
+        expect(found[0]?.end).toBeLessThanOrEqual(text.length - after.length);
+      }),
+    );
+  });
+});
+
+describe('a long text', () => {
+  it.each([100_000, 131_060, 131_072, 114_688, 114_660, 400_000])('hides no credential at character %i', (at) => {
+    const text = `${'lorem ipsum '.repeat(60_000).slice(0, at - 1)} ${SECRETS.github} ${'dolor '.repeat(20_000)}`;
+    expect(detector.detect(text)).toEqual([
+      { rule: 'github-token', action: 'block', start: at, end: at + SECRETS.github.length },
+    ]);
+  });
+
+  it('gives the same answer for the same credentials wherever windows meet', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 500_000 }), { maxLength: 6 }), (places) => {
+        const sorted = [...new Set(places.map((place) => Math.floor(place / 100) * 100))].sort((a, b) => a - b);
+        let text = '';
+        for (const place of sorted) text = `${text.padEnd(place, '. ')} ${SECRETS.gitlab} `;
+        text = text.padEnd(500_100, '. ');
+        expect(detector.detect(text)).toHaveLength(sorted.length);
+      }),
+      { numRuns: 15 },
+    );
+  });
+});

@@ -1,0 +1,143 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parse } from 'yaml';
+import { GatewayConfig } from '../../../src/config/schema/gateway.config.js';
+import type { ConfigSnapshot } from '../../../src/config/snapshot.js';
+import type { Classification } from '../../../src/domain/classification.js';
+import type { Principal } from '../../../src/domain/principal.js';
+import { RequestBody } from '../../../src/domain/request-body.js';
+import type { WellFormedRequest } from '../../../src/domain/screened-request.js';
+import { SecretsDetector } from '../../../src/filter/detectors/secrets.detector.js';
+import { SecretScanner } from '../../../src/filter/engine/secret-scanner.js';
+import { loadSecretRules } from '../../../src/filter/rules/rule-loader.js';
+import type { RequestContext } from '../../../src/request-context/request-context.js';
+
+export const RULES_TEXT = readFileSync('config/secret-rules.yaml', 'utf8');
+export const SHIPPED_RULES = loadSecretRules(RULES_TEXT).rules;
+export const scanner = new SecretScanner(SHIPPED_RULES);
+export const detector = new SecretsDetector(scanner, 'block');
+
+/** Credentials that were never issued, put together here so that no scanner of this repository takes them for real. */
+export const SECRETS = {
+  awsId: `AK${'IA'}Q3EGRJ7X2NLWV5TB`,
+  github: `gh${'p_'}R7tK2mXw9LqZ4vNc8JhB5sYdF1gPaE3uT6iO`,
+  fineGrained: `github${'_pat_'}11ABCDEFG0aBcDeFgHiJkL_mNoPqRsTuVwXyZ0123456789aBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789aBc`,
+  gitlab: `gl${'pat-'}Zk4wXr7TqNs2Lm9vHj5B`,
+  stripe: `sk${'_live_'}4eC39HqLyjWDarjtT1zdp7dc`,
+  npm: `np${'m_'}Vb3kPz8QmT5xW2cRj7LnH9sYdG4fA6eU1iOq`,
+  sendgrid: `S${'G.'}ngeVfQFYQlKU0ufo8x5d1A.TwL2iGABf9DHoTf-09kqeF8tAmbihYzrnopKc-1s5cr`,
+  database: `postgres://app:Tr0ub4${'dor'}3x@db.acme.test:5432/app`,
+  awsSecret: `wJalrXUtnFEMI7K7MDENG${'bPxRfiCY'}zQ8vT2mLkX9`,
+} as const;
+
+export const JWT_TEXT = [
+  'eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9',
+  'eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ',
+  'SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c',
+].join('.');
+
+export const PEM = [
+  `-----BEGIN RSA ${'PRIVATE'} KEY-----`,
+  'MIIEpAIBAAKCAQEA04up8hoqzS1APIB0RhjXyObwHQnOzhAk5Bd7mhkSbPkyhP1i',
+  'cGxNrGRbYM5ixZ9kTsYtsLg3CU2Ckh7uQsW0aLqT3nVd5Rk8XpZ1mBvYwE6oJfHs',
+  `-----END RSA ${'PRIVATE'} KEY-----`,
+].join('\n');
+
+interface RuleSource {
+  readonly id: string;
+  readonly positive: readonly string[];
+  readonly negative: readonly string[];
+}
+
+/** The shipped rules' examples, put together. */
+export const RULE_EXAMPLES: readonly RuleSource[] = (
+  parse(RULES_TEXT) as { rules: { id: string; examples: { positive: string[]; negative?: string[] } }[] }
+).rules.map(({ id, examples }) => ({
+  id,
+  positive: examples.positive.map(putTogether),
+  negative: (examples.negative ?? []).map(putTogether),
+}));
+
+function putTogether(example: string): string {
+  return example.replaceAll('<+>', '');
+}
+
+export function rulesIn(text: string): string[] {
+  return detector.detect(text).map(({ rule }) => rule);
+}
+
+/** The labelled texts of other scanners; null where they are not on this machine. */
+export const sharedCases = ((): string | null => {
+  const directory = join(process.env.AEGIS_SHARED_DIR ?? resolve('..', 'shared'), 'secret-cases');
+  return existsSync(directory) ? directory : null;
+})();
+
+export function requestOf(chat: object): WellFormedRequest {
+  const whole = { model: 'aegis-fast', messages: [], ...chat };
+  return { chat: whole, body: RequestBody.of(whole) };
+}
+
+export function say(content: unknown): WellFormedRequest {
+  return requestOf({ messages: [{ role: 'user', content }] });
+}
+
+export interface ContextFacts {
+  readonly enabled?: boolean;
+  readonly action?: 'block' | 'redact' | 'flag';
+  readonly lowest?: Classification;
+  readonly highest?: Classification;
+  readonly requested?: Classification | null;
+  readonly signal?: AbortSignal;
+}
+
+export function contextOf(facts: ContextFacts = {}): RequestContext {
+  const gateway = new GatewayConfig();
+  gateway.filters.secrets.enabled = facts.enabled ?? true;
+  gateway.filters.secrets.action = facts.action ?? 'block';
+  const snapshot: ConfigSnapshot = {
+    version: 'test',
+    loadedAtMs: 0,
+    gateway,
+    providers: new Map(),
+    models: new Map(),
+    pricing: { version: 'test', prices: new Map() },
+  };
+  const principal: Principal = {
+    keyId: '7f0c7d0e-0000-4000-8000-000000000000',
+    keyPrefix: 'aegis-test-abcd',
+    keyName: 'laptop',
+    organization: 'acme',
+    team: 'core',
+    user: null,
+    defaultClassification: facts.lowest ?? 'INTERNAL',
+    maxClassification: facts.highest ?? 'RESTRICTED',
+    allowedModels: null,
+    rpmLimit: null,
+    tpmLimit: null,
+    maxParallelRequests: null,
+    budgetNanoUsd: null,
+    budgetWindow: null,
+    expiresAtMs: null,
+  };
+  return {
+    requestId: 'request-1',
+    snapshot,
+    startedAtMs: 0,
+    signal: facts.signal ?? new AbortController().signal,
+    traceparent: null,
+    project: null,
+    requestedLevel: facts.requested ?? null,
+    principal,
+    keyTier: 'memory',
+    keyHash: null,
+    requestedModel: null,
+    stream: false,
+    level: null,
+    findings: [],
+    served: null,
+    usage: null,
+    upstreamMs: 0,
+    firstContentMs: null,
+    errorCode: null,
+  };
+}
