@@ -186,6 +186,8 @@ async function removeStaleLock(data: string): Promise<void> {
 }
 
 async function leave(site: EmbeddedSite, lease: pg.Client): Promise<void> {
+  // Giving it up takes two questions, and the process has to live for their answers.
+  (lease.connection.stream as Socket).ref();
   try {
     await lease.query('SELECT pg_advisory_lock($1)', [LEAVING_LOCK]);
     const { rows } = await lease.query<{ others: number }>(
