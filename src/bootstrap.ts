@@ -59,6 +59,7 @@ export async function startGateway(options: AppOptions = {}): Promise<Gateway> {
   });
   const logger = app.get(AegisLogger);
   app.useLogger(logger);
+  app.flushLogs();
   const snapshots = app.get(SnapshotService);
   const lifecycle = app.get(LifecycleService);
   installRequestHooks(app.getHttpAdapter().getInstance(), {

@@ -52,6 +52,11 @@ export class UpstreamError extends AegisError {
     return this.disposition !== 'caller';
   }
 
+  /** A spent quota looks like a rate limit and is none: no wait mends it. */
+  override get retryable(): boolean {
+    return this.disposition !== 'exhausted' && super.retryable;
+  }
+
   override get status(): number {
     return this.disposition === 'caller' && this.code !== 'content_filter' ? (this.fault.status ?? 400) : super.status;
   }

@@ -59,7 +59,10 @@ function createPino({ level, format }: LogSettings): Logger {
     formatters: { level: (label) => ({ level: label }) },
     serializers: { error: describeError },
     ...(format === 'pretty' && {
-      transport: { target: 'pino-pretty', options: { ignore: 'service', translateTime: 'SYS:HH:MM:ss.l' } },
+      transport: {
+        target: 'pino-pretty',
+        options: { ignore: 'service', translateTime: 'SYS:HH:MM:ss.l', singleLine: true },
+      },
     }),
   });
 }

@@ -54,6 +54,11 @@ describe('UpstreamError', () => {
     expect([error.status, error.wireCode]).toEqual([400, 'content_filter']);
   });
 
+  it('tells a spent quota from a rate limit: only one of them passes', () => {
+    expect(new UpstreamError('rate_limited', 'slow down', { status: 429 }).retryable).toBe(true);
+    expect(new UpstreamError('exhausted', 'spent', { status: 429 }).retryable).toBe(false);
+  });
+
   it("never shows a client that it was our credential's status", () => {
     const error = new UpstreamError('credential', 'refused', { status: 401, code: 'invalid_api_key' });
     expect([error.status, error.wireCode, error.type]).toEqual([502, 'upstream_auth_failed', 'upstream_error']);
