@@ -52,8 +52,8 @@ export async function requireFreePorts(ports) {
   }
   if (taken.length === 0) return;
   for (const { name, port } of taken) {
-    const who = (await isAegis(port)) ? 'An AEGIS already runs on it, perhaps another `npm run dev`.' : '';
-    console.error(`Port ${port} (${name}) is in use. ${who}\n  who it is:  ${howToFind(port)}`);
+    const who = (await isAegis(port)) ? ' An AEGIS already runs on it, perhaps another `npm run dev`.' : '';
+    console.error(`Port ${port} (${name}) is in use.${who}\n  who it is:  ${howToFind(port)}`);
   }
   console.error(`Stop it, or use other ports:\n  ${await suggestPorts(ports)} npm run dev`);
   process.exit(1);
