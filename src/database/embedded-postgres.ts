@@ -81,6 +81,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 
   let stopping: Promise<void> | undefined;
   const { lease } = server;
+  // A lease that nobody gave up must not keep a finished process alive.
+  socketOf(lease).unref();
   return {
     url,
     port: server.port,
@@ -132,8 +134,6 @@ async function joinRunning(site: EmbeddedSite, password: string): Promise<Runnin
       await lease.connect();
       const { rows } = await lease.query<{ folder: string }>("SELECT current_setting('data_directory') AS folder");
       if (rows[0]?.folder !== site.data) throw new Error('another server answers on this port');
-      // A lease that nobody gave up must not keep a finished process alive.
-      (lease.connection.stream as Socket).unref();
       return { port, processId, lease };
     } catch (error) {
       await lease.end().catch(() => undefined);
@@ -185,9 +185,13 @@ async function removeStaleLock(data: string): Promise<void> {
   if (command !== null && !command.includes('postgres')) await rm(lock, { force: true });
 }
 
+function socketOf(client: pg.Client): Socket {
+  return client.connection.stream as Socket;
+}
+
 async function leave(site: EmbeddedSite, lease: pg.Client): Promise<void> {
   // Giving it up takes two questions, and the process has to live for their answers.
-  (lease.connection.stream as Socket).ref();
+  socketOf(lease).ref();
   try {
     await lease.query('SELECT pg_advisory_lock($1)', [LEAVING_LOCK]);
     const { rows } = await lease.query<{ others: number }>(

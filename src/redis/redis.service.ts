@@ -50,7 +50,10 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
     this.#client = settings.url === '' ? null : this.#buildClient(settings, 'aegis');
     this.#subscriber = settings.url === '' ? null : this.#buildClient(settings, 'aegis-bus');
     this.#client?.on('ready', () => this.#markUsable());
-    this.#client?.on('close', () => this.#markUnusable('the connection is closed'));
+    this.#client?.on('close', () => {
+      // Where an error came first, that is the better reason.
+      if (this.#isUsable) this.#markUnusable('the connection is closed');
+    });
     this.#subscriber?.on('ready', () => void this.#subscribeToAll());
     this.#subscriber?.on('message', (channel: string, message: string) => this.#listeners.get(channel)?.(message));
   }

@@ -1,0 +1,152 @@
+import { execFileSync } from 'node:child_process';
+import type { TestServer } from '../../support/postgres.js';
+import { startOwnPostgres } from '../../support/postgres.js';
+import type { Replica } from './replica.js';
+import { buildOrder, startReplica, waitUntil } from './replica.js';
+
+/** The server and every process it started: a frozen machine, or a black hole. */
+function signalAll(server: TestServer, signal: NodeJS.Signals): void {
+  const list = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' });
+  const children = list
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+    .filter(([, parent]) => parent === server.processId)
+    .map(([child]) => child ?? 0);
+  for (const processId of [server.processId, ...children]) {
+    try {
+      process.kill(processId, signal);
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+}
+
+describe('keys while the database fails', () => {
+  let server: TestServer;
+  let replica: Replica;
+  beforeAll(async () => {
+    server = await startOwnPostgres();
+  });
+  afterAll(() => server.remove());
+  afterEach(() => replica.close());
+
+  it('are served where they are known, refused as unavailable where not, and all found again after a freeze', async () => {
+    replica = await startReplica({ databaseUrl: server.url, auth: { cacheTtlMs: 100 } });
+    const known = await replica.keys.create(buildOrder());
+    const never = await replica.keys.create(buildOrder());
+    await replica.store.find(known.keyHash);
+    signalAll(server, 'SIGSTOP');
+    try {
+      await waitUntil(async () => {
+        expect((await replica.store.find(known.keyHash)).key?.status).toBe('active');
+        return replica.database.health.state === 'degraded';
+      });
+      expect(await replica.store.find(known.keyHash)).toMatchObject({ tier: 'memory', key: { status: 'active' } });
+      await expect(replica.store.find(never.keyHash)).rejects.toMatchObject({
+        code: 'dependency_unavailable',
+        status: 503,
+      });
+      await expect(replica.store.find(buildOrder().keyHash)).rejects.toMatchObject({ status: 503 });
+    } finally {
+      signalAll(server, 'SIGCONT');
+    }
+    await waitUntil(async () => {
+      try {
+        return (await replica.store.find(never.keyHash)).tier === 'database';
+      } catch {
+        return false;
+      }
+    }, 10_000);
+    expect(replica.database.health).toEqual({ state: 'healthy', reason: null });
+  });
+
+  it('are no longer served once the grace is over', async () => {
+    replica = await startReplica({ databaseUrl: server.url, auth: { cacheTtlMs: 50, staleGraceMs: 1_500 } });
+    const known = await replica.keys.create(buildOrder());
+    await replica.store.find(known.keyHash);
+    signalAll(server, 'SIGSTOP');
+    try {
+      expect((await replica.store.find(known.keyHash)).key?.status).toBe('active');
+      await waitUntil(async () => {
+        const outcome = await replica.store.find(known.keyHash).catch((error: unknown) => error);
+        return outcome instanceof Error && 'code' in outcome && outcome.code === 'dependency_unavailable';
+      });
+    } finally {
+      signalAll(server, 'SIGCONT');
+    }
+  });
+
+  it('survive connections that the server ends, idle or in use', async () => {
+    replica = await startReplica({ databaseUrl: server.url });
+    const known = await replica.keys.create(buildOrder());
+    for (let round = 0; round < 3; round += 1) {
+      const sleeping = replica.database
+        .run((manager) => manager.query('SELECT pg_sleep(30)'))
+        .catch((error: unknown) => error);
+      const idle = Promise.all([1, 2, 3].map(() => replica.keys.list()));
+      await idle;
+      const admin = await startReplica({ databaseUrl: server.url });
+      await admin.database.run((manager) =>
+        manager.query(
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'aegis' AND pid <> pg_backend_pid()",
+        ),
+      );
+      await admin.close();
+      expect(await sleeping).toBeInstanceOf(Error);
+      replica.store.forget([known.keyHash]);
+      await waitUntil(async () => {
+        try {
+          return (await replica.store.find(known.keyHash)).key !== null;
+        } catch {
+          return false;
+        }
+      });
+    }
+  });
+
+  it('never wait on a query longer than its limit, and the connection it hung on is not used again', async () => {
+    replica = await startReplica({ databaseUrl: server.url });
+    const backendOf = (): Promise<{ pid: number }[]> =>
+      replica.database.run((manager) => manager.query('SELECT pg_backend_pid() AS pid'));
+    const hung = replica.database.run((manager) => manager.query('SELECT pg_backend_pid() AS pid, pg_sleep(60)'));
+    await expect(hung).rejects.toThrow('did not answer within 1000 ms');
+    await waitUntil(() => replica.database.isAvailable);
+    const [sleeping] = await replica.database.run((manager) =>
+      manager.query("SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()"),
+    );
+    const pids = await Promise.all(Array.from({ length: 5 }, backendOf));
+    expect(pids.flat().map(({ pid }) => pid)).not.toContain(sleeping?.pid);
+    await replica.database.run((manager) => manager.query('SELECT pg_terminate_backend($1)', [sleeping?.pid]));
+  });
+});
+
+describe('a start without the database', () => {
+  it('succeeds, and the database joins when it comes', async () => {
+    const server = await startOwnPostgres();
+    const url = server.url;
+    signalAll(server, 'SIGSTOP');
+    const replica = await startReplica({ databaseUrl: url });
+    try {
+      expect(replica.database.health).toMatchObject({ state: 'down', reason: expect.any(String) });
+      await expect(replica.store.find(buildOrder().keyHash)).rejects.toMatchObject({ status: 503 });
+      signalAll(server, 'SIGCONT');
+      await waitUntil(() => replica.database.health.state === 'healthy', 10_000);
+      // It has migrated by itself.
+      await expect(replica.store.find(buildOrder().keyHash)).resolves.toEqual({ key: null, tier: 'none' });
+    } finally {
+      signalAll(server, 'SIGCONT');
+      await replica.close();
+      await server.remove();
+    }
+  });
+
+  it('succeeds where nothing listens at all', async () => {
+    const replica = await startReplica({ databaseUrl: 'postgres://aegis:secret-password@127.0.0.1:1/aegis' });
+    try {
+      expect(replica.database.health).toMatchObject({ state: 'down', reason: expect.stringContaining('ECONNREFUSED') });
+      expect(replica.database.health.reason).not.toContain('secret-password');
+    } finally {
+      await replica.close();
+    }
+  });
+});

@@ -1,0 +1,181 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
+import { hashApiKey, isWellFormedKey } from '../../../src/auth/api-key.js';
+import { removeEmbeddedPostgres } from '../../../src/database/embedded-postgres.js';
+import type { TestDatabase } from '../../support/postgres.js';
+import { createDatabase, makeReachableFolder } from '../../support/postgres.js';
+
+interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const PEPPER = 'a pepper that is used in tests only';
+const root = process.cwd();
+
+/** The built command line, as `npm run keygen` runs it. */
+function runCli(parameters: string[], environment: Record<string, string>): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [path.join(root, 'dist', 'src', 'cli', 'main.js'), ...parameters], {
+      env: { PATH: process.env.PATH ?? '', AEGIS_CONFIG_DIR: path.join(root, 'config'), ...environment },
+    });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (chunk) => {
+      stdout += chunk;
+    });
+    child.stderr.on('data', (chunk) => {
+      stderr += chunk;
+    });
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+describe('the command line on a PostgreSQL server', () => {
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await createDatabase({ migrated: false });
+  });
+  afterAll(() => database.drop());
+
+  const run = (...parameters: string[]): Promise<Outcome> =>
+    runCli(parameters, { DATABASE_URL: database.url, AEGIS_KEY_PEPPER: PEPPER });
+  const countKeys = async (): Promise<number> =>
+    (await database.query<{ count: number }>('SELECT count(*)::int AS count FROM api_key'))[0]?.count ?? -1;
+
+  it('migrates forth and back', async () => {
+    expect(await run('migrate')).toMatchObject({ code: 0, stdout: expect.stringContaining('CreateApiKeys') });
+    expect(await run('migrate')).toMatchObject({ code: 0, stdout: 'The database is up to date.\n' });
+    expect(await run('migrate', '--revert')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('CreateApiKeys'),
+    });
+    expect(await run('migrate')).toMatchObject({ code: 0, stdout: expect.stringContaining('CreateApiKeys') });
+  });
+
+  it('prints one JSON object alone, and stores the hash and every limit exactly', async () => {
+    const { code, stdout } = await run(
+      ...['keygen', '--org', 'acme', '--team', 'core', '--name', 'laptop', '--user', 'ada', '--env', 'ci'],
+      ...['--classification', 'confidential', '--default-classification', 'PUBLIC', '--models', 'a,b', '--rpm', '60'],
+      ...['--tpm', '100000', '--max-parallel', '4', '--budget-usd', '0.1', '--budget-window', 'day', '--json'],
+    );
+    expect(code).toBe(0);
+    const made = JSON.parse(stdout);
+    expect(isWellFormedKey(made.key)).toBe(true);
+    expect(made).toMatchObject({
+      organization: 'acme',
+      team: 'core',
+      user: 'ada',
+      name: 'laptop',
+      default_classification: 'PUBLIC',
+      max_classification: 'CONFIDENTIAL',
+      allowed_models: ['a', 'b'],
+      rpm_limit: 60,
+      tpm_limit: 100_000,
+      max_parallel_requests: 4,
+      budget_usd: '0.1',
+      budget_window: 'day',
+    });
+    const [row] = await database.query('SELECT * FROM api_key WHERE id = $1', [made.id]);
+    expect(row).toMatchObject({
+      key_hash: hashApiKey(made.key, PEPPER),
+      budget_nano_usd: '100000000',
+      status: 'active',
+    });
+    expect(JSON.stringify(row)).not.toContain(made.key);
+  });
+
+  it('shows a key to a person once, and never again', async () => {
+    const made = await run('keygen', '--org', 'acme', '--team', 'core', '--name', 'shown');
+    const key = made.stdout.split('\n')[0] ?? '';
+    expect(isWellFormedKey(key)).toBe(true);
+    const list = await run('keys', 'list', '--json');
+    expect(list.stdout).toContain('"shown"');
+    expect(list.stdout).not.toContain(key);
+  });
+
+  it('names everything that is wrong at once, and makes nothing', async () => {
+    const before = await countKeys();
+    const { code, stdout, stderr } = await run(
+      ...['keygen', '--org', 'acme', '--team', '', '--rpm', 'many', '--budget-usd', '1e9', '--clasification', 'PUBLIC'],
+    );
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    for (const option of ['--team', '--name', '--rpm', '--budget-usd', '--clasification'])
+      expect(stderr).toContain(option);
+    expect(await countKeys()).toBe(before);
+  });
+
+  it('revokes and rotates by id, prefix or the key itself', async () => {
+    const mint = async () =>
+      JSON.parse((await run('keygen', '--org', 'acme', '--team', 'core', '--name', 'x', '--json')).stdout);
+    const [one, two, three] = await Promise.all([mint(), mint(), mint()]);
+    const revoked = await run('keys', 'revoke', one.key, '--reason', 'leaked', '--json');
+    expect(JSON.parse(revoked.stdout)).toMatchObject({ id: one.id, status: 'revoked', revoked_reason: 'leaked' });
+    expect(await run('keys', 'revoke', two.prefix)).toMatchObject({ code: 0, stdout: `${two.prefix} is revoked.\n` });
+    expect(await run('keys', 'revoke', two.id)).toMatchObject({
+      code: 0,
+      stdout: `${two.prefix} was revoked before.\n`,
+    });
+    const rotated = JSON.parse((await run('keys', 'rotate', three.id, '--grace', '24h', '--json')).stdout);
+    expect(rotated).toMatchObject({ replaces: three.id, name: 'x', status: 'active' });
+    expect(rotated.key).not.toBe(three.key);
+    expect(await run('keys', 'revoke', 'aegis-dev-nobody')).toMatchObject({ code: 2, stdout: '' });
+  });
+
+  it('says what is wrong with the configuration, or that nothing is', async () => {
+    expect(await run('config', 'check')).toMatchObject({ code: 0, stdout: expect.stringContaining('is valid') });
+    const wrong = await runCli(['config', 'check'], { AEGIS_CONFIG_DIR: '/nonexistent' });
+    expect(wrong).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('/nonexistent') });
+  });
+
+  it('fails in words where the database cannot be reached', async () => {
+    const outcome = await runCli(['keygen', '--org', 'a', '--team', 'b', '--name', 'c', '--json'], {
+      DATABASE_URL: 'postgres://aegis:secret-password@127.0.0.1:1/aegis',
+      AEGIS_KEY_PEPPER: PEPPER,
+    });
+    expect(outcome).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('ECONNREFUSED') });
+    expect(outcome.stderr).not.toContain('secret-password');
+  });
+
+  it('refuses to remove all data in production', async () => {
+    const outcome = await runCli(['migrate', '--reset'], {
+      DATABASE_URL: database.url,
+      AEGIS_KEY_PEPPER: PEPPER,
+      NODE_ENV: 'production',
+    });
+    expect(outcome).toMatchObject({ code: 2, stderr: expect.stringContaining('--reset') });
+    expect(await countKeys()).toBeGreaterThan(0);
+  });
+});
+
+describe('the command line with nothing configured', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = makeReachableFolder();
+  });
+  afterAll(async () => {
+    await removeEmbeddedPostgres(folder);
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('makes keys on the embedded database, several at once, and leaves no server behind', async () => {
+    const mint = (name: string): Promise<Outcome> =>
+      runCli(['keygen', '--org', 'acme', '--team', 'core', '--name', name, '--json'], { AEGIS_DATA_DIR: folder });
+    const outcomes = await Promise.all(['one', 'two'].map(mint));
+    for (const { code, stdout, stderr } of outcomes) {
+      expect({ code, stderr }).toMatchObject({ code: 0 });
+      expect(isWellFormedKey(JSON.parse(stdout).key)).toBe(true);
+    }
+    const list = await runCli(['keys', 'list', '--json'], { AEGIS_DATA_DIR: folder });
+    expect(
+      JSON.parse(list.stdout)
+        .map((key: { name: string }) => key.name)
+        .sort(),
+    ).toEqual(['one', 'two']);
+    expect(existsSync(path.join(folder, 'postgres', 'data', 'postmaster.pid'))).toBe(false);
+  });
+});
