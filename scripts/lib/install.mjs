@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { inRoot } from './paths.mjs';
 import { run } from './run.mjs';
 
@@ -24,7 +24,7 @@ export function findInstallProblem() {
     const found = installed[location];
     // What is made for other machines (a database for another processor) is rightly absent.
     if (!found && (optional || devOptional || peer)) continue;
-    if (!found) return `${location} is missing`;
+    if (!found || !existsSync(inRoot(location))) return `${location} is missing`;
     if (found.version !== version || found.integrity !== integrity) return `${location} is not version ${version}`;
   }
   return null;
