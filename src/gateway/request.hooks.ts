@@ -7,7 +7,7 @@ import type { Clock } from '../domain/clock.js';
 import { AegisError } from '../domain/errors.js';
 import type { LifecycleService } from '../lifecycle/lifecycle.service.js';
 import type { Access } from '../request-context/access.decorator.js';
-import { type RequestContext, requestContextStorage } from '../request-context/request-context.js';
+import { beginContext, type RequestContext, requestContextStorage } from '../request-context/request-context.js';
 import type { RequestRecorder } from '../telemetry/request.recorder.js';
 import { parseJsonBody } from './json-body.parser.js';
 import { RouteTable } from './route-table.js';
@@ -121,7 +121,7 @@ function createContext(
   signal: AbortSignal,
 ): RequestContext {
   const { headers } = request;
-  return {
+  return beginContext({
     requestId: findMatch(headers['x-request-id'], REQUEST_ID) ?? randomUUID(),
     snapshot: snapshots.current,
     startedAtMs: clock.monotonicMs(),
@@ -129,19 +129,7 @@ function createContext(
     traceparent: findMatch(headers.traceparent, TRACEPARENT),
     project: findMatch(headers['x-aegis-project'], PROJECT),
     requestedLevel: findLevel(headers['x-aegis-classification']),
-    principal: null,
-    keyTier: null,
-    keyHash: null,
-    requestedModel: null,
-    stream: false,
-    level: null,
-    findings: [],
-    served: null,
-    usage: null,
-    upstreamMs: 0,
-    firstContentMs: null,
-    errorCode: null,
-  };
+  });
 }
 
 function findMatch(header: string | string[] | undefined, pattern: RegExp): string | null {

@@ -49,6 +49,30 @@ export interface RequestContext {
   errorCode: string | null;
 }
 
+/** What is known of a request before anything has been done with it. */
+export type RequestBeginning = Pick<
+  RequestContext,
+  'requestId' | 'snapshot' | 'startedAtMs' | 'signal' | 'traceparent' | 'project' | 'requestedLevel'
+>;
+
+export function beginContext(beginning: RequestBeginning): RequestContext {
+  return {
+    ...beginning,
+    principal: null,
+    keyTier: null,
+    keyHash: null,
+    requestedModel: null,
+    stream: false,
+    level: null,
+    findings: [],
+    served: null,
+    usage: null,
+    upstreamMs: 0,
+    firstContentMs: null,
+    errorCode: null,
+  };
+}
+
 export const requestContextStorage = new AsyncLocalStorage<RequestContext>();
 
 declare module 'fastify' {

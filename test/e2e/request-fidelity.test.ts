@@ -70,7 +70,7 @@ describe('what an OpenAI-compatible upstream gets', () => {
       'x-custom': 'theirs',
       'user-agent': 'their-agent',
     });
-    const { headers } = upstream.requests[0] ?? { headers: {} };
+    const { headers } = await upstream.request();
     expect(headers.authorization).toBe('Bearer upstream-credential');
     expect(headers['openai-organization']).toBe('org-ours');
     expect(JSON.stringify(headers)).not.toMatch(/session=1|10\.0\.0\.1|theirs|their-agent|aegis-test-/);

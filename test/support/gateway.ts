@@ -9,6 +9,7 @@ import { SnapshotService } from '../../src/config/snapshot.service.js';
 import { ApiKeyRepository } from '../../src/database/api-key.repository.js';
 import type { Principal } from '../../src/domain/principal.js';
 import { createDatabase } from './postgres.js';
+import { makePrincipal } from './principals.js';
 
 const PEPPER = 'a pepper that is used in tests only';
 const KEY_ENVIRONMENT = 'test';
@@ -62,7 +63,8 @@ export async function startTestGateway(config: TestConfig = {}): Promise<TestGat
 
   const mintKey = async (changes: Partial<Principal> = {}): Promise<string> => {
     const { key, prefix } = generateApiKey(KEY_ENVIRONMENT);
-    await keys.create({ ...defaultPrincipal(prefix), ...changes, keyHash: hashApiKey(key, PEPPER) });
+    const { keyId: _made, ...principal } = makePrincipal({ keyPrefix: prefix, ...changes });
+    await keys.create({ ...principal, keyHash: hashApiKey(key, PEPPER) });
     return key;
   };
   const key = await mintKey();
@@ -105,25 +107,6 @@ function writeConfig(directory: string, config: TestConfig, databaseUrl: string)
   };
   for (const [name, content] of Object.entries(files)) writeFileSync(join(directory, name), stringify(content));
   copyFileSync(join(process.cwd(), 'config', 'secret-rules.yaml'), join(directory, 'secret-rules.yaml'));
-}
-
-function defaultPrincipal(keyPrefix: string): Omit<Principal, 'keyId'> {
-  return {
-    keyPrefix,
-    keyName: 'test key',
-    organization: 'acme',
-    team: 'core',
-    user: null,
-    defaultClassification: 'INTERNAL',
-    maxClassification: 'RESTRICTED',
-    allowedModels: null,
-    rpmLimit: null,
-    tpmLimit: null,
-    maxParallelRequests: null,
-    budgetNanoUsd: null,
-    budgetWindow: null,
-    expiresAtMs: null,
-  };
 }
 
 function pricing(freeModels: readonly string[]): object {

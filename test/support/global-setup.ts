@@ -1,6 +1,7 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import Module from 'node:module';
+import type { Socket } from 'node:net';
 import path from 'node:path';
 
 /** What the setup leaves for the teardown: both run in the test runner's own process. */
@@ -20,6 +21,7 @@ export default async function setUp(): Promise<void> {
   const { startOwnPostgres } = await loadPostgresSupport();
   const postgres = await startOwnPostgres();
   process.env.AEGIS_TEST_POSTGRES_URL = postgres.url;
+  stopWithThisProcess(postgres.processId, postgres.folder);
   const stopRedis = findRedis();
   globalThis.aegisTestStores = {
     stop: async () => {
@@ -27,6 +29,21 @@ export default async function setUp(): Promise<void> {
       await postgres.remove();
     },
   };
+}
+
+/** A run that is killed tears nothing down: a second process notices, by the end of a pipe, and does it. */
+function stopWithThisProcess(serverProcessId: number, folder: string): void {
+  const script = `
+    const fs = require('node:fs');
+    process.stdin.resume().on('end', () => {
+      const lock = ${JSON.stringify(path.join(folder, 'postgres', 'data', 'postmaster.pid'))};
+      if (fs.existsSync(lock)) process.kill(${serverProcessId}, 'SIGQUIT');
+      const remove = () => fs.rmSync(${JSON.stringify(folder)}, { recursive: true, force: true, maxRetries: 10 });
+      setTimeout(remove, 1000);
+    });`;
+  const watcher = spawn(process.execPath, ['-e', script], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+  watcher.unref();
+  (watcher.stdin as Socket).unref();
 }
 
 /**

@@ -38,6 +38,7 @@ export async function createDatabase({ migrated = true } = {}): Promise<TestData
 }
 
 export interface TestServer extends EmbeddedPostgres {
+  readonly folder: string;
   /** Stops the server and removes its data. */
   remove(): Promise<void>;
 }
@@ -48,6 +49,7 @@ export async function startOwnPostgres(): Promise<TestServer> {
   const server = await startEmbeddedPostgres({ folder, serverSettings: TEST_SERVER_SETTINGS });
   return {
     ...server,
+    folder,
     remove: async () => {
       await server.stop();
       await removeEmbeddedPostgres(folder);

@@ -3,20 +3,20 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { Subscription } from 'rxjs';
 import type { StreamAnswer } from '../../../src/domain/chat-answer.js';
 import {
-  brokenStreamAnswer,
-  completionAnswer,
-  errorAnswer,
-  type ScriptableUpstream,
-  type ScriptedAnswer,
-} from '../../support/scriptable-upstream.js';
-import {
   makeContext,
   makeProvider,
   makeRequest,
   makeRoute,
   makeSnapshot,
   makeTarget,
-} from '../../unit/router/routing-fixtures.js';
+} from '../../support/routing-fixtures.js';
+import {
+  brokenStreamAnswer,
+  completionAnswer,
+  errorAnswer,
+  type ScriptableUpstream,
+  type ScriptedAnswer,
+} from '../../support/scriptable-upstream.js';
 import { errorOf, eventually, RouterHarness, streamOf } from './router-harness.js';
 
 let harness: RouterHarness;

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { makeContext, makeRequest, makeRoute, makeSnapshot } from '../../support/routing-fixtures.js';
 import {
   brokenStreamAnswer,
   chunkEvent,
@@ -9,7 +10,6 @@ import {
   type ScriptableUpstream,
   streamAnswer,
 } from '../../support/scriptable-upstream.js';
-import { makeContext, makeRequest, makeRoute, makeSnapshot } from '../../unit/router/routing-fixtures.js';
 import { completionOf, contentOf, errorOf, eventually, RouterHarness, readAll, streamOf } from './router-harness.js';
 import { makeSelfSignedCertificate } from './self-signed-certificate.js';
 

@@ -7,6 +7,7 @@ import type { ScreenedRequest } from '../../../src/domain/screened-request.js';
 import type { Target } from '../../../src/domain/target.js';
 import { OpenAiAdapter } from '../../../src/router/adapters/openai.adapter.js';
 import { VllmAdapter } from '../../../src/router/adapters/vllm.adapter.js';
+import { makeProvider, makeRequest, makeRoute, makeTarget } from '../../support/routing-fixtures.js';
 import {
   brokenStreamAnswer,
   chunkEvent,
@@ -16,7 +17,6 @@ import {
   type ScriptedAnswer,
   streamAnswer,
 } from '../../support/scriptable-upstream.js';
-import { makeProvider, makeRequest, makeRoute, makeTarget } from '../../unit/router/routing-fixtures.js';
 import { completionOf, contentOf, errorOf, RouterHarness, readAll, streamOf } from './router-harness.js';
 
 let harness: RouterHarness;

@@ -20,7 +20,6 @@ import { RoutingStrategies } from '../../../src/router/strategies/strategies.js'
 import { WeightedStrategy } from '../../../src/router/strategies/weighted.strategy.js';
 import { TargetActivity } from '../../../src/router/target-activity.js';
 import { UpstreamClient } from '../../../src/router/upstream.client.js';
-import { ScriptableUpstream } from '../../support/scriptable-upstream.js';
 import {
   makeContext,
   makeProvider,
@@ -29,7 +28,8 @@ import {
   makeSnapshot,
   makeTarget,
   type TestContext,
-} from '../../unit/router/routing-fixtures.js';
+} from '../../support/routing-fixtures.js';
+import { ScriptableUpstream } from '../../support/scriptable-upstream.js';
 
 export interface Call {
   readonly context: TestContext;

@@ -8,15 +8,15 @@ import { SimulatorAdapter } from '../../../src/router/adapters/simulator.adapter
 import { ProviderRegistry } from '../../../src/router/provider.registry.js';
 import { RouterModule } from '../../../src/router/router.module.js';
 import { RouterService } from '../../../src/router/router.service.js';
+import { makePrincipal } from '../../support/principals.js';
 import {
   makeContext,
-  makePrincipal,
   makeProvider,
   makeRequest,
   makeRoute,
   makeSnapshot,
   makeTarget,
-} from '../../unit/router/routing-fixtures.js';
+} from '../../support/routing-fixtures.js';
 import { completionOf, contentOf, errorOf, eventually, RouterHarness, readAll, streamOf } from './router-harness.js';
 
 const simulator = makeTarget(makeProvider({ name: 'simulator', type: 'simulator', baseUrl: '' }), {

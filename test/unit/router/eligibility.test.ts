@@ -4,7 +4,7 @@ import type { ModelRoute, PriceList } from '../../../src/config/snapshot.js';
 import { admits, CLASSIFICATIONS, type Classification } from '../../../src/domain/classification.js';
 import type { RoutingDecision } from '../../../src/domain/decision.js';
 import { decideTargets, type HealthView, printableName, refusalOf } from '../../../src/router/eligibility.js';
-import { makeProvider, makeRoute, makeSnapshot, makeTarget } from './routing-fixtures.js';
+import { makeProvider, makeRoute, makeSnapshot, makeTarget } from '../../support/routing-fixtures.js';
 
 const healthy: HealthView = { isSaturated: () => false, isCredentialRefused: () => false };
 

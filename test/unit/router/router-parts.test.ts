@@ -10,7 +10,7 @@ import { CredentialHealth } from '../../../src/router/credential-health.js';
 import { ProviderRegistry } from '../../../src/router/provider.registry.js';
 import { RetryBudget } from '../../../src/router/retry-budget.js';
 import { TargetActivity } from '../../../src/router/target-activity.js';
-import { makeProvider, makeTarget } from './routing-fixtures.js';
+import { makeProvider, makeTarget } from '../../support/routing-fixtures.js';
 
 describe('the provider registry', () => {
   it('finds the adapter of a provider type', () => {

@@ -5,7 +5,7 @@ import { LeastLatencyStrategy } from '../../../src/router/strategies/least-laten
 import { PriorityStrategy } from '../../../src/router/strategies/priority.strategy.js';
 import { WeightedStrategy } from '../../../src/router/strategies/weighted.strategy.js';
 import { TargetActivity } from '../../../src/router/target-activity.js';
-import { makeProvider, makeTarget } from './routing-fixtures.js';
+import { makeProvider, makeTarget } from '../../support/routing-fixtures.js';
 
 function targetsWithWeights(...weights: number[]): Target[] {
   return weights.map((weight, index) => makeTarget(makeProvider({ name: `p${index}` }), { weight }));

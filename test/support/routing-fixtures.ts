@@ -1,12 +1,13 @@
-import { GatewayConfig, type RoutingConfig } from '../../../src/config/schema/gateway.config.js';
-import type { ConfigSnapshot, ModelRoute } from '../../../src/config/snapshot.js';
-import type { ChatCompletionRequest } from '../../../src/domain/chat.js';
-import type { Classification } from '../../../src/domain/classification.js';
-import type { Principal } from '../../../src/domain/principal.js';
-import { RequestBody } from '../../../src/domain/request-body.js';
-import type { ScreenedRequest } from '../../../src/domain/screened-request.js';
-import type { Provider, Target, UpstreamTimeouts } from '../../../src/domain/target.js';
-import type { RequestContext } from '../../../src/request-context/request-context.js';
+import { GatewayConfig, type RoutingConfig } from '../../src/config/schema/gateway.config.js';
+import type { ConfigSnapshot, ModelRoute } from '../../src/config/snapshot.js';
+import type { ChatCompletionRequest } from '../../src/domain/chat.js';
+import type { Classification } from '../../src/domain/classification.js';
+import type { Principal } from '../../src/domain/principal.js';
+import { RequestBody } from '../../src/domain/request-body.js';
+import type { ScreenedRequest } from '../../src/domain/screened-request.js';
+import type { Provider, Target, UpstreamTimeouts } from '../../src/domain/target.js';
+import type { RequestContext } from '../../src/request-context/request-context.js';
+import { makePrincipal, makeRequestContext } from './principals.js';
 
 const PRICE = { inputNanoUsd: 1n, cachedInputNanoUsd: 1n, cacheWriteNanoUsd: 1n, outputNanoUsd: 1n };
 
@@ -79,27 +80,6 @@ export function makeSnapshot(
   };
 }
 
-export function makePrincipal(overrides: Partial<Principal> = {}): Principal {
-  return {
-    keyId: '00000000-0000-4000-8000-000000000000',
-    keyPrefix: 'aegis-test-abcd',
-    keyName: 'test',
-    organization: 'acme',
-    team: 'core',
-    user: null,
-    defaultClassification: 'INTERNAL',
-    maxClassification: 'RESTRICTED',
-    allowedModels: null,
-    rpmLimit: null,
-    tpmLimit: null,
-    maxParallelRequests: null,
-    budgetNanoUsd: null,
-    budgetWindow: null,
-    expiresAtMs: null,
-    ...overrides,
-  };
-}
-
 export function makeRequest(
   chat: Partial<ChatCompletionRequest> = {},
   level: Classification = 'INTERNAL',
@@ -115,26 +95,6 @@ export interface TestContext extends RequestContext {
 
 export function makeContext(snapshot: ConfigSnapshot, principal: Principal | null = makePrincipal()): TestContext {
   const controller = new AbortController();
-  return {
-    requestId: 'request-1',
-    snapshot,
-    startedAtMs: performance.now(),
-    signal: controller.signal,
-    traceparent: null,
-    project: null,
-    requestedLevel: null,
-    principal,
-    keyTier: null,
-    keyHash: null,
-    requestedModel: null,
-    stream: false,
-    level: null,
-    findings: [],
-    served: null,
-    usage: null,
-    upstreamMs: 0,
-    firstContentMs: null,
-    errorCode: null,
-    leave: () => controller.abort(),
-  };
+  const context = makeRequestContext(snapshot, principal, { signal: controller.signal });
+  return Object.assign(context, { leave: () => controller.abort() });
 }
