@@ -120,6 +120,8 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
       lazyConnect: true,
       connectTimeout: settings.connectTimeoutMs,
       commandTimeout: settings.commandTimeoutMs,
+      // A timer that outlives the connection, and with it a process that has nothing else to do.
+      disconnectTimeout: 100,
       keepAlive: 10_000,
       // Nothing queues while Redis is away: a request asks the next store instead.
       enableOfflineQueue: false,
