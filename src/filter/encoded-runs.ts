@@ -20,13 +20,16 @@ const CARRIAGE_RETURN = 13;
 /** What base64 and hexadecimal runs of a credential's length decode to; one character a byte. */
 export function* decodeRuns(source: string): Generator<DecodedText> {
   let start = 0;
-  while (start < source.length) {
-    if (!BASE64.has(source.charCodeAt(start))) {
-      start++;
+  while (start + MIN_BASE64_RUN <= source.length) {
+    // A run of the length asked for holds every one of its places: looked at from its end, most of a text is skipped.
+    let at = start + MIN_BASE64_RUN - 1;
+    while (at >= start && BASE64.has(source.charCodeAt(at))) at--;
+    if (at >= start) {
+      start = at + 1;
       continue;
     }
     const end = endOfRun(source, start);
-    if (end - start >= MIN_BASE64_RUN) yield* decodeRun(source, start, end);
+    yield* decodeRun(source, start, end);
     start = end;
   }
 }

@@ -24,7 +24,7 @@ export function* inspectTexts(
   detectors: readonly TextDetector[],
   budget: ScanBudget,
 ): Generator<void, Inspection> {
-  const record = new InspectionRecord();
+  const record = new InspectionRecord(detectors);
   const walker = new TextWalker(body);
   for (const text of walker.walk()) {
     if (text === null) {
@@ -58,6 +58,8 @@ class InspectionRecord implements Inspection {
   private readonly known = new Set<string>();
   private readonly counts = new Map<string, number>();
 
+  constructor(private readonly detectors: readonly TextDetector[]) {}
+
   /** `text` is null where the credential lies in several: it cannot be cut out, so the request is blocked. */
   add(filter: string, path: string, detection: Detection, text: RequestText | null): void {
     const { rule, action, start, end } = detection;
@@ -76,7 +78,16 @@ class InspectionRecord implements Inspection {
     if (count >= MAX_FINDINGS || this.known.has(identity)) return;
     this.known.add(identity);
     this.counts.set(action, count + 1);
-    this.findings.push(finding);
+    this.findings.push({ ...finding, path: this.withoutSecrets(finding.path) });
+  }
+
+  /** A member's name can be a credential itself; a path is shown to people and written to logs. */
+  private withoutSecrets(path: string): string {
+    const names = path.split('.');
+    const shown = names.map((name) =>
+      this.detectors.some((detector) => detector.detect(name).length > 0) ? '*' : name,
+    );
+    return shown.join('.');
   }
 }
 

@@ -69,8 +69,11 @@ const LOOKALIKES: ReadonlyMap<string, string> = new Map(
   }),
 );
 
-/** What each character of the basic plane becomes; filled as they are met. */
-const folded = new Map<number, string>();
+/** For each character of the basic plane what it becomes, filled as they are met. */
+const foldedUnits = new Uint16Array(FIRST_ASTRAL);
+const UNKNOWN = 0;
+/** It becomes nothing, or more than one character: see `foldCharacter`. */
+const NOT_ONE_UNIT = 1;
 
 /**
  * The text without invisible characters, in compatibility form (NFKC) and with look-alike letters as ASCII; null
@@ -80,25 +83,35 @@ export function foldUnicode(source: string): DecodedText | null {
   if (!BEYOND_ASCII.test(source)) return null;
   const derived = new DerivedText(source);
   for (let index = 0; index < source.length; index++) {
-    if (source.charCodeAt(index) < FIRST_BEYOND_ASCII) continue;
-    const code = source.codePointAt(index) ?? 0;
-    const width = code >= FIRST_ASTRAL ? 2 : 1;
-    const replacement = foldCharacter(code);
-    if (replacement !== null) derived.replace(index, index + width, replacement);
-    index += width - 1;
+    const unit = source.charCodeAt(index);
+    if (unit < FIRST_BEYOND_ASCII) continue;
+    if (!isSurrogate(unit)) {
+      const folded = foldedUnits[unit] || learnUnit(unit);
+      if (folded === NOT_ONE_UNIT) derived.replace(index, index + 1, foldCharacter(String.fromCharCode(unit)));
+      else if (folded !== unit) derived.replaceUnit(index, folded);
+      continue;
+    }
+    const character = String.fromCodePoint(source.codePointAt(index) ?? unit);
+    const folded = foldCharacter(character);
+    if (folded !== character) derived.replace(index, index + character.length, folded);
+    index += character.length - 1;
   }
   return derived.changed ? { text: derived.finish(), map: derived } : null;
 }
 
-/** Null where the character stays as it is. */
-function foldCharacter(code: number): string | null {
-  const character = String.fromCodePoint(code);
-  let result = folded.get(code);
-  if (result === undefined) {
-    result = IGNORABLE.test(character) ? '' : (LOOKALIKES.get(character) ?? character.normalize('NFKC'));
-    if (code < FIRST_ASTRAL) folded.set(code, result);
-  }
-  return result === character ? null : result;
+function learnUnit(unit: number): number {
+  const folded = foldCharacter(String.fromCharCode(unit));
+  const single = folded.length === 1 ? folded.charCodeAt(0) : NOT_ONE_UNIT;
+  foldedUnits[unit] = single === UNKNOWN ? NOT_ONE_UNIT : single;
+  return foldedUnits[unit] ?? NOT_ONE_UNIT;
+}
+
+function foldCharacter(character: string): string {
+  return IGNORABLE.test(character) ? '' : (LOOKALIKES.get(character) ?? character.normalize('NFKC'));
+}
+
+function isSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdfff;
 }
 
 const ESCAPE =

@@ -9,6 +9,8 @@ export interface JoinedTexts {
   pathOf(index: number): string;
 }
 
+/** Many small texts are joined piece by piece. */
+const MAX_JOINED = 32_768;
 /** How far around a seam a credential that was split there is looked for. */
 const REACH = 512;
 
@@ -20,31 +22,56 @@ export function* joinNeighbours(texts: readonly RequestText[]): Generator<Joined
   const filled = texts.filter(({ value }) => value !== '');
   let first = 0;
   while (first < filled.length - 1) {
-    const pieces: { readonly path: string; readonly end: number }[] = [];
-    const parts: string[] = [tail(filled[first]?.value ?? '')];
-    let length = parts[0]?.length ?? 0;
-    pieces.push({ path: filled[first]?.path ?? '', end: length });
-    const seams: number[] = [];
+    const joined = new Joining(filled[first]);
     let next = first + 1;
-    for (; next < filled.length; next++) {
-      const { value, path } = filled[next] ?? { value: '', path: '' };
-      seams.push(length);
-      const isWhole = value.length <= 2 * REACH && next < filled.length - 1;
-      const part = isWhole ? value : value.slice(0, REACH);
-      parts.push(part);
-      length += part.length;
-      pieces.push({ path, end: length });
-      if (!isWhole) break;
+    let whole = true;
+    for (; next < filled.length && whole && joined.length < MAX_JOINED; next++) {
+      whole = joined.add(filled[next]);
     }
-    yield {
-      text: parts.join(''),
-      seams,
-      pathOf: (index) => pieces.find(({ end }) => index < end)?.path ?? pieces.at(-1)?.path ?? '',
-    };
-    first = next;
+    yield joined;
+    first = next - 1;
+    if (whole) first = stepBack(filled, first);
   }
 }
 
-function tail(value: string): string {
-  return value.slice(Math.max(0, value.length - REACH));
+/** Where to begin again so that what was joined last is seen once more beside what follows it. */
+function stepBack(texts: readonly RequestText[], last: number): number {
+  if (last >= texts.length - 1) return last;
+  let first = last;
+  for (let length = 0; first > 0 && length < REACH; first--) length += texts[first]?.value.length ?? 0;
+  return first;
+}
+
+class Joining implements JoinedTexts {
+  readonly seams: number[] = [];
+  length = 0;
+  private readonly parts: string[] = [];
+  private readonly pieces: { readonly path: string; readonly end: number }[] = [];
+
+  constructor(first: RequestText | undefined) {
+    this.append(first?.path ?? '', (first?.value ?? '').slice(-REACH));
+  }
+
+  get text(): string {
+    return this.parts.join('');
+  }
+
+  /** False where only the beginning was taken, because the text is longer than the surroundings of its two seams. */
+  add(text: RequestText | undefined): boolean {
+    const value = text?.value ?? '';
+    const whole = value.length <= 2 * REACH;
+    this.seams.push(this.length);
+    this.append(text?.path ?? '', whole ? value : value.slice(0, REACH));
+    return whole;
+  }
+
+  pathOf(index: number): string {
+    return this.pieces.find(({ end }) => index < end)?.path ?? '';
+  }
+
+  private append(path: string, part: string): void {
+    this.parts.push(part);
+    this.length += part.length;
+    this.pieces.push({ path, end: this.length });
+  }
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isObject } from '../domain/json.js';
 import { formatRuleProblems, loadSecretRules } from './rules/rule-loader.js';
 import type { SecretRule } from './rules/secret-rule.js';
 
@@ -28,7 +29,7 @@ async function readIfPresent(file: string): Promise<string | null> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    if (isObject(error) && error.code === 'ENOENT') return null;
     throw error;
   }
 }

@@ -10,6 +10,8 @@ export interface SourceMap {
   toSource(start: number, end: number): TextRange;
 }
 
+const BYTES_PER_UNIT = 2;
+
 /** The derived text is the source. */
 export const identityMap: SourceMap = { toSource: (start, end) => ({ start, end }) };
 
@@ -39,7 +41,7 @@ export function blockMap(origin: number, unit: number, sourceUnit: number): Sour
  * the length are remembered.
  */
 export class DerivedText implements SourceMap {
-  private readonly pieces: string[] = [];
+  private units: Uint16Array;
   private derivedLength = 0;
   private sourceTo = 0;
   private readonly derivedStarts: number[] = [];
@@ -48,7 +50,9 @@ export class DerivedText implements SourceMap {
   private readonly sourceEnds: number[] = [];
   private replaced = false;
 
-  constructor(private readonly source: string) {}
+  constructor(private readonly source: string) {
+    this.units = new Uint16Array(source.length);
+  }
 
   /** False where the derived text is the source. */
   get changed(): boolean {
@@ -65,14 +69,22 @@ export class DerivedText implements SourceMap {
       this.sourceStarts.push(start);
       this.sourceEnds.push(end);
     }
-    if (replacement !== '') this.pieces.push(replacement);
-    this.derivedLength += replacement.length;
+    this.append(replacement, 0, replacement.length);
     this.sourceTo = end;
+  }
+
+  /** The same for one character that becomes another, both in the basic plane. */
+  replaceUnit(index: number, unit: number): void {
+    this.keepUntil(index);
+    this.replaced = true;
+    this.reserve(1);
+    this.units[this.derivedLength++] = unit;
+    this.sourceTo = index + 1;
   }
 
   finish(): string {
     this.keepUntil(this.source.length);
-    return this.pieces.join('');
+    return Buffer.from(this.units.buffer, 0, this.derivedLength * BYTES_PER_UNIT).toString('utf16le');
   }
 
   toSource(start: number, end: number): TextRange {
@@ -82,9 +94,20 @@ export class DerivedText implements SourceMap {
 
   private keepUntil(index: number): void {
     if (index <= this.sourceTo) return;
-    this.pieces.push(this.source.slice(this.sourceTo, index));
-    this.derivedLength += index - this.sourceTo;
+    this.append(this.source, this.sourceTo, index);
     this.sourceTo = index;
+  }
+
+  private append(text: string, from: number, to: number): void {
+    this.reserve(to - from);
+    for (let index = from; index < to; index++) this.units[this.derivedLength++] = text.charCodeAt(index);
+  }
+
+  private reserve(length: number): void {
+    if (this.derivedLength + length <= this.units.length) return;
+    const larger = new Uint16Array(2 * (this.derivedLength + length));
+    larger.set(this.units);
+    this.units = larger;
   }
 
   /** The source stretch of one derived character. */

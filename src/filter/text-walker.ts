@@ -135,6 +135,6 @@ const PLAIN_NAME = /^[A-Za-z_$][\w$]{0,63}$/;
 
 /** Names that could hold anything are not repeated in a path: it is shown to people and written to logs. */
 function joinPath(path: string, name: string): string {
-  if (!PLAIN_NAME.test(name)) return `${path}[*]`;
-  return path === '' ? name : `${path}.${name}`;
+  const shown = PLAIN_NAME.test(name) ? name : '*';
+  return path === '' ? shown : `${path}.${shown}`;
 }

@@ -11,8 +11,8 @@ import type { TextDetector } from './text-detector.js';
  * Long texts are searched in windows, so that what is decoded of them stays small. Each match belongs to the window
  * that sees `OVERLAP / 2` before and after its start; no rule takes more than that.
  */
-const WINDOW = 131_072;
-const OVERLAP = 32_768;
+const WINDOW = 65_536;
+const OVERLAP = 16_384;
 /** Escapes inside escapes: JSON in a tool call's arguments holds JSON of its own. */
 const ESCAPE_LEVELS = 2;
 

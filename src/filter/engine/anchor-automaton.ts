@@ -10,10 +10,11 @@ export class AnchorAutomaton {
   /** Column of each ASCII code. */
   readonly columnOf = new Uint8Array(128);
   readonly width: number;
-  /** `next[state * width + column]` is the next state. State 0 is the start. */
+  /** `next[state + column]` is the next state; states are multiples of `width`, 0 is the start. */
   readonly next: Int32Array;
-  /** The words that end in a state, as indexes into `words`; null where none does. */
-  readonly endings: readonly (readonly number[] | null)[];
+  /** As `next`, 1 where a word ends in the next state. */
+  readonly endsWord: Uint8Array;
+  private readonly endings: readonly (readonly number[])[];
 
   constructor(words: readonly string[]) {
     const folded = words.map((word) => word.toLowerCase());
@@ -28,8 +29,15 @@ export class AnchorAutomaton {
     for (let code = LETTER_A; code <= LETTER_Z; code++) this.columnOf[code] = this.columnOf[code | CASE_BIT] ?? 0;
 
     const { children, endings } = this.buildTrie(folded);
-    this.next = this.linkFailures(children, endings);
-    this.endings = endings.map((ending) => (ending.length > 0 ? ending : null));
+    this.endings = endings;
+    const states = this.linkFailures(children, endings);
+    this.endsWord = Uint8Array.from(states, (state) => ((endings[state]?.length ?? 0) > 0 ? 1 : 0));
+    this.next = states.map((state) => state * this.width);
+  }
+
+  /** The words that end in a state, as indexes into the words given. */
+  wordsEndingIn(state: number): readonly number[] {
+    return this.endings[state / this.width] ?? [];
   }
 
   private buildTrie(words: readonly string[]): { children: Map<number, number>[]; endings: number[][] } {

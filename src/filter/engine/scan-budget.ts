@@ -9,7 +9,7 @@ export class ScanBudgetExceededError extends Error {
 /** So many steps take well under a millisecond. */
 const STEPS_PER_SLICE = 65_536;
 const BASE_STEPS = 4_000_000;
-const STEPS_PER_CHARACTER = 40;
+const STEPS_PER_CHARACTER = 24;
 
 /**
  * Bounds the work of one request in steps: a character read by the automaton is one, a pattern tried costs the

@@ -48,27 +48,40 @@ export class SecretScanner {
 
   /** Yields whenever a slice of work is done; returns the matches in the order they were met. */
   *scan(text: string, budget: ScanBudget): Generator<void, SecretMatch[]> {
-    const matches: SecretMatch[] = [];
-    const pass: Pass = { text, budget, matches, searchedTo: new Int32Array(this.rules.length) };
-    const { columnOf, next, width, endings } = this.automaton;
-    let state = 0;
-    let index = 0;
-    while (index < text.length) {
-      const before = budget.spent;
-      const sliceStart = index;
-      const sliceEnd = Math.min(text.length, index + STEPS_PER_SLICE);
-      while (index < sliceEnd) {
-        const code = text.charCodeAt(index++);
-        state = next[state * width + (code < 128 ? (columnOf[code] ?? 0) : 0)] ?? 0;
-        const ended = endings[state];
-        if (!ended) continue;
-        for (const anchorIndex of ended) this.tryAnchor(pass, anchorIndex, index);
-        if (budget.spent - before > STEPS_PER_SLICE) break;
-      }
-      budget.spend(index - sliceStart);
-      if (index < text.length) yield;
+    const pass: Pass = {
+      text,
+      budget,
+      matches: [],
+      searchedTo: new Int32Array(this.rules.length),
+      index: 0,
+      state: 0,
+    };
+    for (;;) {
+      this.scanSlice(pass);
+      if (pass.index >= text.length) return pass.matches;
+      yield;
     }
-    return matches;
+  }
+
+  private scanSlice(pass: Pass): void {
+    const { text, budget } = pass;
+    const { columnOf, next, endsWord } = this.automaton;
+    const start = pass.index;
+    const end = Math.min(text.length, start + STEPS_PER_SLICE);
+    const spent = budget.spent;
+    let { state } = pass;
+    let index = start;
+    while (index < end) {
+      const code = text.charCodeAt(index++);
+      const entry = code < 128 ? state + (columnOf[code] ?? 0) : state;
+      state = next[entry] ?? 0;
+      if (endsWord[entry] !== 1) continue;
+      for (const anchorIndex of this.automaton.wordsEndingIn(state)) this.tryAnchor(pass, anchorIndex, index);
+      if (budget.spent - spent > STEPS_PER_SLICE) break;
+    }
+    budget.spend(index - start);
+    pass.index = index;
+    pass.state = state;
   }
 
   private tryAnchor(pass: Pass, anchorIndex: number, anchorEnd: number): void {
@@ -169,6 +182,9 @@ interface Pass {
   readonly matches: SecretMatch[];
   /** For each rule, up to where its matches and values have been looked for. */
   readonly searchedTo: Int32Array;
+  /** Where the automaton stands. */
+  index: number;
+  state: number;
 }
 
 /** How far the characters of the rule reach, at most one further than it can use. */

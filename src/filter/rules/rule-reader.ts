@@ -35,7 +35,8 @@ const KEYS: ReadonlySet<string> = new Set([
   'examples',
 ]);
 
-const MAX_RULE_LENGTH = 32_768;
+/** Half of what the detector's windows share. */
+const MAX_RULE_LENGTH = 8_192;
 const MAX_VALUE_WITHIN = 500;
 const MAX_LEAD = 64;
 /** Eight bits a character is all a text can hold. */
