@@ -87,7 +87,7 @@ async function useSharedRedis(): Promise<TestRedis> {
 async function isReady(server: ChildProcess, url: string): Promise<boolean> {
   const deadline = Date.now() + READY_DEADLINE_MS;
   while (server.exitCode === null && Date.now() < deadline) {
-    const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null });
+    const client = new Redis(url, { lazyConnect: true, disconnectTimeout: 10, retryStrategy: () => null });
     client.on('error', () => undefined);
     try {
       await client.connect();
