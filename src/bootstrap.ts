@@ -23,6 +23,8 @@ const REQUEST_TIMEOUT_MS = 120_000;
 /** Longer than any load balancer's idle time in common use, so that it is never us who close under its request. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 const MAX_PATH_PARAMETER_LENGTH = 512;
+/** What a request that is cut at shutdown has to tell its client so. */
+const LAST_WORDS_MS = 1_000;
 
 /** A running gateway: the main listener, the metrics' listener, and the way to end both. */
 export interface Gateway {
@@ -88,7 +90,8 @@ export async function startGateway(options: AppOptions = {}): Promise<Gateway> {
     if (!(await lifecycle.whenIdle(gracefulShutdownMs))) {
       logger.pino.warn({ inFlight: lifecycle.inFlight }, 'graceful shutdown took too long; ending what is in flight');
       lifecycle.enter('cutting');
-      await lifecycle.whenIdle(1_000);
+      await lifecycle.whenIdle(LAST_WORDS_MS);
+      app.getHttpServer().closeAllConnections();
     }
     await app.close();
   };

@@ -41,10 +41,10 @@ export function installRequestHooks(instance: FastifyInstance, dependencies: Hoo
 
     recorder.requestStarted();
     const access = accessOf(request);
-    if (access === 'key') lifecycle.requestStarted();
+    const endFlight = access === 'key' ? lifecycle.requestStarted((reason) => aborter.abort(reason)) : null;
     reply.raw.once('close', () => {
       if (!reply.raw.writableFinished) aborter.abort();
-      if (access === 'key') lifecycle.requestEnded();
+      endFlight?.();
       recorder.record(context, {
         route: request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown'),
         method: request.method,

@@ -2,8 +2,7 @@ import { type CallHandler, type ExecutionContext, Injectable, type NestIntercept
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { mergeMap, Observable, of } from 'rxjs';
 import type { ChatAnswer, CompletionAnswer, StreamAnswer } from '../domain/chat-answer.js';
-import { AegisError, toAegisError } from '../domain/errors.js';
-import { LifecycleService } from '../lifecycle/lifecycle.service.js';
+import { type AegisError, toAegisError } from '../domain/errors.js';
 import { RequestRecorder } from '../telemetry/request.recorder.js';
 import { answerHeaders } from './response-headers.js';
 
@@ -16,10 +15,7 @@ const CLIENT_STALL_MS = 60_000;
  */
 @Injectable()
 export class SseInterceptor implements NestInterceptor<ChatAnswer, undefined> {
-  constructor(
-    private readonly lifecycle: LifecycleService,
-    private readonly recorder: RequestRecorder,
-  ) {}
+  constructor(private readonly recorder: RequestRecorder) {}
 
   intercept(execution: ExecutionContext, next: CallHandler<ChatAnswer>): Observable<undefined> {
     const http = execution.switchToHttp();
@@ -75,11 +71,6 @@ export class SseInterceptor implements NestInterceptor<ChatAnswer, undefined> {
         context.errorCode = 'client_closed_request';
         socket.destroy();
       };
-      const onCut = (): void => {
-        chunks.unsubscribe();
-        fail(new AegisError('shutting_down', 'This gateway had to shut down before the answer was complete.'));
-      };
-
       const chunks = answer.chunks.subscribe({
         next: (batch) => {
           let text = '';
@@ -93,16 +84,17 @@ export class SseInterceptor implements NestInterceptor<ChatAnswer, undefined> {
         error: (thrown: unknown) => fail(toAegisError(thrown)),
         complete: () => socket.end('data: [DONE]\n\n'),
       });
-      this.lifecycle.cutSignal.addEventListener('abort', onCut, { once: true });
 
-      socket.once('close', () => {
+      const onClose = (): void => {
         clearTimeout(stallTimer);
-        this.lifecycle.cutSignal.removeEventListener('abort', onCut);
         chunks.unsubscribe();
         this.recorder.streamClosed();
         subscriber.next(undefined);
         subscriber.complete();
-      });
+      };
+      // A client that left just now has closed it already, and that is told only once.
+      if (socket.closed) onClose();
+      else socket.once('close', onClose);
     });
   }
 }

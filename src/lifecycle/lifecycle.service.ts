@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { AegisError } from '../domain/errors.js';
 
 /**
  * - `serving`: takes requests.
@@ -8,46 +9,46 @@ import { Injectable } from '@nestjs/common';
  */
 export type LifecyclePhase = 'serving' | 'draining' | 'refusing' | 'cutting';
 
-/** Where the process stands between its start and its end, and how many requests it still owes an answer. */
+type Cut = (reason: AegisError) => void;
+
+/** Where the process stands between its start and its end, and which requests it still owes an answer. */
 @Injectable()
 export class LifecycleService {
   private currentPhase: LifecyclePhase = 'serving';
-  private inFlightCount = 0;
+  private readonly flights = new Set<Cut>();
   private readonly onIdle = new Set<() => void>();
-  private readonly cutting = new AbortController();
 
   get phase(): LifecyclePhase {
     return this.currentPhase;
   }
 
   get inFlight(): number {
-    return this.inFlightCount;
-  }
-
-  /** Aborted when open streams must end now. */
-  get cutSignal(): AbortSignal {
-    return this.cutting.signal;
+    return this.flights.size;
   }
 
   enter(phase: LifecyclePhase): void {
     this.currentPhase = phase;
-    if (phase === 'cutting') this.cutting.abort();
+    if (phase !== 'cutting') return;
+    const reason = new AegisError('shutting_down', 'This gateway had to shut down before the answer was complete.');
+    for (const cut of [...this.flights]) cut(reason);
   }
 
-  requestStarted(): void {
-    this.inFlightCount++;
-  }
-
-  requestEnded(): void {
-    this.inFlightCount--;
-    if (this.inFlightCount > 0) return;
-    for (const notify of this.onIdle) notify();
-    this.onIdle.clear();
+  /** Counts a request in. `cut` is called where it must end now. Returns what its end has to call, once. */
+  requestStarted(cut: Cut): () => void {
+    // Two requests may bring the same function: each needs an entry of its own.
+    const flight: Cut = (reason) => cut(reason);
+    this.flights.add(flight);
+    return () => {
+      this.flights.delete(flight);
+      if (this.flights.size > 0) return;
+      for (const notify of this.onIdle) notify();
+      this.onIdle.clear();
+    };
   }
 
   /** Resolves true once nothing is in flight, false where that takes longer than `timeoutMs`. */
   whenIdle(timeoutMs: number): Promise<boolean> {
-    if (this.inFlightCount === 0) return Promise.resolve(true);
+    if (this.flights.size === 0) return Promise.resolve(true);
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         this.onIdle.delete(notify);

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import OpenAI, { APIError } from 'openai';
 import { request } from 'undici';
@@ -88,6 +88,26 @@ describe('the life of the process', () => {
     const error = await reading.catch((problem: unknown) => problem);
     expect(error).toBeInstanceOf(APIError);
     expect(error).toMatchObject({ code: 'shutting_down' });
+    expect(await gateway.exited).toBe(0);
+  });
+
+  it('tells whoever still waits for a first word, drops a body that never comes, and still exits 0', async () => {
+    upstream.script({ refuse: 'hang' });
+    const { gateway, openai, url } = await start('300ms');
+    upstream.forget();
+    const { hostname, port } = new URL(url);
+    const halfSent = connect(Number(port), hostname);
+    halfSent.on('error', () => undefined);
+    halfSent.write(
+      `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${host.key}\r\n` +
+        'content-type: application/json\r\ncontent-length: 100\r\n\r\n{"model":',
+    );
+    const waiting = openai.chat.completions
+      .create({ model: 'alias', messages: [{ role: 'user', content: 'hi' }] })
+      .catch((problem: unknown) => problem);
+    await upstream.request();
+    gateway.child.kill('SIGTERM');
+    expect(await waiting).toMatchObject({ status: 503, code: 'shutting_down' });
     expect(await gateway.exited).toBe(0);
   });
 

@@ -1,5 +1,7 @@
 import { LifecycleService } from '../../../src/lifecycle/lifecycle.service.js';
 
+const uncut = (): void => undefined;
+
 describe('LifecycleService', () => {
   it('is idle at once where nothing is in flight', async () => {
     await expect(new LifecycleService().whenIdle(0)).resolves.toBe(true);
@@ -7,30 +9,34 @@ describe('LifecycleService', () => {
 
   it('waits for the last request, not for the first', async () => {
     const lifecycle = new LifecycleService();
-    lifecycle.requestStarted();
-    lifecycle.requestStarted();
+    const [endFirst, endSecond] = [lifecycle.requestStarted(uncut), lifecycle.requestStarted(uncut)];
     let idle = false;
     const waiting = lifecycle.whenIdle(60_000).then((result) => {
       idle = result;
     });
-    lifecycle.requestEnded();
+    endFirst();
     await Promise.resolve();
-    expect(idle).toBe(false);
-    lifecycle.requestEnded();
+    expect([idle, lifecycle.inFlight]).toEqual([false, 1]);
+    endSecond();
     await waiting;
-    expect(idle).toBe(true);
+    expect([idle, lifecycle.inFlight]).toEqual([true, 0]);
   });
 
   it('gives up when the time is up', async () => {
     const lifecycle = new LifecycleService();
-    lifecycle.requestStarted();
+    lifecycle.requestStarted(uncut);
     await expect(lifecycle.whenIdle(1)).resolves.toBe(false);
   });
 
-  it('tells open streams to end when the time is up', () => {
+  it('tells what is in flight to end when the time is up, but not what has ended', () => {
     const lifecycle = new LifecycleService();
-    expect(lifecycle.cutSignal.aborted).toBe(false);
+    const told: string[] = [];
+    lifecycle.requestStarted(({ code }) => told.push(`open: ${code}`));
+    const end = lifecycle.requestStarted(() => told.push('ended'));
+    end();
+    lifecycle.enter('refusing');
+    expect(told).toEqual([]);
     lifecycle.enter('cutting');
-    expect(lifecycle.cutSignal.aborted).toBe(true);
+    expect(told).toEqual(['open: shutting_down']);
   });
 });
