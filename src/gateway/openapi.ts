@@ -30,8 +30,8 @@ const ERROR_ENVELOPE: SchemaObject = {
       properties: {
         message: { type: 'string' },
         type: { type: 'string' },
-        param: { type: 'string', nullable: true },
-        code: { type: 'string', nullable: true },
+        param: { anyOf: [{ type: 'string' }, { type: 'null' }] },
+        code: { anyOf: [{ type: 'string' }, { type: 'null' }] },
         request_id: { type: 'string' },
         findings: {
           type: 'array',
@@ -66,7 +66,7 @@ export function buildOpenApiDocument(app: INestApplication): OpenAPIObject {
     .setTitle('AEGIS')
     .setDescription('One governed, OpenAI-compatible gateway in front of OpenAI, Anthropic, Azure OpenAI and vLLM.')
     .setVersion('1')
-    .setOpenAPIVersion('3.0.3')
+    .setOpenAPIVersion('3.1.0')
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An AEGIS API key.' })
     .build();
   const document = SwaggerModule.createDocument(app, description);
