@@ -1,5 +1,5 @@
 import { formatRuleProblems, loadSecretRules } from '../../../src/filter/rules/rule-loader.js';
-import { RULES_TEXT, SHIPPED_RULES } from './support.js';
+import { RULES_TEXT, rulesIn, SHIPPED_RULES } from './support.js';
 
 const GOOD = {
   id: 'acme-token',
@@ -27,9 +27,8 @@ describe('the shipped rules', () => {
     expect(SHIPPED_RULES.length).toBeGreaterThanOrEqual(100);
   });
 
-  it('hold no whole credential: every positive example has a seam', () => {
-    const withoutSeams = loadSecretRules(RULES_TEXT.replaceAll('<+>', '<+>~'));
-    expect(withoutSeams.rules).toEqual([]);
+  it('hold no whole credential in their file, so that no scanner of this repository trips on it', () => {
+    expect(rulesIn(RULES_TEXT)).toEqual([]);
   });
 });
 
