@@ -57,12 +57,13 @@ describe('the command line on a PostgreSQL server', () => {
   });
 
   it('prints one JSON object alone, and stores the hash and every limit exactly', async () => {
-    const { code, stdout } = await run(
+    const { code, stdout, stderr } = await run(
       ...['keygen', '--org', 'acme', '--team', 'core', '--name', 'laptop', '--user', 'ada', '--env', 'ci'],
       ...['--classification', 'confidential', '--default-classification', 'PUBLIC', '--models', 'a,b', '--rpm', '60'],
       ...['--tpm', '100000', '--max-parallel', '4', '--budget-usd', '0.1', '--budget-window', 'day', '--json'],
     );
     expect(code).toBe(0);
+    expect(stderr).toContain('does not enforce them yet');
     const made = JSON.parse(stdout);
     expect(isWellFormedKey(made.key)).toBe(true);
     expect(made).toMatchObject({
