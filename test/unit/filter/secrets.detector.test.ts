@@ -191,11 +191,23 @@ describe('a disguised credential', () => {
 });
 
 describe('a long text', () => {
-  it.each([100_000, 131_060, 131_072, 114_688, 114_660, 400_000])('hides no credential at character %i', (at) => {
-    const text = `${'lorem ipsum '.repeat(60_000).slice(0, at - 1)} ${SECRETS.github} ${'dolor '.repeat(20_000)}`;
-    expect(detector.detect(text)).toEqual([
-      { rule: 'github-token', action: 'block', start: at, end: at + SECRETS.github.length },
-    ]);
+  it.each([49_152, 49_140, 57_344, 65_520, 65_536, 98_300, 114_688, 400_000])(
+    'hides no credential at character %i',
+    (at) => {
+      const text = `${'lorem ipsum '.repeat(60_000).slice(0, at - 1)} ${SECRETS.github} ${'dolor '.repeat(20_000)}`;
+      expect(detector.detect(text)).toEqual([
+        { rule: 'github-token', action: 'block', start: at, end: at + SECRETS.github.length },
+      ]);
+    },
+  );
+
+  it('is not cut into credentials where its windows end', () => {
+    for (const edge of [49_152, 65_536, 98_304, 114_688]) {
+      const cutAtEnd = `${'. '.repeat(edge).slice(0, edge - SECRETS.awsId.length)}${SECRETS.awsId}LONGER${' .'.repeat(50_000)}`;
+      const cutAtStart = `${'. '.repeat(edge).slice(0, edge - 6)}LONGER${SECRETS.awsId}${' .'.repeat(50_000)}`;
+      expect(rulesIn(cutAtEnd)).toEqual([]);
+      expect(rulesIn(cutAtStart)).toEqual([]);
+    }
   });
 
   it('gives the same answer for the same credentials wherever windows meet', () => {
