@@ -4,13 +4,13 @@ import { parse } from 'yaml';
 import { GatewayConfig } from '../../../src/config/schema/gateway.config.js';
 import type { ConfigSnapshot } from '../../../src/config/snapshot.js';
 import type { Classification } from '../../../src/domain/classification.js';
-import type { Principal } from '../../../src/domain/principal.js';
 import { RequestBody } from '../../../src/domain/request-body.js';
 import type { WellFormedRequest } from '../../../src/domain/screened-request.js';
 import { SecretsDetector } from '../../../src/filter/detectors/secrets.detector.js';
 import { SecretScanner } from '../../../src/filter/engine/secret-scanner.js';
 import { loadSecretRules } from '../../../src/filter/rules/rule-loader.js';
 import type { RequestContext } from '../../../src/request-context/request-context.js';
+import { makePrincipal, makeRequestContext } from '../../support/principals.js';
 
 export const RULES_TEXT = readFileSync('config/secret-rules.yaml', 'utf8');
 export const SHIPPED_RULES = loadSecretRules(RULES_TEXT).rules;
@@ -102,42 +102,12 @@ export function contextOf(facts: ContextFacts = {}): RequestContext {
     models: new Map(),
     pricing: { version: 'test', prices: new Map() },
   };
-  const principal: Principal = {
-    keyId: '7f0c7d0e-0000-4000-8000-000000000000',
-    keyPrefix: 'aegis-test-abcd',
-    keyName: 'laptop',
-    organization: 'acme',
-    team: 'core',
-    user: null,
+  const principal = makePrincipal({
     defaultClassification: facts.lowest ?? 'INTERNAL',
     maxClassification: facts.highest ?? 'RESTRICTED',
-    allowedModels: null,
-    rpmLimit: null,
-    tpmLimit: null,
-    maxParallelRequests: null,
-    budgetNanoUsd: null,
-    budgetWindow: null,
-    expiresAtMs: null,
-  };
-  return {
-    requestId: 'request-1',
-    snapshot,
-    startedAtMs: 0,
-    signal: facts.signal ?? new AbortController().signal,
-    traceparent: null,
-    project: null,
+  });
+  return makeRequestContext(snapshot, principal, {
     requestedLevel: facts.requested ?? null,
-    principal,
-    keyTier: 'memory',
-    keyHash: null,
-    requestedModel: null,
-    stream: false,
-    level: null,
-    findings: [],
-    served: null,
-    usage: null,
-    upstreamMs: 0,
-    firstContentMs: null,
-    errorCode: null,
-  };
+    ...(facts.signal && { signal: facts.signal }),
+  });
 }
