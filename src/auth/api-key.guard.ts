@@ -18,7 +18,7 @@ import { extractKey } from './key-header.js';
 /** Turns a request's key into its principal. A route that does not say who may call it is closed to all. */
 @Injectable()
 export class ApiKeyGuard implements CanActivate {
-  readonly #clock: Clock;
+  private readonly clock: Clock;
 
   constructor(
     private readonly reflector: Reflector,
@@ -26,7 +26,7 @@ export class ApiKeyGuard implements CanActivate {
     @Inject(KEY_STORE) private readonly store: KeyStore,
     @Optional() @Inject(CLOCK) clock?: Clock,
   ) {
-    this.#clock = clock ?? systemClock;
+    this.clock = clock ?? systemClock;
   }
 
   canActivate(execution: ExecutionContext): boolean | Promise<boolean> {
@@ -38,7 +38,7 @@ export class ApiKeyGuard implements CanActivate {
       case 'public':
         return true;
       case 'key':
-        return this.#authenticate(execution.switchToHttp().getRequest<FastifyRequest>());
+        return this.authenticate(execution.switchToHttp().getRequest<FastifyRequest>());
       case undefined:
         throw new AegisError('internal_error', 'This route is closed: it does not declare who may call it.');
       default:
@@ -46,12 +46,12 @@ export class ApiKeyGuard implements CanActivate {
     }
   }
 
-  async #authenticate({ headers, aegis }: FastifyRequest): Promise<true> {
+  private async authenticate({ headers, aegis }: FastifyRequest): Promise<true> {
     const presented = extractKey(headers);
     if (presented.kind !== 'key' || !isWellFormedKey(presented.key)) throw invalidKey();
     const keyHash = hashApiKey(presented.key, this.settings.pepper);
     const { key, tier } = await this.store.find(keyHash);
-    if (key === null || statusOf(key, this.#clock.nowMs()) !== 'active') throw invalidKey();
+    if (key === null || statusOf(key, this.clock.nowMs()) !== 'active') throw invalidKey();
     aegis.principal = key.principal;
     aegis.keyTier = tier;
     aegis.keyHash = keyHash;

@@ -11,19 +11,19 @@ import { TieredKeyStore } from './tiered-key.store.js';
 /** What follows from a key's use, off the request's way: Redis learns what the database had to be asked, last use is noted. */
 @Injectable()
 export class KeyCacheInterceptor implements NestInterceptor {
-  readonly #clock: Clock;
+  private readonly clock: Clock;
 
   constructor(
     private readonly store: TieredKeyStore,
     private readonly lastUsed: LastUsedRecorder,
     @Optional() @Inject(CLOCK) clock?: Clock,
   ) {
-    this.#clock = clock ?? systemClock;
+    this.clock = clock ?? systemClock;
   }
 
   intercept(execution: ExecutionContext, next: CallHandler): Observable<unknown> {
     const { aegis } = execution.switchToHttp().getRequest<FastifyRequest>();
-    if (aegis.principal !== null) this.lastUsed.record(aegis.principal.keyId, this.#clock.nowMs());
+    if (aegis.principal !== null) this.lastUsed.record(aegis.principal.keyId, this.clock.nowMs());
     if (aegis.keyTier === 'database' && aegis.keyHash !== null) void this.store.writeBack(aegis.keyHash);
     return next.handle();
   }

@@ -19,15 +19,15 @@ const LONGEST_SWEEP_INTERVAL_MS = 5_000;
  */
 @Injectable()
 export class KeyChangesService implements OnModuleInit, OnApplicationShutdown {
-  readonly #logger = new Logger('KeyChanges');
-  #timer: NodeJS.Timeout | undefined;
-  #sweeping: Promise<void> | null = null;
+  private readonly logger = new Logger('KeyChanges');
+  private timer: NodeJS.Timeout | undefined;
+  private sweeping: Promise<void> | null = null;
   /** The database's clock at the last sweep. */
-  #sweptAt: Date | null = null;
+  private sweptAt: Date | null = null;
   /** The database's clock up to which Redis holds no old entry; null = nobody knows, it was away. */
-  #buriedAt: Date | null = null;
+  private buriedAt: Date | null = null;
   /** Counts Redis's returns: what was buried before one may be lost. */
-  #returns = 0;
+  private returns = 0;
 
   constructor(
     @Inject(AUTH_SETTINGS) private readonly settings: AuthSettings,
@@ -45,47 +45,47 @@ export class KeyChangesService implements OnModuleInit, OnApplicationShutdown {
       },
       // Messages were lost meanwhile, and what lies in Redis may be older than they were.
       () => {
-        this.#returns += 1;
-        this.#buriedAt = null;
+        this.returns += 1;
+        this.buriedAt = null;
         void this.sweep();
       },
     );
     const intervalMs = Math.min(this.settings.cacheTtlMs / 2, LONGEST_SWEEP_INTERVAL_MS);
-    this.#timer = setInterval(() => void this.sweep(), intervalMs);
+    this.timer = setInterval(() => void this.sweep(), intervalMs);
   }
 
   async onApplicationShutdown(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#sweeping;
+    clearInterval(this.timer);
+    await this.sweeping;
   }
 
   /** Asks the database what changed and forgets it. Never throws. */
   sweep(): Promise<void> {
-    this.#sweeping ??= this.#sweepOnce().finally(() => {
-      this.#sweeping = null;
+    this.sweeping ??= this.sweepOnce().finally(() => {
+      this.sweeping = null;
     });
-    return this.#sweeping;
+    return this.sweeping;
   }
 
-  async #sweepOnce(): Promise<void> {
+  private async sweepOnce(): Promise<void> {
     try {
       const canBury = this.shared.isAvailable;
-      const returns = this.#returns;
-      const since = canBury ? this.#buriedAt : this.#sweptAt;
+      const returns = this.returns;
+      const since = canBury ? this.buriedAt : this.sweptAt;
       const isCatchingUp = canBury && since === null;
       const { hashes, asOf } = await this.keys.findChanged(since, isCatchingUp ? this.shared.longestUseMs : OVERLAP_MS);
       this.store.forget(hashes);
-      this.#sweptAt = asOf;
+      this.sweptAt = asOf;
       if (!canBury) {
-        this.#buriedAt = null;
+        this.buriedAt = null;
         return;
       }
       // Whoever changed them may not have reached Redis.
       if (hashes.length > 0) await this.shared.bury(hashes);
-      if (returns === this.#returns) this.#buriedAt = asOf;
+      if (returns === this.returns) this.buriedAt = asOf;
     } catch (error) {
       if (error instanceof DatabaseUnavailableError) return;
-      this.#logger.debug(`A sweep for changed keys failed: ${String(error)}`);
+      this.logger.debug(`A sweep for changed keys failed: ${String(error)}`);
     }
   }
 }

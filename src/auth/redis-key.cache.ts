@@ -24,13 +24,13 @@ return 1`;
 /** Keys in Redis, shared by the replicas. Every method throws where Redis cannot be asked; a reader goes on without. */
 @Injectable()
 export class RedisKeyCache {
-  readonly #codec: StoredKeyCodec;
+  private readonly codec: StoredKeyCodec;
 
   constructor(
     private readonly redis: RedisService,
     @Inject(AUTH_SETTINGS) private readonly settings: AuthSettings,
   ) {
-    this.#codec = new StoredKeyCodec(settings.pepper);
+    this.codec = new StoredKeyCodec(settings.pepper);
   }
 
   get isAvailable(): boolean {
@@ -41,7 +41,7 @@ export class RedisKeyCache {
   async find(keyHash: string, nowMs: number): Promise<DatedKey | null> {
     const text = await this.redis.run((client) => client.get(KEY_PREFIX + keyHash));
     if (text === null || text === TOMBSTONE) return null;
-    const dated = this.#codec.decode(keyHash, text);
+    const dated = this.codec.decode(keyHash, text);
     // The age is sealed in, so that an old entry put back by hand does not count as new.
     const isCredible =
       dated !== null && dated.verifiedAtMs <= nowMs + CLOCK_SKEW_MS && nowMs - dated.verifiedAtMs <= this.longestUseMs;
@@ -49,7 +49,7 @@ export class RedisKeyCache {
   }
 
   async write(keyHash: string, dated: DatedKey): Promise<void> {
-    const text = this.#codec.encode(keyHash, dated);
+    const text = this.codec.encode(keyHash, dated);
     await this.redis.run((client) =>
       client.eval(WRITE_UNLESS_CHANGED, 1, KEY_PREFIX + keyHash, text, this.longestUseMs, TOMBSTONE),
     );

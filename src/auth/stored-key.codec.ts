@@ -23,10 +23,10 @@ const VERSION = 'v1';
  * stands under: who can write to that store can neither invent a key, nor change one, nor move it to another hash.
  */
 export class StoredKeyCodec {
-  readonly #sealKey: Buffer;
+  private readonly sealKey: Buffer;
 
   constructor(pepper: string) {
-    this.#sealKey = createHmac('sha256', pepper).update(`aegis stored key ${VERSION}`).digest();
+    this.sealKey = createHmac('sha256', pepper).update(`aegis stored key ${VERSION}`).digest();
   }
 
   encode(keyHash: string, { key, verifiedAtMs }: DatedKey): string {
@@ -37,7 +37,7 @@ export class StoredKeyCodec {
       principal: { ...rest, budgetNanoUsd: budgetNanoUsd?.toString() ?? null },
     };
     const body = JSON.stringify(entry);
-    return `${VERSION}.${this.#seal(keyHash, body).toString('base64url')}.${body}`;
+    return `${VERSION}.${this.seal(keyHash, body).toString('base64url')}.${body}`;
   }
 
   /** Null where the entry was not sealed here for this hash. */
@@ -46,7 +46,7 @@ export class StoredKeyCodec {
     if (version !== VERSION || seal === undefined) return null;
     const body = text.slice(version.length + seal.length + 2);
     const given = Buffer.from(seal, 'base64url');
-    const expected = this.#seal(keyHash, body);
+    const expected = this.seal(keyHash, body);
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) return null;
     // Sealed with our key, so written by `encode`.
     const entry = JSON.parse(body) as Entry;
@@ -55,7 +55,7 @@ export class StoredKeyCodec {
     return { key: { principal, status: entry.status }, verifiedAtMs: entry.verifiedAtMs };
   }
 
-  #seal(keyHash: string, body: string): Buffer {
-    return createHmac('sha256', this.#sealKey).update(`${keyHash}\n${body}`).digest();
+  private seal(keyHash: string, body: string): Buffer {
+    return createHmac('sha256', this.sealKey).update(`${keyHash}\n${body}`).digest();
   }
 }

@@ -39,13 +39,13 @@ const MAX_LOOKUPS = 3;
  */
 @Injectable()
 export class TieredKeyStore implements KeyStore {
-  readonly #logger = new Logger('KeyStore');
-  readonly #observer: GatewayObserver;
-  readonly #clock: Clock;
-  readonly #known: LRUCache<string, MemoryEntry>;
+  private readonly logger = new Logger('KeyStore');
+  private readonly observer: GatewayObserver;
+  private readonly clock: Clock;
+  private readonly known: LRUCache<string, MemoryEntry>;
   /** Apart from the known ones: a flood of invented keys must not push those out. */
-  readonly #unknown: LRUCache<string, number>;
-  readonly #flights = new Map<string, Flight>();
+  private readonly unknown: LRUCache<string, number>;
+  private readonly flights = new Map<string, Flight>();
 
   constructor(
     @Inject(AUTH_SETTINGS) private readonly settings: AuthSettings,
@@ -55,107 +55,107 @@ export class TieredKeyStore implements KeyStore {
     @Optional() @Inject(GATEWAY_OBSERVER) observer?: GatewayObserver,
     @Optional() @Inject(CLOCK) clock?: Clock,
   ) {
-    this.#observer = observer ?? silentObserver;
-    this.#clock = clock ?? systemClock;
-    this.#known = new LRUCache({ max: settings.cacheMaxEntries });
-    this.#unknown = new LRUCache({ max: settings.cacheMaxEntries });
+    this.observer = observer ?? silentObserver;
+    this.clock = clock ?? systemClock;
+    this.known = new LRUCache({ max: settings.cacheMaxEntries });
+    this.unknown = new LRUCache({ max: settings.cacheMaxEntries });
   }
 
   async find(keyHash: string): Promise<KeyLookup> {
-    const lookup = await this.#find(keyHash);
-    this.#observer.keyLookedUp(lookup.tier);
+    const lookup = await this.findInTiers(keyHash);
+    this.observer.keyLookedUp(lookup.tier);
     return lookup;
   }
 
   /** Forgets keys that changed, and what look-ups now under way will find of them. */
   forget(keyHashes: Iterable<string>): void {
     for (const keyHash of keyHashes) {
-      this.#known.delete(keyHash);
-      this.#unknown.delete(keyHash);
-      const flight = this.#flights.get(keyHash);
+      this.known.delete(keyHash);
+      this.unknown.delete(keyHash);
+      const flight = this.flights.get(keyHash);
       if (flight === undefined) continue;
       flight.isOutdated = true;
-      this.#flights.delete(keyHash);
+      this.flights.delete(keyHash);
     }
   }
 
   /** Writes what was found in the database to Redis, for the other replicas; nothing where it changed meanwhile. */
   async writeBack(keyHash: string): Promise<void> {
-    const entry = this.#known.peek(keyHash);
+    const entry = this.known.peek(keyHash);
     if (entry === undefined || !this.redis.isAvailable) return;
     try {
       await this.redis.write(keyHash, entry);
     } catch (error) {
-      this.#logger.debug(`A key was not written to Redis: ${String(error)}`);
+      this.logger.debug(`A key was not written to Redis: ${String(error)}`);
     }
   }
 
-  async #find(keyHash: string): Promise<KeyLookup> {
-    const nowMs = this.#clock.monotonicMs();
-    const entry = this.#known.get(keyHash);
+  private async findInTiers(keyHash: string): Promise<KeyLookup> {
+    const nowMs = this.clock.monotonicMs();
+    const entry = this.known.get(keyHash);
     if (entry !== undefined && nowMs < entry.freshUntilMs) return { key: entry.key, tier: 'memory' };
-    if ((this.#unknown.get(keyHash) ?? 0) > nowMs) return { key: null, tier: 'none' };
-    if (entry === undefined || !this.#isInGrace(entry)) return this.#lookUp(keyHash);
-    return this.#lookUpOrServe(keyHash, entry);
+    if ((this.unknown.get(keyHash) ?? 0) > nowMs) return { key: null, tier: 'none' };
+    if (entry === undefined || !this.isInGrace(entry)) return this.lookUp(keyHash);
+    return this.lookUpOrServe(keyHash, entry);
   }
 
-  async #lookUpOrServe(keyHash: string, entry: MemoryEntry): Promise<KeyLookup> {
+  private async lookUpOrServe(keyHash: string, entry: MemoryEntry): Promise<KeyLookup> {
     const known: KeyLookup = { key: entry.key, tier: 'memory' };
     let timer: NodeJS.Timeout | undefined;
     const patience = new Promise<KeyLookup>((resolve) => {
       timer = setTimeout(resolve, PATIENCE_MS, known);
     });
     try {
-      return await Promise.race([this.#lookUp(keyHash), patience]);
+      return await Promise.race([this.lookUp(keyHash), patience]);
     } catch (error) {
       if (!(error instanceof AegisError) || error.code !== 'dependency_unavailable') throw error;
-      entry.freshUntilMs = this.#clock.monotonicMs() + STALE_PAUSE_MS;
+      entry.freshUntilMs = this.clock.monotonicMs() + STALE_PAUSE_MS;
       return known;
     } finally {
       clearTimeout(timer);
     }
   }
 
-  async #lookUp(keyHash: string): Promise<KeyLookup> {
+  private async lookUp(keyHash: string): Promise<KeyLookup> {
     for (let lookups = 1; ; lookups += 1) {
-      const flight = this.#flights.get(keyHash) ?? this.#takeOff(keyHash);
+      const flight = this.flights.get(keyHash) ?? this.takeOff(keyHash);
       const lookup = await flight.result;
       if (!flight.isOutdated || lookups === MAX_LOOKUPS) return lookup;
     }
   }
 
-  #takeOff(keyHash: string): Flight {
-    const flight: Flight = { isOutdated: false, result: Promise.resolve().then(() => this.#ask(keyHash, flight)) };
-    this.#flights.set(keyHash, flight);
+  private takeOff(keyHash: string): Flight {
+    const flight: Flight = { isOutdated: false, result: Promise.resolve().then(() => this.ask(keyHash, flight)) };
+    this.flights.set(keyHash, flight);
     const land = (): void => {
-      if (this.#flights.get(keyHash) === flight) this.#flights.delete(keyHash);
+      if (this.flights.get(keyHash) === flight) this.flights.delete(keyHash);
     };
     flight.result.then(land, land);
     return flight;
   }
 
-  async #ask(keyHash: string, flight: Flight): Promise<KeyLookup> {
-    const shared = await this.#askRedis(keyHash);
-    if (shared !== null && this.#clock.nowMs() - shared.verifiedAtMs <= this.settings.redisTtlMs) {
-      this.#remember(keyHash, shared, flight);
+  private async ask(keyHash: string, flight: Flight): Promise<KeyLookup> {
+    const shared = await this.askRedis(keyHash);
+    if (shared !== null && this.clock.nowMs() - shared.verifiedAtMs <= this.settings.redisTtlMs) {
+      this.remember(keyHash, shared, flight);
       return { key: shared.key, tier: 'redis' };
     }
     try {
-      const verifiedAtMs = this.#clock.nowMs();
+      const verifiedAtMs = this.clock.nowMs();
       const key = await this.keys.findByHash(keyHash);
       if (key === null) {
         if (!flight.isOutdated) {
-          this.#known.delete(keyHash);
-          this.#unknown.set(keyHash, this.#clock.monotonicMs() + this.settings.negativeTtlMs);
+          this.known.delete(keyHash);
+          this.unknown.set(keyHash, this.clock.monotonicMs() + this.settings.negativeTtlMs);
         }
         return { key: null, tier: 'none' };
       }
-      this.#remember(keyHash, { key, verifiedAtMs }, flight);
+      this.remember(keyHash, { key, verifiedAtMs }, flight);
       return { key, tier: 'database' };
     } catch (error) {
       if (!(error instanceof DatabaseUnavailableError)) throw error;
-      if (shared !== null && this.#isInGrace(shared)) {
-        this.#remember(keyHash, shared, flight);
+      if (shared !== null && this.isInGrace(shared)) {
+        this.remember(keyHash, shared, flight);
         return { key: shared.key, tier: 'redis' };
       }
       throw new AegisError(
@@ -169,23 +169,23 @@ export class TieredKeyStore implements KeyStore {
     }
   }
 
-  async #askRedis(keyHash: string): Promise<DatedKey | null> {
+  private async askRedis(keyHash: string): Promise<DatedKey | null> {
     if (!this.redis.isAvailable) return null;
     try {
-      return await this.redis.find(keyHash, this.#clock.nowMs());
+      return await this.redis.find(keyHash, this.clock.nowMs());
     } catch (error) {
-      this.#logger.debug(`A key was not read from Redis: ${String(error)}`);
+      this.logger.debug(`A key was not read from Redis: ${String(error)}`);
       return null;
     }
   }
 
-  #remember(keyHash: string, dated: DatedKey, flight: Flight): void {
+  private remember(keyHash: string, dated: DatedKey, flight: Flight): void {
     if (flight.isOutdated) return;
     const ttlMs = this.database.isAvailable ? this.settings.cacheTtlMs : STALE_PAUSE_MS;
-    this.#known.set(keyHash, { ...dated, freshUntilMs: this.#clock.monotonicMs() + ttlMs });
+    this.known.set(keyHash, { ...dated, freshUntilMs: this.clock.monotonicMs() + ttlMs });
   }
 
-  #isInGrace(dated: DatedKey): boolean {
-    return this.#clock.nowMs() - dated.verifiedAtMs <= this.settings.staleGraceMs;
+  private isInGrace(dated: DatedKey): boolean {
+    return this.clock.nowMs() - dated.verifiedAtMs <= this.settings.staleGraceMs;
   }
 }

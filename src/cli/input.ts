@@ -30,16 +30,16 @@ const UNIT_MS: Readonly<Record<string, number>> = {
  * given, or is wrong, reads as null; `assertValid` throws once everything was looked at.
  */
 export class InputReader {
-  readonly #problems: string[] = [];
+  private readonly problems: string[] = [];
 
   constructor(private readonly options: Readonly<Record<string, unknown>>) {}
 
   problem(message: string): void {
-    this.#problems.push(message);
+    this.problems.push(message);
   }
 
   assertValid(): void {
-    if (this.#problems.length > 0) throw new InputError(this.#problems);
+    if (this.problems.length > 0) throw new InputError(this.problems);
   }
 
   /** The text of an option, null where it was not given. */

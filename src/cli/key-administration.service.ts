@@ -46,7 +46,7 @@ export class KeyAdministration {
   /** False where it was revoked before. `told`: whether running gateways know already. */
   async revoke(record: ApiKeyRecord, reason: string | null): Promise<{ revoked: boolean; told: boolean }> {
     const revoked = await this.keys.revoke(record.principal.keyId, reason);
-    return { revoked, told: await this.#tell(record.keyHash) };
+    return { revoked, told: await this.tell(record.keyHash) };
   }
 
   /** A new key like the old one, which ends at `endsAt` or at once. Null where the old one was revoked before. */
@@ -56,11 +56,11 @@ export class KeyAdministration {
     const keyHash = hashApiKey(key, this.settings.pepper);
     const created = await this.keys.rotate(principal.keyId, { ...principal, keyHash, keyPrefix: prefix }, endsAt);
     if (created === null) return null;
-    return { key, record: created, told: await this.#tell(record.keyHash) };
+    return { key, record: created, told: await this.tell(record.keyHash) };
   }
 
   /** Without Redis, or where it is away, gateways find out by asking the database. */
-  async #tell(keyHash: string): Promise<boolean> {
+  private async tell(keyHash: string): Promise<boolean> {
     if (!this.redis.isAvailable) return false;
     try {
       // First the entry, then the word: who hears it asks Redis next.

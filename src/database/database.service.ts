@@ -30,40 +30,40 @@ const LONGEST_RETRY_MS = 2_000;
  */
 @Injectable()
 export class DatabaseService implements OnModuleInit, OnApplicationShutdown {
-  readonly #logger = new Logger('Database');
-  readonly #observer: GatewayObserver;
-  readonly #clock: Clock;
-  readonly #beforeClose: (() => Promise<void>)[] = [];
-  readonly #readyWaiters = new Set<() => void>();
-  #embedded: EmbeddedPostgres | null = null;
-  #dataSource: DataSource | null = null;
-  #isUsable = false;
-  #isClosing = false;
-  #reason: string | null = 'not connected yet';
-  #reportedState: DependencyState | null = null;
-  #lastHealthyAtMs: number | null = null;
-  #wake: (() => void) | null = null;
-  #loop: Promise<void> = Promise.resolve();
+  private readonly logger = new Logger('Database');
+  private readonly observer: GatewayObserver;
+  private readonly clock: Clock;
+  private readonly closingActions: (() => Promise<void>)[] = [];
+  private readonly readyWaiters = new Set<() => void>();
+  private embedded: EmbeddedPostgres | null = null;
+  private dataSource: DataSource | null = null;
+  private isUsable = false;
+  private isClosing = false;
+  private reason: string | null = 'not connected yet';
+  private reportedState: DependencyState | null = null;
+  private lastHealthyAtMs: number | null = null;
+  private wake: (() => void) | null = null;
+  private loop: Promise<void> = Promise.resolve();
 
   constructor(
     @Inject(DATABASE_SETTINGS) private readonly settings: DatabaseSettings,
     @Optional() @Inject(GATEWAY_OBSERVER) observer?: GatewayObserver,
     @Optional() @Inject(CLOCK) clock?: Clock,
   ) {
-    this.#observer = observer ?? silentObserver;
-    this.#clock = clock ?? systemClock;
+    this.observer = observer ?? silentObserver;
+    this.clock = clock ?? systemClock;
   }
 
   /** Whether asking is worth it. */
   get isAvailable(): boolean {
-    return this.#isUsable;
+    return this.isUsable;
   }
 
   get health(): DatabaseHealth {
-    if (this.#isUsable) return { state: 'healthy', reason: null };
+    if (this.isUsable) return { state: 'healthy', reason: null };
     const isInGrace =
-      this.#lastHealthyAtMs !== null && this.#clock.monotonicMs() - this.#lastHealthyAtMs <= this.settings.graceMs;
-    return { state: isInGrace ? 'degraded' : 'down', reason: this.#reason };
+      this.lastHealthyAtMs !== null && this.clock.monotonicMs() - this.lastHealthyAtMs <= this.settings.graceMs;
+    return { state: isInGrace ? 'degraded' : 'down', reason: this.reason };
   }
 
   /** Throws only where the embedded server was asked for and cannot run here: waiting would not mend that. */
@@ -72,85 +72,85 @@ export class DatabaseService implements OnModuleInit, OnApplicationShutdown {
     if (url === '') {
       // Loaded only here: the production image has no embedded server.
       const { startEmbeddedPostgres } = await import('./embedded-postgres.js');
-      this.#embedded = await startEmbeddedPostgres({
+      this.embedded = await startEmbeddedPostgres({
         folder: this.settings.dataFolder,
-        report: (message) => this.#logger.log(message),
+        report: (message) => this.logger.log(message),
       });
-      url = this.#embedded.url;
+      url = this.embedded.url;
     }
-    this.#report();
-    this.#loop = this.#keepConnected(url);
+    this.report();
+    this.loop = this.keepConnected(url);
     await this.waitUntilReady(FIRST_CONNECTION_MS);
   }
 
   /** Runs a statement or a transaction. Throws `DatabaseUnavailableError` at once where the database is known to be away. */
   async run<T>(operation: (manager: EntityManager) => Promise<T>): Promise<T> {
-    const dataSource = this.#dataSource;
-    if (dataSource === null || !this.#isUsable) {
-      throw new DatabaseUnavailableError(this.#reason ?? 'closed');
+    const dataSource = this.dataSource;
+    if (dataSource === null || !this.isUsable) {
+      throw new DatabaseUnavailableError(this.reason ?? 'closed');
     }
     try {
       return await operation(dataSource.manager);
     } catch (error) {
       if (!isUnavailability(error)) throw error;
-      this.#markUnusable(error);
-      this.#wake?.();
+      this.markUnusable(error);
+      this.wake?.();
       throw new DatabaseUnavailableError(describe(error), { cause: error });
     }
   }
 
   /** True once the database can be asked; false where it cannot within the time. */
   async waitUntilReady(timeoutMs: number): Promise<boolean> {
-    if (this.#isUsable) return true;
+    if (this.isUsable) return true;
     return new Promise((resolve) => {
       const settle = (): void => {
         clearTimeout(timer);
-        this.#readyWaiters.delete(settle);
-        resolve(this.#isUsable);
+        this.readyWaiters.delete(settle);
+        resolve(this.isUsable);
       };
       const timer = setTimeout(settle, timeoutMs);
-      this.#readyWaiters.add(settle);
+      this.readyWaiters.add(settle);
     });
   }
 
   /** Work that still needs the database when the process ends. */
   beforeClose(action: () => Promise<void>): void {
-    this.#beforeClose.push(action);
+    this.closingActions.push(action);
   }
 
   async onApplicationShutdown(): Promise<void> {
-    if (this.#isClosing) return;
-    this.#isClosing = true;
-    for (const action of this.#beforeClose) {
-      await action().catch((error: unknown) => this.#logger.warn(`At shutdown: ${describe(error)}`));
+    if (this.isClosing) return;
+    this.isClosing = true;
+    for (const action of this.closingActions) {
+      await action().catch((error: unknown) => this.logger.warn(`At shutdown: ${describe(error)}`));
     }
-    this.#wake?.();
-    await this.#loop;
-    this.#isUsable = false;
-    this.#reason = 'closed';
-    if (this.#dataSource?.isInitialized) await this.#dataSource.destroy().catch(() => undefined);
-    await this.#embedded?.stop();
+    this.wake?.();
+    await this.loop;
+    this.isUsable = false;
+    this.reason = 'closed';
+    if (this.dataSource?.isInitialized) await this.dataSource.destroy().catch(() => undefined);
+    await this.embedded?.stop();
   }
 
-  async #keepConnected(url: string): Promise<void> {
+  private async keepConnected(url: string): Promise<void> {
     let failures = 0;
-    while (!this.#isClosing) {
+    while (!this.isClosing) {
       try {
-        await this.#connectOrProbe(url);
+        await this.connectOrProbe(url);
         failures = 0;
-        this.#markUsable();
+        this.markUsable();
       } catch (error) {
         failures += 1;
-        this.#markUnusable(error);
+        this.markUnusable(error);
       }
       const backOffMs = Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), LONGEST_RETRY_MS) * (0.5 + Math.random() / 2);
-      if (!this.#isClosing) await this.#pause(failures === 0 ? PROBE_INTERVAL_MS : backOffMs);
+      if (!this.isClosing) await this.pause(failures === 0 ? PROBE_INTERVAL_MS : backOffMs);
     }
   }
 
-  async #connectOrProbe(url: string): Promise<void> {
-    if (this.#dataSource !== null) {
-      await this.#dataSource.query('SELECT 1');
+  private async connectOrProbe(url: string): Promise<void> {
+    if (this.dataSource !== null) {
+      await this.dataSource.query('SELECT 1');
       return;
     }
     const { poolSize, connectTimeoutMs, queryTimeoutMs } = this.settings;
@@ -159,50 +159,50 @@ export class DatabaseService implements OnModuleInit, OnApplicationShutdown {
       poolSize,
       connectTimeoutMs,
       queryTimeoutMs,
-      onConnectionLost: (error) => this.#logger.debug(`An idle connection ended: ${error.message}`),
+      onConnectionLost: (error) => this.logger.debug(`An idle connection ended: ${error.message}`),
     });
     await dataSource.initialize();
     try {
       if (this.settings.migrateOnStart) {
         const ran = await runMigrations(url);
-        if (ran.length > 0) this.#logger.log(`Migrated the database: ${ran.join(', ')}`);
+        if (ran.length > 0) this.logger.log(`Migrated the database: ${ran.join(', ')}`);
       }
-      this.#dataSource = dataSource;
+      this.dataSource = dataSource;
     } catch (error) {
       await dataSource.destroy().catch(() => undefined);
       throw error;
     }
   }
 
-  #markUsable(): void {
-    this.#lastHealthyAtMs = this.#clock.monotonicMs();
-    if (this.#isUsable) return;
-    this.#isUsable = true;
-    this.#reason = null;
-    this.#logger.log('The database is reachable.');
-    this.#report();
-    for (const settle of this.#readyWaiters) settle();
+  private markUsable(): void {
+    this.lastHealthyAtMs = this.clock.monotonicMs();
+    if (this.isUsable) return;
+    this.isUsable = true;
+    this.reason = null;
+    this.logger.log('The database is reachable.');
+    this.report();
+    for (const settle of this.readyWaiters) settle();
   }
 
-  #markUnusable(error: unknown): void {
+  private markUnusable(error: unknown): void {
     const reason = describe(error);
-    if (!this.#isClosing && this.#reason !== reason) this.#logger.warn(`The database cannot be used: ${reason}`);
-    this.#isUsable = false;
-    this.#reason = reason;
-    this.#report();
+    if (!this.isClosing && this.reason !== reason) this.logger.warn(`The database cannot be used: ${reason}`);
+    this.isUsable = false;
+    this.reason = reason;
+    this.report();
   }
 
-  #report(): void {
+  private report(): void {
     const { state } = this.health;
-    if (state === this.#reportedState) return;
-    this.#reportedState = state;
-    this.#observer.dependencyChanged('database', state);
+    if (state === this.reportedState) return;
+    this.reportedState = state;
+    this.observer.dependencyChanged('database', state);
   }
 
-  #pause(durationMs: number): Promise<void> {
+  private pause(durationMs: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, durationMs);
-      this.#wake = () => {
+      this.wake = () => {
         clearTimeout(timer);
         resolve();
       };

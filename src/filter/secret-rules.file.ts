@@ -7,7 +7,7 @@ import type { SecretRule } from './rules/secret-rule.js';
 
 export const SECRET_RULES_FILE_NAME = 'secret-rules.yaml';
 
-/** The rules that come with the gateway, two floors above both `src/filter` and `dist/filter`. */
+/** The rules that come with the gateway, two floors above both `src/filter` and `dist/src/filter`. */
 const SHIPPED_DIRECTORY = fileURLToPath(new URL('../../config', import.meta.url));
 
 /**

@@ -30,67 +30,67 @@ const PROBES_BEFORE_RECONNECT = 3;
 /** The one Redis connection of the process, its state, and a second connection for messages. Optional everywhere. */
 @Injectable()
 export class RedisService implements OnModuleInit, OnApplicationShutdown {
-  readonly #logger = new Logger('Redis');
-  readonly #observer: GatewayObserver;
-  readonly #client: Redis | null;
-  readonly #subscriber: Redis | null;
-  readonly #listeners = new Map<string, (message: string) => void>();
-  readonly #resubscribed: (() => void)[] = [];
-  #isUsable = false;
-  #isClosing = false;
-  #reason: string | null = 'not connected yet';
-  #missedProbes = 0;
-  #probe: NodeJS.Timeout | undefined;
+  private readonly logger = new Logger('Redis');
+  private readonly observer: GatewayObserver;
+  private readonly client: Redis | null;
+  private readonly subscriber: Redis | null;
+  private readonly listeners = new Map<string, (message: string) => void>();
+  private readonly resubscribed: (() => void)[] = [];
+  private isUsable = false;
+  private isClosing = false;
+  private reason: string | null = 'not connected yet';
+  private missedProbes = 0;
+  private probe: NodeJS.Timeout | undefined;
 
   constructor(
     @Inject(REDIS_SETTINGS) settings: RedisSettings,
     @Optional() @Inject(GATEWAY_OBSERVER) observer?: GatewayObserver,
   ) {
-    this.#observer = observer ?? silentObserver;
-    this.#client = settings.url === '' ? null : this.#buildClient(settings, 'aegis');
-    this.#subscriber = settings.url === '' ? null : this.#buildClient(settings, 'aegis-bus');
-    this.#client?.on('ready', () => this.#markUsable());
-    this.#client?.on('close', () => {
+    this.observer = observer ?? silentObserver;
+    this.client = settings.url === '' ? null : this.buildClient(settings, 'aegis');
+    this.subscriber = settings.url === '' ? null : this.buildClient(settings, 'aegis-bus');
+    this.client?.on('ready', () => this.markUsable());
+    this.client?.on('close', () => {
       // Where an error came first, that is the better reason.
-      if (this.#isUsable) this.#markUnusable('the connection is closed');
+      if (this.isUsable) this.markUnusable('the connection is closed');
     });
-    this.#subscriber?.on('ready', () => void this.#subscribeToAll());
-    this.#subscriber?.on('message', (channel: string, message: string) => this.#listeners.get(channel)?.(message));
+    this.subscriber?.on('ready', () => void this.subscribeToAll());
+    this.subscriber?.on('message', (channel: string, message: string) => this.listeners.get(channel)?.(message));
   }
 
   get isEnabled(): boolean {
-    return this.#client !== null;
+    return this.client !== null;
   }
 
   /** Whether asking is worth it. */
   get isAvailable(): boolean {
-    return this.#isUsable;
+    return this.isUsable;
   }
 
   get health(): RedisHealth {
-    if (this.#client === null) return { state: 'disabled', reason: null };
-    return this.#isUsable ? { state: 'healthy', reason: null } : { state: 'degraded', reason: this.#reason };
+    if (this.client === null) return { state: 'disabled', reason: null };
+    return this.isUsable ? { state: 'healthy', reason: null } : { state: 'degraded', reason: this.reason };
   }
 
   async onModuleInit(): Promise<void> {
-    const client = this.#client;
+    const client = this.client;
     if (client === null) return;
-    this.#probe = setInterval(() => void this.#probeOnce(client), PROBE_INTERVAL_MS);
-    this.#observer.dependencyChanged('redis', 'degraded');
-    void this.#subscriber?.connect().catch(() => undefined);
+    this.probe = setInterval(() => void this.probeOnce(client), PROBE_INTERVAL_MS);
+    this.observer.dependencyChanged('redis', 'degraded');
+    void this.subscriber?.connect().catch(() => undefined);
     const connected = client.connect().catch(() => undefined);
     await Promise.race([connected, new Promise((resolve) => setTimeout(resolve, FIRST_CONNECTION_MS).unref())]);
   }
 
   /** Runs commands. Throws `RedisUnavailableError` at once where Redis is known to be away. */
   async run<T>(operation: (client: Redis) => Promise<T>): Promise<T> {
-    if (this.#client === null || !this.#isUsable) throw new RedisUnavailableError(this.#reason ?? 'not configured');
+    if (this.client === null || !this.isUsable) throw new RedisUnavailableError(this.reason ?? 'not configured');
     try {
-      return await operation(this.#client);
+      return await operation(this.client);
     } catch (error) {
       // What Redis itself answered (a wrong type, a full memory) says nothing about the connection.
       if (error instanceof ReplyError) throw error;
-      this.#markUnusable(describe(error));
+      this.markUnusable(describe(error));
       throw new RedisUnavailableError(describe(error), { cause: error });
     }
   }
@@ -100,21 +100,21 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
    * time it is (back) there, to catch up by other means.
    */
   subscribe(channel: string, onMessage: (message: string) => void, onResubscribed: () => void): void {
-    this.#listeners.set(channel, onMessage);
-    this.#resubscribed.push(onResubscribed);
-    if (this.#subscriber?.status === 'ready') void this.#subscribeToAll();
+    this.listeners.set(channel, onMessage);
+    this.resubscribed.push(onResubscribed);
+    if (this.subscriber?.status === 'ready') void this.subscribeToAll();
   }
 
   onApplicationShutdown(): void {
-    this.#isClosing = true;
-    clearInterval(this.#probe);
-    this.#isUsable = false;
-    this.#reason = 'closed';
-    this.#client?.disconnect();
-    this.#subscriber?.disconnect();
+    this.isClosing = true;
+    clearInterval(this.probe);
+    this.isUsable = false;
+    this.reason = 'closed';
+    this.client?.disconnect();
+    this.subscriber?.disconnect();
   }
 
-  #buildClient(settings: RedisSettings, connectionName: string): Redis {
+  private buildClient(settings: RedisSettings, connectionName: string): Redis {
     const client = new Redis(settings.url, {
       connectionName,
       lazyConnect: true,
@@ -133,56 +133,56 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
     });
     // Without a listener an error event ends the process.
     client.on('error', (error: Error) => {
-      if (connectionName === 'aegis') this.#markUnusable(describe(error));
+      if (connectionName === 'aegis') this.markUnusable(describe(error));
     });
     return client;
   }
 
-  async #subscribeToAll(): Promise<void> {
-    const channels = [...this.#listeners.keys()];
+  private async subscribeToAll(): Promise<void> {
+    const channels = [...this.listeners.keys()];
     if (channels.length === 0) return;
     try {
-      await this.#subscriber?.subscribe(...channels);
+      await this.subscriber?.subscribe(...channels);
     } catch {
       // Away again, or too slow: a new connection subscribes anew.
-      if (!this.#isClosing) this.#subscriber?.disconnect(true);
+      if (!this.isClosing) this.subscriber?.disconnect(true);
       return;
     }
-    for (const catchUp of this.#resubscribed) catchUp();
+    for (const catchUp of this.resubscribed) catchUp();
   }
 
-  async #probeOnce(client: Redis): Promise<void> {
+  private async probeOnce(client: Redis): Promise<void> {
     if (client.status !== 'ready') return;
     try {
-      await Promise.all([client.ping(), this.#subscriber?.status === 'ready' ? this.#subscriber.ping() : null]);
-      this.#missedProbes = 0;
-      this.#markUsable();
+      await Promise.all([client.ping(), this.subscriber?.status === 'ready' ? this.subscriber.ping() : null]);
+      this.missedProbes = 0;
+      this.markUsable();
     } catch (error) {
-      this.#markUnusable(describe(error));
-      this.#missedProbes += 1;
-      if (this.#missedProbes < PROBES_BEFORE_RECONNECT || this.#isClosing) return;
-      this.#missedProbes = 0;
+      this.markUnusable(describe(error));
+      this.missedProbes += 1;
+      if (this.missedProbes < PROBES_BEFORE_RECONNECT || this.isClosing) return;
+      this.missedProbes = 0;
       client.disconnect(true);
-      this.#subscriber?.disconnect(true);
+      this.subscriber?.disconnect(true);
     }
   }
 
-  #markUsable(): void {
-    if (this.#isUsable || this.#isClosing) return;
-    this.#isUsable = true;
-    this.#reason = null;
-    this.#logger.log('Redis is reachable.');
-    this.#observer.dependencyChanged('redis', 'healthy');
+  private markUsable(): void {
+    if (this.isUsable || this.isClosing) return;
+    this.isUsable = true;
+    this.reason = null;
+    this.logger.log('Redis is reachable.');
+    this.observer.dependencyChanged('redis', 'healthy');
   }
 
-  #markUnusable(reason: string): void {
-    if (this.#isClosing) return;
-    if (this.#isUsable || this.#reason === 'not connected yet') {
-      this.#logger.warn(`Redis cannot be used, AEGIS goes on without it: ${reason}`);
-      this.#observer.dependencyChanged('redis', 'degraded');
+  private markUnusable(reason: string): void {
+    if (this.isClosing) return;
+    if (this.isUsable || this.reason === 'not connected yet') {
+      this.logger.warn(`Redis cannot be used, AEGIS goes on without it: ${reason}`);
+      this.observer.dependencyChanged('redis', 'degraded');
     }
-    this.#isUsable = false;
-    this.#reason = reason;
+    this.isUsable = false;
+    this.reason = reason;
   }
 }
 
