@@ -1,6 +1,6 @@
 import { AegisError } from '../domain/errors.js';
 import { isObject } from '../domain/json.js';
-import { findMediaKind, type UnscannedContent } from './media.js';
+import { findMediaClaim, isBase64, type UnscannedContent } from './media.js';
 
 /** One text of a request. */
 export interface RequestText {
@@ -21,6 +21,8 @@ export interface RequestText {
 const MAX_DEPTH = 512;
 /** What is smaller can only call itself an image, and costs nothing to read. */
 const SMALL_MEDIA_CHARACTERS = 4_096;
+/** Members that can hold media; the whole path is looked at only for these. */
+const MEDIA_NAMES: ReadonlySet<string> = new Set(['url', 'data', 'file_data']);
 /** No credential is shorter. */
 const MIN_TEXT_CHARACTERS = 8;
 const NODES_PER_SLICE = 4_096;
@@ -75,7 +77,7 @@ export class TextWalker {
       const value: unknown = name === null ? (frame.holder as unknown[])[index] : (frame.holder as Members)[name];
       const path = name === null ? `${frame.path}[${index}]` : joinPath(frame.path, name);
       if (typeof value === 'string') {
-        const text = this.findText(frame, name, index, value, path);
+        const text = yield* this.findText(frame, name, index, value, path);
         if (text) yield text;
         continue;
       }
@@ -86,11 +88,17 @@ export class TextWalker {
     }
   }
 
-  private findText(frame: Frame, name: string | null, index: number, value: string, path: string): RequestText | null {
-    const kind = findMediaKind(value, path);
-    if (kind !== null) {
-      this.unscanned.push({ kind, path });
-      if (value.length > SMALL_MEDIA_CHARACTERS) return null;
+  private *findText(
+    frame: Frame,
+    name: string | null,
+    index: number,
+    value: string,
+    path: string,
+  ): Generator<null, RequestText | null> {
+    const claim = name !== null && MEDIA_NAMES.has(name) ? findMediaClaim(value, path) : null;
+    if (claim) {
+      this.unscanned.push({ kind: claim.kind, path });
+      if (value.length > SMALL_MEDIA_CHARACTERS && (yield* isBase64(value, claim.dataStart))) return null;
     }
     const text = textOf(frame, name, index, value, path);
     const mayBeContent = name === null || name === 'content' || name === 'text' || name === 'refusal';

@@ -255,6 +255,60 @@ describe('what no text filter can read', () => {
     ]);
   });
 
+  const part = (holder: object) => ({ messages: [{ role: 'user', content: [holder] }] });
+  const filler = 'x '.repeat(2_500);
+  it.each<[string, object]>([
+    ['a message', { messages: [{ role: 'user', content: `data:image/png,${filler}${SECRETS.github}` }] }],
+    ['a system prompt', { messages: [{ role: 'system', content: `DATA:VIDEO/x,${filler}${SECRETS.github}` }] }],
+    ['a text part', part({ type: 'text', text: `data:image/png;base64,${'QUJD'.repeat(2_000)} ${SECRETS.github}` })],
+    [
+      'tool call arguments',
+      {
+        messages: [
+          {
+            role: 'assistant',
+            tool_calls: [
+              {
+                id: 'a',
+                type: 'function',
+                function: { name: 'f', arguments: `data:audio/wav,${filler}${SECRETS.github}` },
+              },
+            ],
+          },
+        ],
+      },
+    ],
+    ['metadata that is named like audio', { metadata: { input_audio: { data: `${filler}${SECRETS.github}` } } }],
+    [
+      'metadata that is base64',
+      { metadata: { input_audio: { data: Buffer.from(`${filler}${SECRETS.github}`).toString('base64') } } },
+    ],
+    ['audio that is no base64', part({ type: 'input_audio', input_audio: { data: `${filler}${SECRETS.github}` } })],
+    [
+      'an image that is no base64',
+      part({ type: 'image_url', image_url: { url: `data:image/png,${filler}${SECRETS.github}` } }),
+    ],
+    [
+      'an image that is base64 in the beginning',
+      part({
+        type: 'image_url',
+        image_url: { url: `data:image/png;base64,${'QUJD'.repeat(2_000)}/${SECRETS.github}` },
+      }),
+    ],
+    [
+      'a long text file',
+      part({
+        type: 'file',
+        file: {
+          file_data: `data:text/plain;base64,${Buffer.from(`${'lorem ipsum '.repeat(30_000)}${SECRETS.github}\n`).toString('base64')}`,
+        },
+      }),
+    ],
+  ])('is only real media: %s is read, whatever it begins with', async (_, chat) => {
+    const { findings } = await service.screen(requestOf(chat), contextOf({ action: 'flag' }));
+    expect(findings.map(({ rule }) => rule)).toContain('github-token');
+  });
+
   it('does not stop the request', () => {
     const url = `data:image/png;base64,${'iVBORw0KGgo'.repeat(1_000)}`;
     const request = say([{ type: 'image_url', image_url: { url } }]);
