@@ -1,10 +1,12 @@
 import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppModule, type AppOptions } from './app.module.js';
+import { ApiKeyGuard } from './auth/api-key.guard.js';
 import { SnapshotService } from './config/snapshot.service.js';
 import type { Clock } from './domain/clock.js';
 import { AegisError } from './domain/errors.js';
@@ -20,11 +22,15 @@ import { RequestRecorder } from './telemetry/request.recorder.js';
 /** Time a connection may take to send its request's headers, and its whole request; Node's own are 60 s and 300 s. */
 const HEADERS_TIMEOUT_MS = 15_000;
 const REQUEST_TIMEOUT_MS = 120_000;
+/** How often the two are looked at. */
+const TIMEOUT_CHECK_MS = 2_000;
 /** Longer than any load balancer's idle time in common use, so that it is never us who close under its request. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 const MAX_PATH_PARAMETER_LENGTH = 512;
 /** What a request that is cut at shutdown has to tell its client so. */
 const LAST_WORDS_MS = 1_000;
+
+const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** A running gateway: the main listener, the metrics' listener, and the way to end both. */
 export interface Gateway {
@@ -47,7 +53,12 @@ export async function startGateway(options: AppOptions = {}): Promise<Gateway> {
     frameworkErrors: answerUnreadablePath,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    // Without a Host header Node would answer by itself, with nothing in it.
+    http: {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      requireHostHeader: false,
+    },
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     clientErrorHandler: answerClientError,
@@ -69,12 +80,17 @@ export async function startGateway(options: AppOptions = {}): Promise<Gateway> {
     lifecycle,
     recorder: app.get(RequestRecorder),
     clock: app.get<Clock>(CLOCK),
+    guard: app.get(ApiKeyGuard, { strict: false }),
   });
 
   try {
     const { host, port } = snapshots.current.gateway.server;
     await app.init();
     app.get(OpenApiController).publish(buildOpenApiDocument(app));
+    const server = app.getHttpServer();
+    // Node drops what is past the first 2,000 headers without a word: a classification, say. Their size is limited.
+    server.maxHeadersCount = 0;
+    server.on('checkExpectation', answerExpectation);
     await app.listen(port, host);
   } catch (problem) {
     await app.close();
@@ -91,9 +107,11 @@ export async function startGateway(options: AppOptions = {}): Promise<Gateway> {
       logger.pino.warn({ inFlight: lifecycle.inFlight }, 'graceful shutdown took too long; ending what is in flight');
       lifecycle.enter('cutting');
       await lifecycle.whenIdle(LAST_WORDS_MS);
-      app.getHttpServer().closeAllConnections();
     }
+    // Closing waits for connections; one that never sends its request would keep the process for as long as it likes.
+    const cutLeftovers = setTimeout(() => app.getHttpServer().closeAllConnections(), LAST_WORDS_MS);
     await app.close();
+    clearTimeout(cutLeftovers);
   };
   return {
     app,
@@ -114,20 +132,46 @@ function answerUnreadablePath(_problem: Error, _request: FastifyRequest, reply: 
   void reply.status(error.status).header('x-request-id', requestId).send(error.toEnvelope(requestId));
 }
 
+/** `Expect:` anything but `100-continue`. */
+function answerExpectation(_request: IncomingMessage, response: ServerResponse): void {
+  const requestId = randomUUID();
+  const error = new AegisError('invalid_request', 'This gateway does not meet the expectation of the Expect header.', {
+    param: 'Expect',
+  });
+  const body = JSON.stringify(error.toEnvelope(requestId));
+  const headers = { 'content-type': JSON_TYPE, 'content-length': Buffer.byteLength(body), 'x-request-id': requestId };
+  response.writeHead(417, { ...headers, connection: 'close' }).end(body);
+}
+
+/** A server's connection; Node keeps the answer that is being written on it there. */
+type AnsweringSocket = Socket & { readonly _httpMessage?: ServerResponse | null };
+
 /** What is not HTTP at all, or too slow to be any, never becomes a request: the answer goes straight to the socket. */
-function answerClientError(problem: Error & { code?: string }, socket: Socket): void {
-  if (!socket.writable || problem.code === 'ECONNRESET') {
+function answerClientError(problem: Error & { code?: string }, socket: AnsweringSocket): void {
+  const answering = socket._httpMessage ?? null;
+  const isTimeout = problem.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  // Where an answer is due or under way, what is written now would be taken for it, or for a part of it.
+  const isOwed = answering !== null && (answering.headersSent || !isTimeout);
+  if (!socket.writable || problem.code === 'ECONNRESET' || isOwed) {
     socket.destroy();
     return;
   }
-  const tooLarge = problem.code === 'HPE_HEADER_OVERFLOW';
-  const error = new AegisError(
-    'invalid_request',
-    tooLarge ? 'The request headers are too large.' : 'This is not a valid HTTP request.',
-  );
-  const body = JSON.stringify(error.toEnvelope(randomUUID()));
+  const requestId = randomUUID();
+  const [status, message] = describeClientError(problem.code);
+  const body = JSON.stringify(new AegisError('invalid_request', message).toEnvelope(requestId));
   socket.end(
-    `HTTP/1.1 ${tooLarge ? '431 Request Header Fields Too Large' : '400 Bad Request'}\r\n` +
-      `content-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${status}\r\ncontent-type: ${JSON_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
+      `x-request-id: ${requestId}\r\nconnection: close\r\n\r\n${body}`,
   );
+}
+
+function describeClientError(code: string | undefined): [status: string, message: string] {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return ['431 Request Header Fields Too Large', 'The request headers are too large.'];
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return ['408 Request Timeout', 'The request took too long to arrive.'];
+    default:
+      return ['400 Bad Request', 'This is not a valid HTTP request.'];
+  }
 }

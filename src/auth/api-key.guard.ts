@@ -38,7 +38,7 @@ export class ApiKeyGuard implements CanActivate {
       case 'public':
         return true;
       case 'key':
-        return this.authenticate(execution.switchToHttp().getRequest<FastifyRequest>());
+        return this.admit(execution.switchToHttp().getRequest<FastifyRequest>());
       case undefined:
         throw new AegisError('internal_error', 'This route is closed: it does not declare who may call it.');
       default:
@@ -46,7 +46,16 @@ export class ApiKeyGuard implements CanActivate {
     }
   }
 
-  private async authenticate({ headers, aegis }: FastifyRequest): Promise<true> {
+  private admit(request: FastifyRequest): true | Promise<true> {
+    return request.aegis.principal === null ? this.authenticate(request) : true;
+  }
+
+  /**
+   * Sets the request's principal, or throws `invalid_api_key`, or `dependency_unavailable` where no store can tell. The
+   * request's first hook calls it, so that nothing of a stranger's body is read; a request that came another way is
+   * authenticated here.
+   */
+  async authenticate({ headers, aegis }: FastifyRequest): Promise<true> {
     const presented = extractKey(headers);
     if (presented.kind !== 'key' || !isWellFormedKey(presented.key)) throw invalidKey();
     const keyHash = hashApiKey(presented.key, this.settings.pepper);

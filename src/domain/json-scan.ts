@@ -9,6 +9,8 @@ export interface ByteRange {
 export interface JsonScan {
   /** Deepest nesting of objects and arrays; the root object is 1. */
   readonly depth: number;
+  /** About how many values there are: commas, colons and openings. Known before anything of them takes memory. */
+  readonly valueCount: number;
   /** All `key: value` pairs as written. Fewer in the parsed tree means that a key stood twice in an object. */
   readonly memberCount: number;
   /** The values of the root object's members, by key as parsed. Empty where the root is no object. */
@@ -34,6 +36,7 @@ export function scanJson(bytes: Buffer, maxDepth: number): JsonScan {
   const rootIsObject = bytes[skipBlanks(bytes, 0)] === OPEN_OBJECT;
   let depth = 0;
   let deepest = 0;
+  let valueCount = 0;
   let memberCount = 0;
   let lastString: ByteRange = { start: 0, end: 0 };
   let openMember: { key: string; start: number } | null = null;
@@ -54,9 +57,10 @@ export function scanJson(bytes: Buffer, maxDepth: number): JsonScan {
       }
       case OPEN_OBJECT:
       case OPEN_ARRAY:
+        valueCount++;
         depth++;
         if (depth > deepest) deepest = depth;
-        if (depth > maxDepth) return { depth: deepest, memberCount, members };
+        if (depth > maxDepth) return { depth: deepest, valueCount, memberCount, members };
         break;
       case CLOSE_OBJECT:
       case CLOSE_ARRAY:
@@ -64,9 +68,11 @@ export function scanJson(bytes: Buffer, maxDepth: number): JsonScan {
         depth--;
         break;
       case COMMA:
+        valueCount++;
         if (depth === 1) closeMember(index);
         break;
       case COLON:
+        valueCount++;
         memberCount++;
         if (depth === 1 && rootIsObject) {
           openMember = { key: parseKey(bytes, lastString), start: skipBlanks(bytes, index + 1) };
@@ -75,7 +81,7 @@ export function scanJson(bytes: Buffer, maxDepth: number): JsonScan {
       default:
     }
   }
-  return { depth: deepest, memberCount, members };
+  return { depth: deepest, valueCount, memberCount, members };
 }
 
 /**

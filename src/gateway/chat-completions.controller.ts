@@ -32,7 +32,7 @@ export class ChatCompletionsController {
       'text/event-stream': { schema: { type: 'string' } },
     },
   })
-  @errorResponses(400, 401, 402, 403, 404, 413, 415, 429, 500, 502, 503, 504)
+  @errorResponses(400, 401, 402, 403, 404, 405, 413, 415, 429, 500, 502, 503, 504)
   create(
     @Body(ChatRequestPipe, FilterPipe) request: ScreenedRequest,
     @Req() { aegis }: FastifyRequest,

@@ -10,17 +10,23 @@ import type { JsonBody } from './json-body.parser.js';
 /** Problems named in one message; more are counted. */
 const MAX_REPORTED_PROBLEMS = 10;
 
-const validate = new Ajv({ allErrors: true, allowUnionTypes: true }).compile(CHAT_REQUEST_SCHEMA);
+/** Bodies up to this size are told everything that is wrong with them; of a larger one the first problem has to do. */
+const MAX_BYTES_FOR_ALL_PROBLEMS = 32 * 1024;
+
+const validate = new Ajv({ allowUnionTypes: true }).compile(CHAT_REQUEST_SCHEMA);
+const validateThoroughly = new Ajv({ allErrors: true, allowUnionTypes: true }).compile(CHAT_REQUEST_SCHEMA);
 
 /** A JSON body → a chat request of the right shape, or `invalid_request` naming everything that is wrong with it. */
 @Injectable()
-export class ChatRequestPipe implements PipeTransform<JsonBody, WellFormedRequest> {
-  transform({ value, body }: JsonBody): WellFormedRequest {
+export class ChatRequestPipe implements PipeTransform<JsonBody | undefined, WellFormedRequest> {
+  transform(parsed: JsonBody | undefined): WellFormedRequest {
+    if (!parsed) throw new AegisError('invalid_json', 'The body is empty; send a JSON object.');
+    const { value, body } = parsed;
     // Checked apart from the schema: reporting every problem of a hundred thousand messages is work for an attacker.
     if (Array.isArray(value.messages) && value.messages.length > MAX_MESSAGES) {
       throw new AegisError('invalid_request', `messages: at most ${MAX_MESSAGES} are accepted.`, { param: 'messages' });
     }
-    if (!validate(value)) throw describe(validate.errors ?? []);
+    if (!validate(value)) throw describe(problemsOf(value, body.bytes.length));
     const chat = value as ChatCompletionRequest;
     const context = requestContextStorage.getStore();
     if (context) {
@@ -29,6 +35,12 @@ export class ChatRequestPipe implements PipeTransform<JsonBody, WellFormedReques
     }
     return { chat, body };
   }
+}
+
+function problemsOf(value: unknown, byteCount: number): readonly ErrorObject[] {
+  if (byteCount > MAX_BYTES_FOR_ALL_PROBLEMS) return validate.errors ?? [];
+  validateThoroughly(value);
+  return validateThoroughly.errors ?? [];
 }
 
 function describe(errors: readonly ErrorObject[]): AegisError {

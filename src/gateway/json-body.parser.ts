@@ -7,6 +7,12 @@ import { RequestBody } from '../domain/request-body.js';
 /** Deepest nesting of objects and arrays a body may have. */
 export const MAX_BODY_DEPTH = 64;
 
+/**
+ * Most values a body may have. A conversation has thousands at most; a million empty objects fit into a few megabytes,
+ * take a hundred times that in memory, and hold everybody else up while they are made.
+ */
+export const MAX_BODY_VALUES = 200_000;
+
 /** A JSON object a client sent: the parsed tree beside its own bytes. */
 export interface JsonBody {
   readonly value: Record<string, unknown>;
@@ -24,6 +30,9 @@ export function parseJsonBody(bytes: Buffer): JsonBody {
   const scan = scanJson(bytes, MAX_BODY_DEPTH);
   if (scan.depth > MAX_BODY_DEPTH) {
     throw new AegisError('invalid_request', `The body is nested deeper than ${MAX_BODY_DEPTH} levels.`);
+  }
+  if (scan.valueCount > MAX_BODY_VALUES) {
+    throw new AegisError('invalid_request', `The body has more than ${MAX_BODY_VALUES} values.`);
   }
 
   const value = parse(bytes);

@@ -1,12 +1,12 @@
 import { Controller, Get, Param, Req } from '@nestjs/common';
-import { ApiBearerAuth, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { ModelRoute } from '../config/snapshot.js';
 import { AegisError } from '../domain/errors.js';
 import { mayUseModel } from '../domain/principal.js';
 import { RouteAccess } from '../request-context/access.decorator.js';
 import type { RequestContext } from '../request-context/request-context.js';
-import { errorResponses } from './openapi.js';
+import { errorResponses, jsonResponse } from './openapi.js';
 
 /** An entry of OpenAI's model list, with the name people see beside it. */
 interface ModelEntry {
@@ -24,16 +24,16 @@ interface ModelEntry {
 export class ModelsController {
   @Get()
   @RouteAccess('key')
-  @ApiResponse({ status: 200, description: 'The aliases this key may use, in config order.' })
-  @errorResponses(401, 500, 503)
+  @jsonResponse('The aliases this key may use, in config order.', 'ModelList')
+  @errorResponses(400, 401, 500, 503)
   list(@Req() { aegis }: FastifyRequest): { object: 'list'; data: ModelEntry[] } {
     return { object: 'list', data: allowedRoutes(aegis).map((route) => toEntry(route, aegis)) };
   }
 
   @Get(':id')
   @RouteAccess('key')
-  @ApiResponse({ status: 200, description: 'One alias.' })
-  @errorResponses(401, 404, 500, 503)
+  @jsonResponse('One alias.', 'Model')
+  @errorResponses(400, 401, 404, 500, 503)
   get(@Param('id') id: string, @Req() { aegis }: FastifyRequest): ModelEntry {
     const route = allowedRoutes(aegis).find(({ alias }) => alias === id);
     if (!route)

@@ -4,6 +4,12 @@ import { ERRORS } from '../domain/errors.js';
 
 type SchemaObject = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[string];
 
+/** Documents a JSON answer by the name of its schema. */
+export function jsonResponse(description: string, schema: 'Model' | 'ModelList'): MethodDecorator {
+  const content = { 'application/json': { schema: { $ref: `#/components/schemas/${schema}` } } };
+  return ApiResponse({ status: 200, description, content });
+}
+
 /** Documents the error envelope for each status a route may answer with. */
 export function errorResponses(...statuses: readonly number[]): MethodDecorator {
   return applyDecorators(
@@ -60,6 +66,27 @@ const CHAT_COMPLETION: SchemaObject = {
   },
 };
 
+const MODEL: SchemaObject = {
+  type: 'object',
+  required: ['id', 'object', 'created', 'owned_by', 'display_name'],
+  properties: {
+    id: { type: 'string', description: 'The alias, as `model` of a request.' },
+    object: { type: 'string', enum: ['model'] },
+    created: { type: 'integer' },
+    owned_by: { type: 'string', enum: ['aegis'] },
+    display_name: { type: 'string' },
+  },
+};
+
+const MODEL_LIST: SchemaObject = {
+  type: 'object',
+  required: ['object', 'data'],
+  properties: {
+    object: { type: 'string', enum: ['list'] },
+    data: { type: 'array', items: { $ref: '#/components/schemas/Model' } },
+  },
+};
+
 /** The OpenAPI document of everything this process serves on its main listener. */
 export function buildOpenApiDocument(app: INestApplication): OpenAPIObject {
   const description = new DocumentBuilder()
@@ -67,12 +94,18 @@ export function buildOpenApiDocument(app: INestApplication): OpenAPIObject {
     .setDescription('One governed, OpenAI-compatible gateway in front of OpenAI, Anthropic, Azure OpenAI and vLLM.')
     .setVersion('1')
     .setOpenAPIVersion('3.1.0')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An AEGIS API key.' })
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'aegis-<env>-<32 characters>' })
     .build();
   const document = SwaggerModule.createDocument(app, description);
   document.components = {
     ...document.components,
-    schemas: { ...document.components?.schemas, ErrorEnvelope: ERROR_ENVELOPE, ChatCompletion: CHAT_COMPLETION },
+    schemas: {
+      ...document.components?.schemas,
+      ErrorEnvelope: ERROR_ENVELOPE,
+      ChatCompletion: CHAT_COMPLETION,
+      Model: MODEL,
+      ModelList: MODEL_LIST,
+    },
   };
   return document;
 }

@@ -1,16 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ApiKeyGuard } from '../auth/api-key.guard.js';
 import { hasWellFormedKey, INVALID_KEY_MESSAGE } from '../auth/api-key.js';
 import type { SnapshotService } from '../config/snapshot.service.js';
 import { CLASSIFICATIONS, type Classification, findClassification } from '../domain/classification.js';
 import type { Clock } from '../domain/clock.js';
-import { AegisError } from '../domain/errors.js';
+import { AegisError, toAegisError } from '../domain/errors.js';
 import type { LifecycleService } from '../lifecycle/lifecycle.service.js';
 import type { Access } from '../request-context/access.decorator.js';
 import { beginContext, type RequestContext, requestContextStorage } from '../request-context/request-context.js';
 import type { RequestRecorder } from '../telemetry/request.recorder.js';
+import { BodyBudget } from './body-budget.js';
 import { parseJsonBody } from './json-body.parser.js';
 import { RouteTable } from './route-table.js';
+import { whenSocketCloses } from './socket-close.js';
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 const PROJECT = REQUEST_ID;
@@ -21,14 +24,16 @@ export interface HookDependencies {
   readonly lifecycle: LifecycleService;
   readonly recorder: RequestRecorder;
   readonly clock: Clock;
+  readonly guard: ApiKeyGuard;
 }
 
 /**
- * What happens before Nest sees a request: it gets its context and id, wrong paths and keys that cannot be any are
- * refused before a byte of the body is read, and its end is recorded, whichever way it comes.
+ * What happens before Nest sees a request: it gets its context and id, wrong paths and callers nobody knows are refused
+ * before a byte of the body is read, and its end is recorded, whichever way it comes.
  */
 export function installRequestHooks(instance: FastifyInstance, dependencies: HookDependencies): void {
-  const { snapshots, lifecycle, recorder, clock } = dependencies;
+  const { snapshots, lifecycle, recorder, clock, guard } = dependencies;
+  const bodies = new BodyBudget();
   const routes = new RouteTable();
   instance.decorateRequest('aegis');
   instance.addHook('onRoute', (route) => routes.add(route));
@@ -42,8 +47,13 @@ export function installRequestHooks(instance: FastifyInstance, dependencies: Hoo
     recorder.requestStarted();
     const access = accessOf(request);
     const endFlight = access === 'key' ? lifecycle.requestStarted((reason) => aborter.abort(reason)) : null;
+    let releaseBody: (() => void) | null = null;
+    // Node never tells an answer that still waits for its turn on the connection that the connection is gone.
+    const forgetSocket = whenSocketCloses(request.raw.socket, () => reply.raw.emit('close'));
     reply.raw.once('close', () => {
+      forgetSocket();
       if (!reply.raw.writableFinished) aborter.abort();
+      releaseBody?.();
       endFlight?.();
       recorder.record(context, {
         route: request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown'),
@@ -54,7 +64,23 @@ export function installRequestHooks(instance: FastifyInstance, dependencies: Hoo
       });
     });
 
-    done(refusalOf(request, access, routes, lifecycle) ?? undefined);
+    if (request.is404) {
+      done(wrongPath(request, reply, routes));
+      return;
+    }
+    const refusal = refusalOf(request, access, lifecycle);
+    if (refusal !== null || access !== 'key') {
+      done(refusal ?? undefined);
+      return;
+    }
+    guard.authenticate(request).then(
+      () => {
+        const problem = wrongHeader(request);
+        releaseBody = problem ? null : bodies.reserve(request.headers, context.snapshot.gateway.server.bodyLimitBytes);
+        done(problem ?? (releaseBody ? undefined : tooManyBodies()));
+      },
+      (thrown: unknown) => done(toAegisError(thrown)),
+    );
   });
 
   // The body is in, and with it the async context it was read in: everything behind this line finds the request's own.
@@ -79,29 +105,54 @@ function accessOf(request: FastifyRequest): Access | undefined {
   return request.is404 ? undefined : config.access;
 }
 
+/** What is refused before anybody is asked who calls. */
 function refusalOf(
   request: FastifyRequest,
   access: Access | undefined,
-  routes: RouteTable,
   lifecycle: LifecycleService,
 ): AegisError | null {
-  if (request.is404) return wrongPath(request, routes);
+  if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
+    return new AegisError('invalid_request', 'The Host header is missing.', { param: 'Host' });
+  }
   if (access !== 'key') return null;
   if (lifecycle.phase === 'refusing' || lifecycle.phase === 'cutting') {
     return new AegisError('shutting_down', 'This gateway is shutting down. Try again.');
   }
-  if (!hasWellFormedKey(request.headers)) return new AegisError('invalid_api_key', INVALID_KEY_MESSAGE);
-  return wrongHeader(request);
+  return hasWellFormedKey(request.headers) && !isRepeated(request, 'authorization')
+    ? null
+    : new AegisError('invalid_api_key', INVALID_KEY_MESSAGE);
 }
 
-function wrongPath(request: FastifyRequest, routes: RouteTable): AegisError {
+/** Node keeps the first of several such headers and drops the others; who put which there is anybody's guess. */
+function isRepeated({ raw }: FastifyRequest, name: string): boolean {
+  let count = 0;
+  for (let index = 0; index < raw.rawHeaders.length; index += 2) {
+    if (raw.rawHeaders[index]?.toLowerCase() === name) count++;
+  }
+  return count > 1;
+}
+
+function wrongPath(request: FastifyRequest, reply: FastifyReply, routes: RouteTable): AegisError {
   const methods = routes.methodsOf(request.url.split('?', 1)[0] ?? '');
   if (methods.length === 0)
     return new AegisError('not_found', 'There is no such path. See GET /aegis/v1/openapi.json.');
+  reply.header('allow', methods.join(', '));
   return new AegisError('method_not_allowed', `This path answers to ${methods.join(', ')}.`);
 }
 
+function tooManyBodies(): AegisError {
+  return new AegisError('overloaded', 'This gateway is reading as many request bodies as it can. Try again.');
+}
+
 function wrongHeader(request: FastifyRequest): AegisError | null {
+  const encoding = request.headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    return new AegisError('unsupported_media_type', 'Send the body without a content-encoding.');
+  }
+  const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(request.headers['content-type'] ?? '')?.[1];
+  if (charset !== undefined && !/^utf-?8$/i.test(charset)) {
+    return new AegisError('unsupported_media_type', 'Send the body as UTF-8.');
+  }
   const level = request.headers['x-aegis-classification'];
   if (level !== undefined && findClassification(String(level)) === undefined) {
     const message = `X-Aegis-Classification must be one of ${CLASSIFICATIONS.join(', ')}.`;

@@ -20,7 +20,7 @@ export class RouteTable {
     const segments = route.url
       .split('/')
       .map((segment) => (segment.startsWith(':') ? '[^/]+' : escapeForRegExp(segment)));
-    this.routes.push({ methods, pattern: new RegExp(`^${segments.join('/')}/?$`) });
+    this.routes.push({ methods, pattern: new RegExp(`^${segments.join('/')}$`) });
   }
 
   /** The methods a path answers to; empty where there is no such path. */

@@ -5,9 +5,7 @@ import type { ChatAnswer, CompletionAnswer, StreamAnswer } from '../domain/chat-
 import { type AegisError, toAegisError } from '../domain/errors.js';
 import { RequestRecorder } from '../telemetry/request.recorder.js';
 import { answerHeaders } from './response-headers.js';
-
-/** A client that reads nothing for this long loses its stream. */
-const CLIENT_STALL_MS = 60_000;
+import { StallGuard } from './stall-guard.js';
 
 /**
  * Writes answers: a completion as JSON, a stream as server-sent events straight to the socket. One write per read of
@@ -38,6 +36,9 @@ export class SseInterceptor implements NestInterceptor<ChatAnswer, undefined> {
     answer: CompletionAnswer,
   ): Observable<undefined> {
     void reply.status(200).headers(answerHeaders(request.aegis)).send(answer.completion);
+    const guard = guardAgainstStall(request, reply);
+    reply.raw.once('close', () => guard.stop());
+    guard.watch();
     return of(undefined);
   }
 
@@ -57,19 +58,13 @@ export class SseInterceptor implements NestInterceptor<ChatAnswer, undefined> {
       });
       this.recorder.streamOpened();
 
-      let stallTimer: NodeJS.Timeout | undefined;
+      const guard = guardAgainstStall(request, reply);
+      const onDrain = (): void => answer.flow.resume();
       const fail = (error: AegisError): void => {
         context.errorCode = error.wireCode ?? error.code;
         // The error event, then a connection cut without the end of the body: nobody can take this for a whole answer.
         socket.write(`data: ${JSON.stringify(error.toEnvelope(context.requestId))}\n\n`, () => socket.destroy());
-      };
-      const onDrain = (): void => {
-        clearTimeout(stallTimer);
-        answer.flow.resume();
-      };
-      const onStall = (): void => {
-        context.errorCode = 'client_closed_request';
-        socket.destroy();
+        guard.watch();
       };
       const chunks = answer.chunks.subscribe({
         next: (batch) => {
@@ -77,16 +72,18 @@ export class SseInterceptor implements NestInterceptor<ChatAnswer, undefined> {
           for (const chunk of batch) text += `data: ${chunk}\n\n`;
           if (text === '' || socket.write(text)) return;
           answer.flow.pause();
-          clearTimeout(stallTimer);
-          stallTimer = setTimeout(onStall, CLIENT_STALL_MS);
+          guard.watch();
           socket.once('drain', onDrain);
         },
         error: (thrown: unknown) => fail(toAegisError(thrown)),
-        complete: () => socket.end('data: [DONE]\n\n'),
+        complete: () => {
+          socket.end('data: [DONE]\n\n');
+          guard.watch();
+        },
       });
 
       const onClose = (): void => {
-        clearTimeout(stallTimer);
+        guard.stop();
         chunks.unsubscribe();
         this.recorder.streamClosed();
         subscriber.next(undefined);
@@ -97,4 +94,11 @@ export class SseInterceptor implements NestInterceptor<ChatAnswer, undefined> {
       else socket.once('close', onClose);
     });
   }
+}
+
+function guardAgainstStall({ aegis }: FastifyRequest, { raw }: FastifyReply): StallGuard {
+  return new StallGuard(raw, () => {
+    aegis.errorCode = 'client_closed_request';
+    raw.destroy();
+  });
 }

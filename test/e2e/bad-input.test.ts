@@ -135,6 +135,83 @@ describe('bad input gets its answer and nothing crashes', () => {
     expect(status).toBe(413);
   });
 
+  it('413 reaches a client that goes on sending', async () => {
+    const body = Buffer.alloc(25 * MEBIBYTE, 'a');
+    for (let round = 0; round < 5; round++) {
+      expect(await send(CHAT, body)).toMatchObject({ status: 413, error: { code: 'request_too_large' } });
+    }
+  });
+
+  it('401 reaches a client that is sending a large body, of which nothing is parsed', async () => {
+    const body = `{"x":[${'{},'.repeat(1_000_000)}{}]}`;
+    const headers = { authorization: `Bearer ${gateway.unknownKey()}` };
+    for (let round = 0; round < 3; round++) {
+      expect(await send(CHAT, body, { headers })).toMatchObject({ status: 401, error: { code: 'invalid_api_key' } });
+    }
+  });
+
+  it.each([
+    [
+      'a message of a million numbers',
+      `{"model":"m","messages":[{"role":"user","content":[${'0,'.repeat(1_000_000)}0]}]}`,
+    ],
+    ['a hundred thousand bad parts', `{"model":"m","messages":[{"role":"user","content":[${'0,'.repeat(100_000)}0]}]}`],
+    ['a million empty objects', `{"model":"m","messages":[],"x":[${'{},'.repeat(1_000_000)}{}]}`],
+  ])('400 for %s, shortly', async (_name, body) => {
+    const answer = await send(CHAT, body);
+    expect(answer).toMatchObject({ status: 400, error: { code: 'invalid_request' } });
+    expect(answer.error.message.length).toBeLessThan(500);
+  });
+
+  it('400 for no body and no media type at all', async () => {
+    const answer = await request(`${gateway.url}${CHAT}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${gateway.key}` },
+    });
+    expect([answer.statusCode, ((await answer.body.json()) as Answer).error.code]).toEqual([400, 'invalid_json']);
+  });
+
+  it('415 for a body that says it is compressed, or in another charset', async () => {
+    expect((await send(CHAT, hello(), { headers: { 'content-encoding': 'gzip' } })).status).toBe(415);
+    const utf16 = { headers: { 'content-type': 'application/json; charset=utf-16' } };
+    expect((await send(CHAT, hello(), utf16)).status).toBe(415);
+  });
+
+  it('401 for two Authorization headers: nobody can say which was meant', async () => {
+    const authorization = `authorization: Bearer ${gateway.key}\r\n`;
+    const text = await raw(
+      `GET /v1/models HTTP/1.1\r\nhost: x\r\nconnection: close\r\n${authorization}${authorization}\r\n`,
+    );
+    expect(text).toMatch(/^HTTP\/1\.1 401 /);
+  });
+
+  it('sees a classification header behind thousands of others', async () => {
+    const others = 'a:b\r\n'.repeat(2_100);
+    const text = await raw(
+      `GET /v1/models HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer ${gateway.key}\r\n` +
+        `${others}x-aegis-classification: NONSENSE\r\n\r\n`,
+    );
+    expect(text).toMatch(/^HTTP\/1\.1 400 /);
+  });
+
+  it('answers a missing Host and an Expect it cannot meet in the envelope', async () => {
+    for (const [headers, status] of [
+      ['', '400'],
+      ['host: x\r\nexpect: tea\r\n', '417'],
+    ]) {
+      const text = await raw(`GET /v1/models HTTP/1.1\r\n${headers}connection: close\r\n\r\n`);
+      expect(text).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+      expect(JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4))).toMatchObject({
+        error: { code: 'invalid_request' },
+      });
+    }
+  });
+
+  it('names the methods of a path in Allow', async () => {
+    expect((await send(CHAT)).headers.allow).toBe('POST');
+    expect((await send(`${CHAT}/`, '{}')).status).toBe(404);
+  });
+
   it('400 for a classification or project header that cannot be one', async () => {
     const level = await send(CHAT, hello(), { headers: { 'x-aegis-classification': 'TOP-SECRET' } });
     expect(level).toMatchObject({ status: 400, error: { param: 'X-Aegis-Classification' } });

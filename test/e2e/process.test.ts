@@ -111,6 +111,28 @@ describe('the life of the process', () => {
     expect(await gateway.exited).toBe(0);
   });
 
+  it('does not wait for a connection that never says what it wants', async () => {
+    const { gateway, url } = await start('300ms');
+    const { hostname, port } = new URL(url);
+    const silent = connect(Number(port), hostname);
+    silent.on('error', () => undefined);
+    silent.write('GET /v1/models HTTP/1.1\r\nHost: x\r\n');
+    await request(`${url}/aegis/v1/health/live`).then(({ body }) => body.dump());
+    gateway.child.kill('SIGTERM');
+    expect(await gateway.exited).toBe(0);
+  });
+
+  it('says in the log why it refuses new files, long after its start', async () => {
+    const { gateway } = await start();
+    writeFileSync(join(host.configDirectory, 'models.yaml'), 'models: {');
+    gateway.child.kill('SIGHUP');
+    while (!gateway.output().includes('Configuration change refused')) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(gateway.output()).toContain('models.yaml:1');
+    expect(gateway.output()).not.toContain('credential');
+  });
+
   it('logs one line a request, with the facts and without the words', async () => {
     upstream.script(streamAnswer(['swordfish']));
     const { gateway, openai } = await start();

@@ -90,6 +90,21 @@ describe('streams', () => {
       expect(await gauge('aegis_streams_open')).toBe(0);
     });
 
+    it('for every request a client sent ahead of the answers', async () => {
+      upstream.script({ refuse: 'hang' });
+      const client = open(true);
+      const text = body(true);
+      client.write(
+        `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${gateway.key}\r\n` +
+          `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+      );
+      const calls = [await upstream.request(0), await upstream.request(1)];
+      client.destroy();
+      for (const call of calls) await call.closed;
+      await eventually(async () => (await gauge('aegis_requests_in_flight')) === 0);
+      expect(await gauge('aegis_streams_open')).toBe(0);
+    });
+
     it('also when it only says that it will send no more', async () => {
       upstream.script({ refuse: 'hang' });
       const client = open(true);
@@ -190,6 +205,19 @@ describe('streams', () => {
     expect(answer.statusCode).toBe(502);
     expect(answer.headers['content-type']).toContain('application/json');
     await answer.body.dump();
+  });
+
+  it('is not disturbed by what else comes over its connection: garbage ends both', async () => {
+    upstream.script({ ...streamAnswer(Array.from({ length: 400 }, () => 'word ')), pieceDelayMs: 20 });
+    const client = open(true);
+    let bytes = '';
+    client.on('data', (piece) => {
+      bytes += piece;
+    });
+    await once(client, 'data');
+    client.write('\x01\x02 garbage\r\n\r\n');
+    await once(client, 'close');
+    expect(bytes.match(/HTTP\/1\.1/g)).toHaveLength(1);
   });
 
   it('keeps the connection for the next request after a whole answer', async () => {

@@ -49,6 +49,11 @@ describe('parseJsonBody', () => {
     expect(() => parseJsonBody(Buffer.from(`{"a":${'['.repeat(63)}${']'.repeat(63)}}`))).not.toThrow();
   });
 
+  it('refuses a body of more values than any conversation has', () => {
+    expect(refusal(`{"x":[${'{},'.repeat(200_000)}{}]}`).code).toBe('invalid_request');
+    expect(() => parseJsonBody(Buffer.from(`{"x":[${'0,'.repeat(100_000)}0]}`))).not.toThrow();
+  });
+
   it('reads every JSON object that is one, and refuses the rest without crashing', () => {
     fc.assert(
       fc.property(
