@@ -72,16 +72,33 @@ export class SecretsDetector implements TextDetector {
     let view: DecodedText | null = { text: window, map: identityMap };
     for (let level = 0; view !== null && level <= ESCAPE_LEVELS; level++) {
       yield* this.scanView(view, budget, found);
-      const folded = foldUnicode(view.text);
-      budget.spend(view.text.length);
-      if (folded) yield* this.scanView({ text: folded.text, map: chainMaps(view.map, folded.map) }, budget, found);
-      for (const run of decodeRuns(view.text)) {
-        yield* this.scanView({ text: run.text, map: chainMaps(view.map, run.map) }, budget, found);
+      const folded = yield* this.fold(view, budget, found);
+      for (const run of decodeRuns(folded.text, budget)) {
+        if (run) yield* this.scanDecoded({ text: run.text, map: chainMaps(folded.map, run.map) }, budget, found);
+        else yield;
       }
-      const decoded: DecodedText | null = level < ESCAPE_LEVELS ? decodeEscapes(view.text) : null;
-      view = decoded && { text: decoded.text, map: chainMaps(view.map, decoded.map) };
+      view = level < ESCAPE_LEVELS ? decodeEscapesOf(view) : null;
+      yield;
     }
     return found;
+  }
+
+  /** What base64 or hexadecimal held is read like a text of its own, with one level of escapes. */
+  private *scanDecoded(view: DecodedText, budget: ScanBudget, found: PlacedMatch[]): Generator<void, void> {
+    yield* this.scanView(view, budget, found);
+    const unescaped = decodeEscapesOf(yield* this.fold(view, budget, found));
+    if (unescaped) yield* this.scanView(unescaped, budget, found);
+  }
+
+  /** Searches the view as a reader sees it, where that is another; returns how a reader sees it. */
+  private *fold(view: DecodedText, budget: ScanBudget, found: PlacedMatch[]): Generator<void, DecodedText> {
+    budget.spend(view.text.length);
+    const folded = foldUnicode(view.text);
+    if (!folded) return view;
+    yield;
+    const seen = { text: folded.text, map: chainMaps(view.map, folded.map) };
+    yield* this.scanView(seen, budget, found);
+    return seen;
   }
 
   private *scanView(view: DecodedText, budget: ScanBudget, found: PlacedMatch[]): Generator<void, void> {
@@ -105,6 +122,11 @@ export class SecretsDetector implements TextDetector {
     }
     return chosen;
   }
+}
+
+function decodeEscapesOf({ text, map }: DecodedText): DecodedText | null {
+  const decoded = decodeEscapes(text);
+  return decoded && { text: decoded.text, map: chainMaps(map, decoded.map) };
 }
 
 function place(match: SecretMatch, map: SourceMap): PlacedMatch {

@@ -223,3 +223,50 @@ describe('a long text', () => {
     );
   });
 });
+
+describe('encoded text', () => {
+  const lorem = 'lorem ipsum dolor sit amet, ';
+  const token = `the token is ${SECRETS.github} ok`;
+  const base64 = (text: string, encoding: BufferEncoding = 'utf8') => Buffer.from(text, encoding).toString('base64');
+  const long = (characters: number) => `${lorem.repeat(Math.ceil(characters / lorem.length))}${token} ${lorem}`;
+  const wrap = (text: string, columns: number, end = '\n') =>
+    (text.match(new RegExp(`.{1,${columns}}`, 'g')) ?? []).join(end);
+  const between = (text: string, mark: string, every: number) => wrap(text, every, mark);
+  const escaped = [...token].map((each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
+
+  it.each<[string, string]>([
+    ['90 kB in a data URL', `data:text/plain;base64,${base64(long(90_000))}`],
+    ['90 kB after a colon', `: ${base64(long(90_000))}`],
+    ['200 kB', base64(long(200_000))],
+    ['60 kB after a path', `a/${base64(long(45_000))}`],
+    ['60 kB after three letters', `abc${base64(long(45_000))}`],
+    ['hexadecimal of odd length', `${Buffer.from(token).toString('hex')}0`],
+    ['hexadecimal after a digit', `f${Buffer.from(token).toString('hex')}`],
+    ['hexadecimal after 0x', `0x${Buffer.from(token).toString('hex')}`],
+    ['100 kB of hexadecimal after a digit', `f${Buffer.from(long(50_000)).toString('hex')}`],
+    ['base64 with invisible characters between', between(base64(token), '\u200b', 5)],
+    ['base64 of invisible characters', base64(between(token, '\u200b', 1))],
+    ['base64 of full-width letters', base64(token.replace('ghp', 'ｇｈｐ'))],
+    ['base64 of percent-encoded text', base64(token.replace('ghp', '%67%68%70'))],
+    ['base64 of escaped JSON', base64(escaped)],
+    ['base64 at 20 columns', wrap(base64(token), 20)],
+    ['base64 at 20 columns, indented', wrap(base64(token), 20, '\r\n    ')],
+    ['base64 at 76 columns, quoted by JSON', JSON.stringify({ data: wrap(base64(long(500)), 76) })],
+    ['base64 of UTF-16', base64(token, 'utf16le')],
+    ['base64 of UTF-16 in the other order', Buffer.from(token, 'utf16le').swap16().toString('base64')],
+    ['hexadecimal of UTF-16', Buffer.from(token, 'utf16le').toString('hex')],
+  ])('is read: %s', (_, text) => {
+    expect(rulesIn(text)).toContain('github-token');
+    expect(rulesIn(`see\n${text}\n`)).toContain('github-token');
+  });
+
+  it('is read at any distance from the beginning of a long run', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 100_000 }), fc.nat(3), (before, misaligned) => {
+        const text = `${'a'.repeat(misaligned)}${base64(`${'. '.repeat(before / 2)}${token}${' .'.repeat(40_000)}`)}`;
+        expect(rulesIn(text)).toEqual(['github-token']);
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
