@@ -29,9 +29,9 @@ const SPACE = 0x20;
 
 /**
  * One linear pass, no recursion, so that hostile depth is found before anything recurses into it. Stops where the
- * depth passes `maxDepth`. Says nothing of validity: a text that is no JSON gives some answer, never an exception.
+ * depth passes `maxDepth` or the number of values `maxValues`. Says nothing of validity: a text that is no JSON gives some answer, never an exception.
  */
-export function scanJson(bytes: Buffer, maxDepth: number): JsonScan {
+export function scanJson(bytes: Buffer, maxDepth: number, maxValues = Number.POSITIVE_INFINITY): JsonScan {
   const members = new Map<string, ByteRange>();
   const rootIsObject = bytes[skipBlanks(bytes, 0)] === OPEN_OBJECT;
   let depth = 0;
@@ -47,7 +47,7 @@ export function scanJson(bytes: Buffer, maxDepth: number): JsonScan {
     openMember = null;
   };
 
-  for (let index = 0; index < bytes.length; index++) {
+  for (let index = 0; index < bytes.length && valueCount <= maxValues; index++) {
     switch (bytes[index]) {
       case QUOTE: {
         const end = endOfString(bytes, index);

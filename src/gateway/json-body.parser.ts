@@ -27,7 +27,7 @@ export interface JsonBody {
 export function parseJsonBody(bytes: Buffer): JsonBody {
   if (bytes.length === 0) throw invalid('The body is empty; send a JSON object.');
   if (!isUtf8(bytes)) throw invalid('The body is not valid UTF-8.');
-  const scan = scanJson(bytes, MAX_BODY_DEPTH);
+  const scan = scanJson(bytes, MAX_BODY_DEPTH, MAX_BODY_VALUES);
   if (scan.depth > MAX_BODY_DEPTH) {
     throw new AegisError('invalid_request', `The body is nested deeper than ${MAX_BODY_DEPTH} levels.`);
   }
