@@ -84,6 +84,14 @@ describe.each(PROVIDERS.map((provider) => [provider.adapter.type, provider] as c
       },
     );
 
+    it('that nests deeper than it could be written out again is an invalid answer', () => {
+      const deep = `"deep":${'['.repeat(20_000)}${']'.repeat(20_000)}`;
+      const body = Buffer.from(provider.answer.replace('{', `{${deep},`));
+      expect(() => adapter.parseCompletion(body, CONTEXT)).toThrow(expect.objectContaining({ disposition: 'invalid' }));
+      const stream = Buffer.from(provider.stream.replace('data: {', `data: {${deep},`));
+      expect(translateStream(adapter, [stream]).error).toMatchObject({ disposition: 'invalid' });
+    });
+
     it('that is an error under status 200 is an error', () => {
       const body = JSON.stringify({ type: 'error', error: { type: 'server_error', message: 'secret 10.1.2.3' } });
       const read = (): unknown => adapter.parseCompletion(Buffer.from(body), CONTEXT);

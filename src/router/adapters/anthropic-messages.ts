@@ -1,5 +1,6 @@
 import type { ChatMessage, ChatToolCall } from '../../domain/chat.js';
 import { isObject } from '../../domain/json.js';
+import { scanJson } from '../../domain/json-scan.js';
 import { type AnthropicBlock, assistantBlock, textBlock, toBlocks, userBlock } from './anthropic-content.js';
 import { findText } from './json-answer.js';
 import type { RequestProblems } from './request-problems.js';
@@ -13,6 +14,9 @@ export interface AnthropicConversation {
   readonly system: AnthropicBlock[];
   readonly turns: AnthropicTurn[];
 }
+
+/** As deep as a request's own body may nest: arguments are a JSON text within it. */
+const MAX_ARGUMENTS_DEPTH = 64;
 
 /** The fields of a message that are read, by role, and those of an echoed answer that say nothing new. */
 const KNOWN_FIELDS: Readonly<Record<string, ReadonlySet<string>>> = {
@@ -41,7 +45,10 @@ export function toConversation(messages: readonly ChatMessage[], problems: Reque
       if (!known.has(field) && value !== null && value !== undefined) problems.refuse(`${path}.${field}`);
     }
     if (message.role === 'system' || message.role === 'developer') {
-      system.push(...toBlocks(message.content, `${path}.content`, (part, at) => textBlock(part, at, problems)));
+      append(
+        system,
+        toBlocks(message.content, `${path}.content`, (part, at) => textBlock(part, at, problems)),
+      );
     } else if (message.role === 'assistant') {
       addTurn(turns, 'assistant', toAssistantBlocks(message, path, problems));
     } else if (message.role === 'tool') {
@@ -62,8 +69,13 @@ export function toConversation(messages: readonly ChatMessage[], problems: Reque
 function addTurn(turns: AnthropicTurn[], role: AnthropicTurn['role'], content: AnthropicBlock[]): void {
   if (content.length === 0) return;
   const last = turns.at(-1);
-  if (last?.role === role) last.content.push(...content);
+  if (last?.role === role) append(last.content, content);
   else turns.push({ role, content });
+}
+
+/** One by one: a call takes no more arguments than the stack has room for. */
+function append(blocks: AnthropicBlock[], more: readonly AnthropicBlock[]): void {
+  for (const block of more) blocks.push(block);
 }
 
 function toAssistantBlocks(message: ChatMessage, path: string, problems: RequestProblems): AnthropicBlock[] {
@@ -83,6 +95,10 @@ function toToolUse(call: ChatToolCall, path: string, problems: RequestProblems):
     return null;
   }
   const { name, arguments: text } = call.function;
+  if (typeof text === 'string' && scanJson(Buffer.from(text), MAX_ARGUMENTS_DEPTH).depth > MAX_ARGUMENTS_DEPTH) {
+    problems.reject(`${path}.function.arguments`, `must not nest deeper than ${MAX_ARGUMENTS_DEPTH} levels.`);
+    return null;
+  }
   const input = parseArguments(text);
   if (input === null) {
     problems.reject(`${path}.function.arguments`, 'must be the text of a JSON object.');

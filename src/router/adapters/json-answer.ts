@@ -1,5 +1,9 @@
 import { isObject } from '../../domain/json.js';
+import { scanJson } from '../../domain/json-scan.js';
 import { UpstreamError } from '../../domain/upstream-error.js';
+
+/** Far deeper than any answer, and far from where writing it out again would exhaust the stack. */
+const MAX_ANSWER_DEPTH = 500;
 
 /** An answer that is none. `detail` is for the log, never for the client. */
 export function invalidAnswer(detail: string): UpstreamError {
@@ -20,6 +24,10 @@ export function parseAnswerObject(text: string): Record<string, unknown> {
     throw invalidAnswer(`${text.length} characters that are no JSON`);
   }
   if (!isObject(value)) throw invalidAnswer('JSON that is no object');
+  // A text holds no more levels than characters: the chunks of a stream need no second look.
+  if (text.length > MAX_ANSWER_DEPTH && scanJson(Buffer.from(text), MAX_ANSWER_DEPTH).depth > MAX_ANSWER_DEPTH) {
+    throw invalidAnswer(`JSON deeper than ${MAX_ANSWER_DEPTH} levels`);
+  }
   return value;
 }
 

@@ -29,6 +29,8 @@ const TOKEN = /\s*\S{1,16}|\s+/g;
 const MAX_ECHO_LENGTH = 2_000;
 const MAX_PAUSE_MS = 60_000;
 const MAX_WORDS = 100_000;
+/** Four times what OpenAI takes. */
+const MAX_STOP_SEQUENCES = 16;
 
 export function splitTokens(text: string): string[] {
   return text.match(TOKEN) ?? [];
@@ -105,7 +107,7 @@ function findCalledTool(chat: ChatCompletionRequest): ChatTool | undefined {
 }
 
 function untilStop(text: string, stop: ChatCompletionRequest['stop']): string {
-  const sequences = typeof stop === 'string' ? [stop] : (stop ?? []);
+  const sequences = typeof stop === 'string' ? [stop] : (stop ?? []).slice(0, MAX_STOP_SEQUENCES);
   const places = sequences.filter((sequence) => sequence !== '').map((sequence) => text.indexOf(sequence));
   return text.slice(0, Math.min(text.length, ...places.filter((place) => place !== -1)));
 }

@@ -26,6 +26,7 @@ function refusal(chat: Partial<ChatCompletionRequest>, target: Changes = {}): Ae
 
 const user = (content: string | ChatContentPart[]): ChatMessage => ({ role: 'user', content });
 const text = (words: string): { type: string; text: string } => ({ type: 'text', text: words });
+const nested = (depth: number, open: string, close: string): string => open.repeat(depth) + close.repeat(depth);
 const tools = [{ type: 'function', function: { name: 'look_up', parameters: { type: 'object', properties: {} } } }];
 
 describe('a request to Anthropic', () => {
@@ -214,10 +215,29 @@ describe('a request to Anthropic', () => {
         } as ChatMessage,
         'messages[0].tool_calls[0].function.arguments',
       ],
+      [
+        'arguments that nest deeper than a request may',
+        {
+          role: 'assistant',
+          tool_calls: [
+            { id: 'a', type: 'function', function: { name: 'b', arguments: `{"a":${nested(20_000, '[', ']')}}` } },
+          ],
+        } as ChatMessage,
+        'messages[0].tool_calls[0].function.arguments',
+      ],
     ])('are refused where they hold %s', (_name, message, param) => {
       expect(refusal({ messages: [message, user('x')] })).toMatchObject({ code: 'invalid_request', param });
     });
   });
+
+  it.each(['system', 'user', 'assistant'] as const)(
+    'takes as many parts as a body can hold, said by the %s',
+    (role) => {
+      const parts = Array.from({ length: 200_000 }, () => text('a'));
+      const body = build({ messages: [user('x'), { role, content: 'b' }, { role, content: parts }, user('x')] });
+      expect(JSON.stringify(body).match(/"text":"a"/g)).toHaveLength(parts.length);
+    },
+  );
 
   describe('the length of an answer', () => {
     it.each([

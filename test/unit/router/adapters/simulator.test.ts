@@ -75,6 +75,11 @@ describe('the simulator', () => {
     expect(stopped.choices[0]).toMatchObject({ message: { content: 'You said: one' }, finish_reason: 'stop' });
   });
 
+  it('takes more stop sequences than a call takes arguments', async () => {
+    const stop = Array.from({ length: 500_000 }, () => ' two');
+    expect((await ask({ ...say('one two'), stop })).choices[0]?.message.content).toBe('You said: one');
+  });
+
   it('gives as many choices as were asked for', async () => {
     const completion = await ask({ ...say('a'), n: 2 });
     expect(completion.choices.map(({ index }) => index)).toEqual([0, 1]);
