@@ -2,31 +2,44 @@ import { isObject } from '../../domain/json.js';
 
 /** Deeper than any schema a person writes; a schema that contains itself ends here. */
 const MAX_DEPTH = 12;
+/** The work of one example: about a unit for each value, each keyword looked at and each character said. */
+const MAX_WORK = 100_000;
 
-/** A small value that satisfies a JSON schema, the same one each time; `pattern` and `not` are not looked at. */
-export function exampleOf(schema: unknown): unknown {
-  return buildExample(schema, schema, 0);
+/** One schema that is being given an example, and how much work is left for it: a short schema can ask for a lot. */
+interface Task {
+  readonly root: unknown;
+  workLeft: number;
 }
 
-function buildExample(schema: unknown, root: unknown, depth: number): unknown {
-  if (!isObject(schema) || depth > MAX_DEPTH) return schema === false ? null : {};
-  if ('const' in schema) return schema.const;
-  if (Array.isArray(schema.enum) && schema.enum.length > 0) return schema.enum[0];
-  if ('default' in schema) return schema.default;
-  if (typeof schema.$ref === 'string') return buildExample(resolve(schema.$ref, root), root, depth + 1);
+/**
+ * A small value that satisfies a JSON schema, the same one each time; `pattern` and `not` are not looked at. A schema
+ * that asks for a huge value gets the beginning of one.
+ */
+export function exampleOf(schema: unknown): unknown {
+  return buildExample(schema, { root: schema, workLeft: MAX_WORK }, 0);
+}
+
+function buildExample(schema: unknown, task: Task, depth: number): unknown {
+  task.workLeft -= 1;
+  if (!isObject(schema) || depth > MAX_DEPTH || task.workLeft <= 0) return schema === false ? null : {};
+  task.workLeft -= Object.keys(schema).length;
+  if ('const' in schema) return said(schema.const, task);
+  if (Array.isArray(schema.enum) && schema.enum.length > 0) return said(schema.enum[0], task);
+  if ('default' in schema) return said(schema.default, task);
+  if (typeof schema.$ref === 'string') return buildExample(resolve(schema.$ref, task), task, depth + 1);
   for (const key of ['anyOf', 'oneOf']) {
     const options = schema[key];
     if (Array.isArray(options) && options.length > 0)
-      return buildExample({ ...schema, [key]: undefined, ...toObject(options[0]) }, root, depth + 1);
+      return buildExample({ ...schema, [key]: undefined, ...toObject(options[0]) }, task, depth + 1);
   }
-  if (Array.isArray(schema.allOf)) return buildExample(merge(schema, schema.allOf, root), root, depth + 1);
+  if (Array.isArray(schema.allOf)) return buildExample(merge(schema, schema.allOf, task), task, depth + 1);
   switch (typeOf(schema)) {
     case 'object':
-      return exampleObject(schema, root, depth);
+      return exampleObject(schema, task, depth);
     case 'array':
-      return exampleArray(schema, root, depth);
+      return exampleArray(schema, task, depth);
     case 'string':
-      return exampleString(schema);
+      return said(exampleString(schema), task);
     case 'integer':
     case 'number':
       return exampleNumber(schema);
@@ -44,16 +57,29 @@ function typeOf(schema: Record<string, unknown>): unknown {
   return 'items' in schema ? 'array' : 'string';
 }
 
-function exampleObject(schema: Record<string, unknown>, root: unknown, depth: number): Record<string, unknown> {
-  const properties = isObject(schema.properties) ? schema.properties : {};
-  const required: unknown[] = Array.isArray(schema.required) ? schema.required : [];
-  const names = required.filter((name): name is string => typeof name === 'string');
-  return Object.fromEntries(names.map((name) => [name, buildExample(properties[name] ?? {}, root, depth + 1)]));
+/** The schema's own words cost what they weigh: repeated, a long one is as much work as many short ones. */
+function said(value: unknown, task: Task): unknown {
+  task.workLeft -= JSON.stringify(value).length;
+  return value;
 }
 
-function exampleArray(schema: Record<string, unknown>, root: unknown, depth: number): unknown[] {
+function exampleObject(schema: Record<string, unknown>, task: Task, depth: number): Record<string, unknown> {
+  const properties = isObject(schema.properties) ? schema.properties : {};
+  const members: [string, unknown][] = [];
+  for (const name of toArray(schema.required)) {
+    if (task.workLeft <= 0) break;
+    if (typeof name !== 'string') continue;
+    task.workLeft -= name.length;
+    members.push([name, buildExample(Object.hasOwn(properties, name) ? properties[name] : {}, task, depth + 1)]);
+  }
+  return Object.fromEntries(members);
+}
+
+function exampleArray(schema: Record<string, unknown>, task: Task, depth: number): unknown[] {
   const length = Math.min(countOf(schema.minItems), 100);
-  return Array.from({ length }, () => buildExample(schema.items ?? {}, root, depth + 1));
+  const items: unknown[] = [];
+  while (items.length < length && task.workLeft > 0) items.push(buildExample(schema.items ?? {}, task, depth + 1));
+  return items;
 }
 
 const FORMATS: Readonly<Record<string, string>> = {
@@ -86,9 +112,10 @@ function exampleNumber(schema: Record<string, unknown>): number {
   return step;
 }
 
-function resolve(reference: string, root: unknown): unknown {
+function resolve(reference: string, task: Task): unknown {
+  task.workLeft -= reference.length;
   if (!reference.startsWith('#')) return {};
-  let place: unknown = root;
+  let place = task.root;
   for (const part of reference.slice(1).split('/').filter(Boolean)) {
     const key = part.replaceAll('~1', '/').replaceAll('~0', '~');
     place = isObject(place) && Object.hasOwn(place, key) ? place[key] : undefined;
@@ -96,18 +123,30 @@ function resolve(reference: string, root: unknown): unknown {
   return place ?? {};
 }
 
-function merge(schema: Record<string, unknown>, parts: readonly unknown[], root: unknown): Record<string, unknown> {
+function merge(schema: Record<string, unknown>, parts: readonly unknown[], task: Task): Record<string, unknown> {
   const { allOf: _allOf, ...merged } = schema;
-  for (const part of parts) {
-    const resolved = isObject(part) && typeof part.$ref === 'string' ? resolve(part.$ref, root) : part;
+  const properties: Record<string, unknown> = {};
+  const required: unknown[] = [];
+  for (const part of [schema, ...parts]) {
+    if (task.workLeft <= 0) break;
+    const resolved = isObject(part) && typeof part.$ref === 'string' ? resolve(part.$ref, task) : part;
     if (!isObject(resolved)) continue;
-    const { properties, required, ...rest } = resolved;
-    Object.assign(merged, rest);
-    if (isObject(properties)) merged.properties = { ...toObject(merged.properties), ...properties };
-    if (Array.isArray(required))
-      merged.required = [...(Array.isArray(merged.required) ? merged.required : []), ...required];
+    if (part !== schema) Object.assign(merged, resolved);
+    Object.assign(properties, toObject(resolved.properties));
+    for (const name of toArray(resolved.required)) required.push(name);
+    task.workLeft -=
+      1 +
+      Object.keys(resolved).length +
+      Object.keys(toObject(resolved.properties)).length +
+      toArray(resolved.required).length;
   }
+  if (Object.keys(properties).length > 0) merged.properties = properties;
+  if (required.length > 0) merged.required = required;
   return merged;
+}
+
+function toArray(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
 }
 
 function toObject(value: unknown): Record<string, unknown> {

@@ -190,4 +190,34 @@ describe('an example of a schema', () => {
     const endless = { type: 'object', properties: { next: { $ref: '#' } }, required: ['next'] };
     expect(JSON.stringify(exampleOf(endless)).length).toBeLessThan(1000);
   });
+
+  const names = Array.from({ length: 50_000 }, (_, index) => `name${index}`);
+  it.each([
+    ['items that are arrays of themselves', { type: 'array', minItems: 100, items: { $ref: '#' } }],
+    [
+      'many members that are itself',
+      { required: names.slice(0, 100), properties: Object.fromEntries(names.map((name) => [name, { $ref: '#' }])) },
+    ],
+    ['many parts that are itself', { allOf: names.map(() => ({ $ref: '#' })), required: names.slice(0, 1_000) }],
+    [
+      'a long constant in many places',
+      { type: 'array', minItems: 100, items: { type: 'array', minItems: 100, items: { const: 'x'.repeat(50_000) } } },
+    ],
+    ['long texts in many places', endlessTexts()],
+  ])('of a schema that asks for a huge value with %s is small', (_name, jsonSchema) => {
+    expect(JSON.stringify(exampleOf(jsonSchema)).length).toBeLessThan(2_000_000);
+  });
+
+  it('holds every member of a schema as large as people write them', () => {
+    const properties = Object.fromEntries(
+      names.slice(0, 2_000).map((name) => [name, { allOf: [{ type: 'string' }, { minLength: 6 }] }]),
+    );
+    const large = { type: 'object', properties, required: Object.keys(properties) };
+    expect(exampleOf(large)).toEqual(Object.fromEntries(large.required.map((name) => [name, 'textxx'])));
+  });
 });
+
+function endlessTexts(): object {
+  const texts = { type: 'array', minItems: 100, items: { type: 'string', minLength: 10_000 } };
+  return { type: 'array', minItems: 100, items: { type: 'array', minItems: 100, items: texts } };
+}
