@@ -2,6 +2,7 @@ import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
 import { admits, type Classification, highest } from '../domain/classification.js';
 import { AegisError } from '../domain/errors.js';
 import type { FilterAction, Finding } from '../domain/finding.js';
+import { scanJson } from '../domain/json-scan.js';
 import { GATEWAY_OBSERVER, type GatewayObserver, silentObserver } from '../domain/observer.js';
 import { RequestBody } from '../domain/request-body.js';
 import type { ScreenedRequest, WellFormedRequest } from '../domain/screened-request.js';
@@ -73,12 +74,14 @@ export class FilterService {
       findings = inspection.findings;
       this.record(findings, context, principal.defaultClassification);
       refuseBlocked(findings);
+      const changed = new Set<string>();
       for (let round = 0; inspection.redactions.length > 0; round++) {
+        for (const { text } of inspection.redactions) changed.add(text.member);
         const stuckAt = round < MAX_REDACTION_ROUNDS ? applyRedactions(inspection.redactions) : 'messages';
         if (stuckAt !== null) throw blockInstead(findings, stuckAt);
         inspection = yield* inspectTexts(chat, detectors, ScanBudget.forCharacters(body.bytes.length));
         refuseBlocked(inspection.findings);
-        if (inspection.redactions.length === 0) body = RequestBody.of(chat);
+        if (inspection.redactions.length === 0) body = withMembers(body, chat, changed);
       }
     } else {
       this.record(findings, context, principal.defaultClassification);
@@ -142,6 +145,17 @@ function levelOf(
 
 function isRaise(action: FilterAction): action is Exclude<FilterAction, string> {
   return typeof action === 'object';
+}
+
+/** The client's own bytes with some members written anew; where one has lost its name, all of them are. */
+function withMembers(body: RequestBody, chat: WellFormedRequest['chat'], names: ReadonlySet<string>): RequestBody {
+  const members: Record<string, unknown> = {};
+  for (const name of names) {
+    if (!Object.hasOwn(chat, name)) return RequestBody.of(chat);
+    members[name] = chat[name];
+  }
+  const bytes = body.with(members);
+  return new RequestBody(bytes, scanJson(bytes, Number.MAX_SAFE_INTEGER).members);
 }
 
 function refuseBlocked(findings: readonly Finding[]): void {

@@ -149,9 +149,13 @@ export function decodeEscapes(source: string): DecodedText | null {
 function decodeEscape(written: string): string {
   const short = SHORT_ESCAPES.get(written);
   if (short !== undefined) return short;
-  const code =
-    written.startsWith('&#') && !/^&#x/i.test(written)
-      ? Number(written.slice(2, -1))
-      : Number.parseInt(written.replace(/[^0-9a-fA-F]/g, ''), 16);
+  const code = codeOf(written);
   return code <= 0x10ffff ? String.fromCodePoint(code) : '\ufffd';
+}
+
+/** Reads the digits after the beginning; a closing bracket or semicolon ends them. */
+function codeOf(written: string): number {
+  if (written.startsWith('%')) return Number.parseInt(written.slice(1), 16);
+  if (written.startsWith('&#x') || written.startsWith('\\u{')) return Number.parseInt(written.slice(3), 16);
+  return Number.parseInt(written.slice(2), written.startsWith('&#') ? 10 : 16);
 }

@@ -12,9 +12,13 @@ export function markerOf(rule: string): string {
   return `[REDACTED:${rule}]`;
 }
 
+/** Each new name writes the members of its object anew; a request with more of them is refused. */
+const MAX_RENAMED_MEMBERS = 100;
+
 /**
  * Puts `[REDACTED:rule]` in the place of each credential, in the request itself. Returns the path of the first text
- * that could not be redacted because it would no longer be the JSON it was; null where all is done.
+ * that could not be redacted, because it would no longer be the JSON it was or because too many members would need new
+ * names; null where all is done.
  */
 export function applyRedactions(redactions: readonly Redaction[]): string | null {
   const byText = new Map<RequestText, Redaction[]>();
@@ -23,6 +27,7 @@ export function applyRedactions(redactions: readonly Redaction[]): string | null
     if (list) list.push(redaction);
     else byText.set(redaction.text, [redaction]);
   }
+  let renamed = 0;
   for (const [text, list] of byText) {
     list.sort((first, second) => first.start - second.start);
     const labelEnd = text.label.length;
@@ -30,7 +35,9 @@ export function applyRedactions(redactions: readonly Redaction[]): string | null
     if (text.isJson && isJson(text.value) && !isJson(value)) return text.path;
     if (value !== text.value) text.replaceValue(value);
     const inLabel = list.find(({ start }) => start < labelEnd);
-    if (inLabel) text.replaceLabel(markerOf(inLabel.rule));
+    if (!inLabel) continue;
+    if (++renamed > MAX_RENAMED_MEMBERS) return text.path;
+    text.replaceLabel(markerOf(inLabel.rule));
   }
   return null;
 }

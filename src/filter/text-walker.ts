@@ -7,13 +7,15 @@ export interface RequestText {
   /** What gives a value its meaning: the name of a member that AEGIS does not know, with `: `; else empty. */
   readonly label: string;
   readonly value: string;
+  /** The member of the body it belongs to. */
+  readonly member: string;
   /** As the client would write it, e.g. `messages[2].content[0].text`. */
   readonly path: string;
   /** Whether the value is JSON itself, as a tool call's arguments are. */
   readonly isJson: boolean;
   /** Puts another text in the value's place. */
   replaceValue(text: string): void;
-  /** Gives the member another name. */
+  /** Gives the member another name, numbered where the object has it already. */
   replaceLabel(name: string): void;
 }
 
@@ -42,6 +44,8 @@ const API_NAMES: ReadonlySet<string> = new Set(
 
 interface Frame {
   readonly holder: object;
+  /** The member of the body that holds it; null for the body itself. */
+  readonly member: string | null;
   /** Null for arrays. */
   readonly names: readonly string[] | null;
   readonly length: number;
@@ -64,7 +68,7 @@ export class TextWalker {
 
   /** Yields null where it has worked for a while without finding a text. */
   *walk(): Generator<RequestText | null> {
-    const stack: Frame[] = [openFrame(this.body, '', 1)];
+    const stack: Frame[] = [openFrame(this.body, null, '', 1)];
     let nodes = 0;
     for (let frame = stack.at(-1); frame; frame = stack.at(-1)) {
       if (frame.index >= frame.length) {
@@ -84,7 +88,8 @@ export class TextWalker {
       if (name !== null && name.length >= MIN_TEXT_CHARACTERS && !API_NAMES.has(name)) {
         yield textOf(frame, name, index, '', path);
       }
-      if (typeof value === 'object' && value !== null) stack.push(openFrame(value, path, frame.depth + 1));
+      if (typeof value === 'object' && value !== null)
+        stack.push(openFrame(value, frame.member ?? name, path, frame.depth + 1));
     }
   }
 
@@ -109,15 +114,16 @@ export class TextWalker {
 
 type Members = Record<string, unknown>;
 
-function openFrame(holder: object, path: string, depth: number): Frame {
+function openFrame(holder: object, member: string | null, path: string, depth: number): Frame {
   if (depth > MAX_DEPTH) throw new AegisError('invalid_request', `The body is nested deeper than ${MAX_DEPTH} levels.`);
   const names = Array.isArray(holder) ? null : Object.keys(holder);
-  return { holder, names, length: names ? names.length : (holder as unknown[]).length, path, depth, index: 0 };
+  return { holder, member, names, length: names ? names.length : (holder as unknown[]).length, path, depth, index: 0 };
 }
 
 function textOf(frame: Frame, name: string | null, index: number, value: string, path: string): RequestText {
   const { holder } = frame;
   return {
+    member: frame.member ?? name ?? '',
     label: name === null || API_NAMES.has(name) ? '' : `${name}: `,
     value,
     path,
@@ -132,11 +138,13 @@ function textOf(frame: Frame, name: string | null, index: number, value: string,
   };
 }
 
-/** Keeps the members' order. */
+/** Keeps the members' order, and every member: a name that is taken gets a number. */
 function renameMember(holder: Members, from: string, to: string): void {
+  let free = to;
+  for (let number = 2; Object.hasOwn(holder, free); number++) free = `${to} ${number}`;
   const members = Object.entries(holder);
   for (const [name] of members) delete holder[name];
-  for (const [name, value] of members) holder[name === from ? to : name] = value;
+  for (const [name, value] of members) holder[name === from ? free : name] = value;
 }
 
 const PLAIN_NAME = /^[A-Za-z_$][\w$]{0,63}$/;

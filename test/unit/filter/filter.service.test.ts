@@ -4,7 +4,9 @@ import type { Classification } from '../../../src/domain/classification.js';
 import { CLASSIFICATIONS } from '../../../src/domain/classification.js';
 import type { Detection } from '../../../src/domain/detector.js';
 import { AegisError } from '../../../src/domain/errors.js';
+import { scanJson } from '../../../src/domain/json-scan.js';
 import { silentObserver } from '../../../src/domain/observer.js';
+import { RequestBody } from '../../../src/domain/request-body.js';
 import type { ScreenedRequest, WellFormedRequest } from '../../../src/domain/screened-request.js';
 import { SecretScanner } from '../../../src/filter/engine/secret-scanner.js';
 import { FilterPipe } from '../../../src/filter/filter.pipe.js';
@@ -382,6 +384,43 @@ describe('the action redact', () => {
       ['[REDACTED:github-token]', 'kept'],
       ['last', '2'],
     ]);
+  });
+
+  it('keeps every member where the names of several are credentials', () => {
+    const names = [SECRETS.github, SECRETS.github.replace('R7', 'Q4'), '[REDACTED:github-token] 2', 'last'];
+    const metadata = Object.fromEntries(names.map((name, index) => [name, String(index)]));
+    expect(Object.entries(redact({ metadata }).chat.metadata as object)).toEqual([
+      ['[REDACTED:github-token]', '0'],
+      ['[REDACTED:github-token] 3', '1'],
+      ['[REDACTED:github-token] 2', '2'],
+      ['last', '3'],
+    ]);
+  });
+
+  it('blocks where more members have such names than can be given others', async () => {
+    const digits = Array.from({ length: 150 }, (_, index) => String(100 + index));
+    const metadata = Object.fromEntries(digits.map((each) => [SECRETS.github.replace(/.{3}$/, each), each]));
+    const error = await refusal(() => service.screen(requestOf({ metadata }), contextOf({ action: 'redact' })));
+    expect(error.code).toBe('content_filter');
+  });
+
+  const redactBytes = (text: string) => {
+    const bytes = Buffer.from(text);
+    const body = new RequestBody(bytes, scanJson(bytes, 64).members);
+    const screened = screenNow({ chat: JSON.parse(text), body }, contextOf({ action: 'redact' }));
+    return screened.body.bytes.toString();
+  };
+
+  it('leaves the bytes of every other member as they came, big numbers too', () => {
+    const [before, after] = ['{ "seed": 9007199254740993, "x":1.0e2,', ' "y":"\\u0041", "n":[1.50] } '];
+    const messages = (content: string) => `"messages": ${JSON.stringify([{ role: 'user', content }])},`;
+    const redacted = redactBytes(before + messages(`it is ${SECRETS.github}.`) + after);
+    expect(redacted).toBe(before + messages('it is [REDACTED:github-token].') + after);
+  });
+
+  it('takes a credential out of the name of a member of the body', () => {
+    const redacted = redactBytes(`{"messages":[],"${SECRETS.github}":1}`);
+    expect(JSON.parse(redacted)).toEqual({ messages: [], '[REDACTED:github-token]': 1 });
   });
 
   it('takes out what is encoded', () => {
