@@ -38,15 +38,17 @@ export function* inspectTexts(
     }
     if (budget.passedSlice()) yield;
   }
-  for (const joined of joinNeighbours(walker.conversation)) {
-    for (const detector of detectors) {
-      const detections = yield* detector.scan(joined.text, budget);
-      for (const detection of detections) {
-        const crosses = joined.seams.some((seam) => detection.start < seam && seam < detection.end);
-        if (crosses) record.add(detector.name, joined.pathOf(detection.start), detection, null);
+  for (const texts of [walker.conversation, walker.toolArguments]) {
+    for (const joined of joinNeighbours(texts)) {
+      for (const detector of detectors) {
+        const detections = yield* detector.scan(joined.text, budget);
+        for (const detection of detections) {
+          const crosses = joined.seams.some((seam) => detection.start < seam && seam < detection.end);
+          if (crosses) record.add(detector.name, joined.pathOf(detection.start), detection, null);
+        }
       }
+      if (budget.passedSlice()) yield;
     }
-    if (budget.passedSlice()) yield;
   }
   for (const { kind, path } of walker.unscanned) record.note(`unscanned-${kind}`, path);
   return record;

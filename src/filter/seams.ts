@@ -19,18 +19,17 @@ const REACH = 512;
  * are joined, so that a credential in many small pieces is seen whole and nothing is read more than once.
  */
 export function* joinNeighbours(texts: readonly RequestText[]): Generator<JoinedTexts> {
-  const filled = texts.filter(({ value }) => value !== '');
   let first = 0;
-  while (first < filled.length - 1) {
-    const joined = new Joining(filled[first]);
+  while (first < texts.length - 1) {
+    const joined = new Joining(texts[first]);
     let next = first + 1;
     let whole = true;
-    for (; next < filled.length && whole && joined.length < MAX_JOINED; next++) {
-      whole = joined.add(filled[next]);
+    for (; next < texts.length && whole && joined.length < MAX_JOINED; next++) {
+      whole = joined.add(texts[next]);
     }
     yield joined;
     first = next - 1;
-    if (whole) first = stepBack(filled, first);
+    if (whole) first = stepBack(texts, first);
   }
 }
 

@@ -4,7 +4,10 @@ import { findMediaClaim, isBase64, type UnscannedContent } from './media.js';
 
 /** One text of a request. */
 export interface RequestText {
-  /** What gives a value its meaning: the name of a member that AEGIS does not know, with `: `; else empty. */
+  /**
+   * What gives a value its meaning, with `: `; else empty. The name of a member that AEGIS does not know; for items of
+   * its array the same; for the value of `{name, value}` that name.
+   */
   readonly label: string;
   readonly value: string;
   /** The member of the body it belongs to. */
@@ -15,7 +18,7 @@ export interface RequestText {
   readonly isJson: boolean;
   /** Puts another text in the value's place. */
   replaceValue(text: string): void;
-  /** Gives the member another name, numbered where the object has it already. */
+  /** Gives the member another name, numbered where the object has it already. Does nothing where the label is no name of it. */
   replaceLabel(name: string): void;
 }
 
@@ -27,6 +30,11 @@ const SMALL_MEDIA_CHARACTERS = 4_096;
 const MEDIA_NAMES: ReadonlySet<string> = new Set(['url', 'data', 'file_data']);
 /** No credential is shorter. */
 const MIN_TEXT_CHARACTERS = 8;
+/** A meaning from further away is looked at where a value could be a credential by it, and where it is short. */
+const MIN_MEANT_CHARACTERS = 16;
+const MAX_MEANING_CHARACTERS = 64;
+/** A blank text between two others keeps nobody from reading them as one. */
+const NOT_BLANK = /\S/;
 const NODES_PER_SLICE = 4_096;
 const CONTENT_PATH = /^messages\[\d+\]\.content(?:\[\d+\]\.(?:text|refusal))?$/;
 const ARGUMENTS_PATH = /^messages\[\d+\]\.(?:tool_calls\[\d+\]\.function|function_call)\.arguments$/;
@@ -49,6 +57,8 @@ interface Frame {
   /** Null for arrays. */
   readonly names: readonly string[] | null;
   readonly length: number;
+  /** The label of the array's items; empty for objects. */
+  readonly itemLabel: string;
   readonly path: string;
   readonly depth: number;
   index: number;
@@ -59,8 +69,10 @@ interface Frame {
  * are read too. Holds only what it needs to go on, however many texts there are.
  */
 export class TextWalker {
-  /** The texts a model reads one after the other: the contents of all messages. Complete once the walk is. */
+  /** The texts a model reads one after the other: the contents of all messages that are not blank. Complete once the walk is. */
   readonly conversation: RequestText[] = [];
+  /** The arguments of all tool calls, one after the other. Complete once the walk is. */
+  readonly toolArguments: RequestText[] = [];
   /** What no text filter can read. Complete once the walk is. */
   readonly unscanned: UnscannedContent[] = [];
 
@@ -68,7 +80,7 @@ export class TextWalker {
 
   /** Yields null where it has worked for a while without finding a text. */
   *walk(): Generator<RequestText | null> {
-    const stack: Frame[] = [openFrame(this.body, null, '', 1)];
+    const stack: Frame[] = [openFrame(this.body, null, null, '')];
     let nodes = 0;
     for (let frame = stack.at(-1); frame; frame = stack.at(-1)) {
       if (frame.index >= frame.length) {
@@ -88,8 +100,7 @@ export class TextWalker {
       if (name !== null && name.length >= MIN_TEXT_CHARACTERS && !API_NAMES.has(name)) {
         yield textOf(frame, name, index, '', path);
       }
-      if (typeof value === 'object' && value !== null)
-        stack.push(openFrame(value, frame.member ?? name, path, frame.depth + 1));
+      if (typeof value === 'object' && value !== null) stack.push(openFrame(value, frame, name, path));
     }
   }
 
@@ -107,24 +118,52 @@ export class TextWalker {
     }
     const text = textOf(frame, name, index, value, path);
     const mayBeContent = name === null || name === 'content' || name === 'text' || name === 'refusal';
-    if (mayBeContent && CONTENT_PATH.test(path)) this.conversation.push(text);
+    if (mayBeContent && NOT_BLANK.test(value) && CONTENT_PATH.test(path)) this.conversation.push(text);
+    if (text.isJson) this.toolArguments.push(text);
     return text.label.length + value.length >= MIN_TEXT_CHARACTERS ? text : null;
   }
 }
 
 type Members = Record<string, unknown>;
 
-function openFrame(holder: object, member: string | null, path: string, depth: number): Frame {
+function openFrame(holder: object, parent: Frame | null, name: string | null, path: string): Frame {
+  const depth = parent ? parent.depth + 1 : 1;
   if (depth > MAX_DEPTH) throw new AegisError('invalid_request', `The body is nested deeper than ${MAX_DEPTH} levels.`);
   const names = Array.isArray(holder) ? null : Object.keys(holder);
-  return { holder, member, names, length: names ? names.length : (holder as unknown[]).length, path, depth, index: 0 };
+  return {
+    holder,
+    member: parent?.member ?? name,
+    names,
+    length: names ? names.length : (holder as unknown[]).length,
+    itemLabel: names ? '' : name === null ? (parent?.itemLabel ?? '') : meaningOf(name),
+    path,
+    depth,
+    index: 0,
+  };
+}
+
+/** The label a name gives to values that are not its own. */
+function meaningOf(name: unknown): string {
+  const means = typeof name === 'string' && name.length <= MAX_MEANING_CHARACTERS && !API_NAMES.has(name);
+  return means ? `${name}: ` : '';
+}
+
+function labelOf({ holder, itemLabel }: Frame, name: string | null, value: string): string {
+  const isMeant = value.length >= MIN_MEANT_CHARACTERS;
+  if (name === null) return isMeant ? itemLabel : '';
+  if (name === 'value' && isMeant && isObject(holder)) {
+    const meaning = meaningOf(holder.name ?? holder.key);
+    if (meaning !== '') return meaning;
+  }
+  return API_NAMES.has(name) ? '' : `${name}: `;
 }
 
 function textOf(frame: Frame, name: string | null, index: number, value: string, path: string): RequestText {
   const { holder } = frame;
+  const label = labelOf(frame, name, value);
   return {
     member: frame.member ?? name ?? '',
-    label: name === null || API_NAMES.has(name) ? '' : `${name}: `,
+    label,
     value,
     path,
     isJson: name === 'arguments' && ARGUMENTS_PATH.test(path),
@@ -133,7 +172,7 @@ function textOf(frame: Frame, name: string | null, index: number, value: string,
       else (holder as Members)[name] = text;
     },
     replaceLabel: (newName) => {
-      if (name !== null && isObject(holder)) renameMember(holder, name, newName);
+      if (label === `${name}: ` && name !== null && isObject(holder)) renameMember(holder, name, newName);
     },
   };
 }

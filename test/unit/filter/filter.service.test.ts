@@ -164,6 +164,18 @@ describe('every text of a request is read', () => {
     ]);
   });
 
+  it.each<[string, object, string]>([
+    ['in an array', { aws_secret_access_key: [SECRETS.awsSecret] }, 'metadata.aws_secret_access_key[0]'],
+    ['in nested arrays', { aws_secret_access_key: [[SECRETS.awsSecret]] }, 'metadata.aws_secret_access_key[0][0]'],
+    ['beside it', { env: [{ name: 'aws_secret_access_key', value: SECRETS.awsSecret }] }, 'metadata.env[0].value'],
+    ['of a key beside it', { value: SECRETS.awsSecret, key: 'AWS_SECRET_ACCESS_KEY' }, 'metadata.value'],
+  ])('and a name gives a meaning to a value %s', (_, metadata, path) => {
+    expect(findingsIn({ metadata })).toEqual([`aws-secret-access-key ${path}`]);
+    const { chat } = screenNow(requestOf({ metadata }), contextOf({ action: 'redact' }));
+    const redacted = JSON.stringify(metadata).replace(SECRETS.awsSecret, '[REDACTED:aws-secret-access-key]');
+    expect(JSON.stringify(chat.metadata)).toBe(redacted);
+  });
+
   it('and no path shows what was matched', () => {
     const deep = { [`a ${SECRETS.github}`]: { [SECRETS.awsId]: 'x' } };
     const { findings } = screenNow(requestOf({ metadata: deep }), contextOf({ action: 'flag' }));
@@ -181,6 +193,28 @@ describe('a credential split in two', () => {
   it.each([3, 4, 20, 39])('over two parts at character %i is found', (at) => {
     const content = halves(at).map((text) => ({ type: 'text', text }));
     expect(findingsIn({ messages: [{ role: 'user', content }] })).toEqual(['github-token messages[0].content[0].text']);
+  });
+
+  it.each([' ', '\n', ' \t\r\n '])('with a blank part (%j) in between is found', (blank) => {
+    const content = [SECRETS.github.slice(0, 15), blank, SECRETS.github.slice(15)].map((text) => ({
+      type: 'text',
+      text,
+    }));
+    expect(findingsIn({ messages: [{ role: 'user', content }] })).toEqual(['github-token messages[0].content[0].text']);
+  });
+
+  it("over two tool calls' arguments is found", () => {
+    const [first, second] = halves(15).map((text) => ({
+      id: 'a',
+      type: 'function',
+      function: { name: 'write', arguments: text },
+    }));
+    const messages = [
+      { role: 'assistant', content: 'the first', tool_calls: [first] },
+      { role: 'tool', tool_call_id: 'a', content: 'done' },
+      { role: 'assistant', content: 'the second', tool_calls: [second] },
+    ];
+    expect(findingsIn({ messages })).toEqual(['github-token messages[0].tool_calls[0].function.arguments']);
   });
 
   it('over two messages is found', () => {
