@@ -29,7 +29,8 @@ const SPACE = 0x20;
 
 /**
  * One linear pass, no recursion, so that hostile depth is found before anything recurses into it. Stops where the
- * depth passes `maxDepth` or the number of values `maxValues`. Says nothing of validity: a text that is no JSON gives some answer, never an exception.
+ * depth passes `maxDepth` or the number of values `maxValues`. Says nothing of validity: a text that is no JSON gives
+ * some answer, never an exception.
  */
 export function scanJson(bytes: Buffer, maxDepth: number, maxValues = Number.POSITIVE_INFINITY): JsonScan {
   const members = new Map<string, ByteRange>();
