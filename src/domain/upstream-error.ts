@@ -17,7 +17,7 @@ export interface UpstreamFault {
   /** The upstream's own type, code and param, restated where the caller is at fault. */
   readonly type?: string | null;
   readonly code?: string | null;
-  /** The upstream's own words. Safe for the client only where `disposition` is `caller`. */
+  /** The upstream's own words, without addresses and credentials. For the client only where it is at fault itself. */
   readonly detail?: string;
 }
 
@@ -45,6 +45,25 @@ export class UpstreamError extends AegisError {
     this.name = 'UpstreamError';
     this.disposition = disposition;
     this.fault = fault;
+  }
+
+  /** The same error with the upstream's words changed; of its type, code and param none is left that would change. */
+  withWords(change: (words: string) => string): UpstreamError {
+    const keep = (word: string | null | undefined): string | null =>
+      word !== null && word !== undefined && change(word) === word ? word : null;
+    const { status, type, code, detail } = this.fault;
+    return new UpstreamError(
+      this.disposition,
+      // Any other message is AEGIS's own.
+      this.disposition === 'caller' ? change(this.message) : this.message,
+      { status, type: keep(type), code: keep(code), ...(detail !== undefined && { detail: change(detail) }) },
+      {
+        as: this.code,
+        param: keep(this.param),
+        ...(this.retryAfterMs !== undefined && { retryAfterMs: this.retryAfterMs }),
+        cause: this.cause,
+      },
+    );
   }
 
   /** Whether another target (or this one, later) may do better. */

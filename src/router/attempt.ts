@@ -28,6 +28,8 @@ export interface AttemptPlan {
   readonly request: UpstreamRequest;
   readonly context: AnswerContext;
   readonly limits: AttemptLimits;
+  /** Takes out of an upstream's words what a client must not see. */
+  readonly restate: (error: UpstreamError) => UpstreamError;
   /** Called once, as the first content of the answer comes. */
   readonly onFirstContent: () => void;
   /** Called once, when the upstream is done with; `error` is null where the answer is whole. */
@@ -111,9 +113,10 @@ export abstract class Attempt<Answer> implements UpstreamReader {
     // A whole answer holds nothing; a stream does.
   }
 
-  protected end(error: AegisError | null): void {
+  protected end(ending: AegisError | null): void {
     if (this.over) return;
     this.over = true;
+    const error = ending instanceof UpstreamError ? this.plan.restate(ending) : ending;
     if (error) this.call?.abort();
     else this.call?.drain();
     this.plan.onEnd(error, this.usage());

@@ -15,6 +15,7 @@ import { conclude, type TargetFailure } from './conclusion.js';
 import type { CredentialHealth } from './credential-health.js';
 import { overloadedError } from './eligibility.js';
 import type { ProviderRegistry } from './provider.registry.js';
+import { withoutProviderSecrets } from './provider-secrets.js';
 import type { Random } from './random.js';
 import type { RetryBudget } from './retry-budget.js';
 import { StreamAttempt } from './stream-attempt.js';
@@ -142,6 +143,7 @@ export class FallbackLoop {
       request,
       context: this.answerContext,
       limits: this.limitsFor(target),
+      restate: (error) => withoutProviderSecrets(error, context.snapshot.providers.values()),
       onFirstContent: () => {
         const nowMs = clock.monotonicMs();
         activity.recordFirstContent(target, nowMs - startedAtMs);

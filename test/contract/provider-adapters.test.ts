@@ -238,6 +238,33 @@ describe.each(PROVIDERS.map((provider) => [provider.adapter.type, provider] as c
       },
     );
 
+    const leaky = {
+      type: 'x'.repeat(5_000),
+      code: 'prompt CANARY-1234',
+      param: 'http://vllm.internal:8000',
+      message:
+        'No route from http://vllm.internal:8000/v1 to 10.1.2.3:8000, [fd00::1]:8000, vllm-0:8000 or models.svc.cluster.local ' +
+        'with sk-ant-api03-CANARY_1, Bearer CANARY.1234567890, token=CANARY5678 or 0123456789abcdef0123456789abCANARY.',
+    };
+    const LEAKS = /internal|8000|10\.1\.2\.3|fd00|vllm-0|svc|CANARY|x{65}/;
+
+    it('restates no address, no credential and nothing without bounds', () => {
+      for (const name of ['type', 'code', 'param'] as const) {
+        const error = fail(400, JSON.stringify({ error: { ...leaky, message: 'Too hot.', [name]: leaky[name] } }));
+        expect(error).toMatchObject({ status: 400, type: 'invalid_request_error', wireCode: null, param: null });
+      }
+      const error = fail(400, JSON.stringify({ error: { ...leaky, message: `Too hot. ${leaky.message}` } }));
+      expect(error.message).toMatch(/^Too hot\. No route from \[address\]/);
+      expect(JSON.stringify([error.toEnvelope('r'), error.fault])).not.toMatch(LEAKS);
+    });
+
+    it('inside a stream restates no address and no credential either', () => {
+      const event = { type: 'error', error: { ...leaky, type: 'invalid_request_error' } };
+      const { error } = translateStream(adapter, [Buffer.from(`event: error\ndata: ${JSON.stringify(event)}\n\n`)]);
+      expect(error).toMatchObject({ disposition: 'caller', status: 400 });
+      expect(JSON.stringify(error?.toEnvelope('r'))).not.toMatch(LEAKS);
+    });
+
     it('says how long to wait, from seconds, milliseconds or a date', () => {
       const date = 'Wed, 21 Oct 2026 07:28:00 GMT';
       const wait = (headers: Record<string, string>): number | undefined => fail(429, '', headers).retryAfterMs;

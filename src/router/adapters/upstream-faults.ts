@@ -1,5 +1,6 @@
 import type { UpstreamHeaders } from '../../domain/provider-adapter.js';
 import { type FailureDisposition, UpstreamError } from '../../domain/upstream-error.js';
+import { restateMessage, restateName, restateParam } from './upstream-words.js';
 
 /** What a provider said of a failure, whatever envelope it said it in. */
 export interface StatedFault {
@@ -15,14 +16,11 @@ export interface FaultContext {
   readonly headers?: UpstreamHeaders;
 }
 
-const MAX_MESSAGE_LENGTH = 2_000;
 const CONTENT_FILTER_CODES: ReadonlySet<string> = new Set([
   'content_filter',
   'content_policy_violation',
   'ResponsibleAIPolicyViolation',
 ]);
-/** Credentials in the words of OpenAI, Anthropic and those that imitate them, masked or not. */
-const CREDENTIAL_FRAGMENT = /\b(?:sk|pk|rk|xai|gsk|key)-[\w*-]{4,}/g;
 
 /**
  * The one place that says what a provider's failure means. Only a fault of the caller is restated in the provider's
@@ -33,12 +31,12 @@ export function toUpstreamError(status: number, stated: StatedFault, context: Fa
   const retryAfterMs = context.headers && findRetryAfterMs(context.headers);
   const fault = {
     status: context.fromStatus ? status : null,
-    type: stated.type,
-    code: stated.code,
-    ...(stated.message !== null && { detail: stated.message }),
+    type: restateName(stated.type),
+    code: restateName(stated.code),
+    ...(stated.message !== null && { detail: restateMessage(stated.message) }),
   };
   const options = {
-    param: disposition === 'caller' ? stated.param : null,
+    param: disposition === 'caller' ? restateParam(stated.param) : null,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   };
   switch (disposition) {
@@ -47,8 +45,12 @@ export function toUpstreamError(status: number, stated: StatedFault, context: Fa
       const fallback = filtered
         ? "The provider's content filter refused this request. Change the prompt and try again."
         : `The provider refused this request (HTTP ${status}) without saying why.`;
-      const message = stated.message === null ? fallback : restate(stated.message);
-      return new UpstreamError(disposition, message, fault, filtered ? { ...options, as: 'content_filter' } : options);
+      return new UpstreamError(
+        disposition,
+        fault.detail ?? fallback,
+        fault,
+        filtered ? { ...options, as: 'content_filter' } : options,
+      );
     }
     case 'rate_limited':
       return new UpstreamError(disposition, 'The provider is limiting requests. Try again later.', fault, options);
@@ -107,11 +109,6 @@ function isExhausted({ code, type, message }: StatedFault): boolean {
 
 function isContentFilter({ code }: StatedFault): boolean {
   return code !== null && CONTENT_FILTER_CODES.has(code);
-}
-
-function restate(message: string): string {
-  const text = message.replace(CREDENTIAL_FRAGMENT, '[redacted]');
-  return text.length > MAX_MESSAGE_LENGTH ? `${text.slice(0, MAX_MESSAGE_LENGTH)}…` : text;
 }
 
 /**

@@ -198,6 +198,29 @@ describe('a fault of the caller', () => {
     expect(second.requests).toHaveLength(0);
   });
 
+  it.each([false, true])('names no credential and no host of any provider (stream: %s)', async (stream) => {
+    const others = { name: 'other', baseUrl: 'https://llm.acme.example/v1', credential: 'quite-another-one' };
+    const message = `Refused credential-of-the-gateway at ${first.url} for LLM.acme.example, not quite-another-one.`;
+    const body = { type: 'invalid_request_error', code: 'quite-another-one', param: 'llm.acme.example', message };
+    first.script(
+      stream
+        ? {
+            headers: EVENT_STREAM,
+            body: [chunkEvent({ content: 'Hello' }), `data: ${JSON.stringify({ error: body })}\n\n`],
+          }
+        : { status: 400, body: JSON.stringify({ error: body }) },
+    );
+    const call = harness.call([harness.targetOf(first), makeTarget(makeProvider(others))], { stream });
+    const error = stream ? (await readAll(await streamOf(call))).error : await errorOf(call);
+    expect((error as AegisError).toEnvelope('request-1').error).toEqual({
+      message: 'Refused [redacted] at [address] for [address], not [redacted].',
+      type: 'invalid_request_error',
+      code: null,
+      param: null,
+      request_id: 'request-1',
+    });
+  });
+
   it('never leads to a retry', async () => {
     first.script(errorAnswer(400));
     await errorOf(harness.call([harness.targetOf(first)]));
