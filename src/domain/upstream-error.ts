@@ -17,6 +17,7 @@ export interface UpstreamFault {
   /** The upstream's own type, code and param, restated where the caller is at fault. */
   readonly type?: string | null;
   readonly code?: string | null;
+  readonly param?: string | null;
   /** The upstream's own words, without addresses and credentials. For the client only where it is at fault itself. */
   readonly detail?: string;
 }
@@ -51,12 +52,18 @@ export class UpstreamError extends AegisError {
   withWords(change: (words: string) => string): UpstreamError {
     const keep = (word: string | null | undefined): string | null =>
       word !== null && word !== undefined && change(word) === word ? word : null;
-    const { status, type, code, detail } = this.fault;
+    const { status, type, code, param, detail } = this.fault;
     return new UpstreamError(
       this.disposition,
       // Any other message is AEGIS's own.
       this.disposition === 'caller' ? change(this.message) : this.message,
-      { status, type: keep(type), code: keep(code), ...(detail !== undefined && { detail: change(detail) }) },
+      {
+        status,
+        type: keep(type),
+        code: keep(code),
+        param: keep(param),
+        ...(detail !== undefined && { detail: change(detail) }),
+      },
       {
         as: this.code,
         param: keep(this.param),
@@ -64,6 +71,13 @@ export class UpstreamError extends AegisError {
         cause: this.cause,
       },
     );
+  }
+
+  /** What the client is told where nothing else is tried: a conflict that stays one is the caller's to resolve. */
+  asLastWord(): UpstreamError {
+    const { status, param = null, detail } = this.fault;
+    if (status !== 409) return this;
+    return new UpstreamError('caller', detail ?? this.message, this.fault, { param, cause: this });
   }
 
   /** Whether another target (or this one, later) may do better. */

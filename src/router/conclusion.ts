@@ -20,7 +20,10 @@ export function conclude(
   decision: RoutingDecision,
 ): AegisError | undefined {
   const others = failures.filter(({ error }) => !isRateLimit(error));
-  if (failures.length === 0 || others.length > 0) return others.at(-1)?.error;
+  if (failures.length === 0 || others.length > 0) {
+    const last = others.at(-1);
+    return last === failures.at(-1) ? last?.error.asLastWord() : last?.error;
+  }
 
   const pauses = failures.flatMap(({ error }) => (error.retryAfterMs === undefined ? [] : [error.retryAfterMs]));
   const options = pauses.length > 0 ? { retryAfterMs: Math.min(...pauses) } : {};

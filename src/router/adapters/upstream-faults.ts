@@ -33,10 +33,11 @@ export function toUpstreamError(status: number, stated: StatedFault, context: Fa
     status: context.fromStatus ? status : null,
     type: restateName(stated.type),
     code: restateName(stated.code),
+    param: restateParam(stated.param),
     ...(stated.message !== null && { detail: restateMessage(stated.message) }),
   };
   const options = {
-    param: disposition === 'caller' ? restateParam(stated.param) : null,
+    param: disposition === 'caller' ? fault.param : null,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   };
   switch (disposition) {

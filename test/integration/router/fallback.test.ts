@@ -287,6 +287,33 @@ describe('when every target fails', () => {
     expect(await errorOf(harness.call(targets))).toMatchObject({ status: 502, code: 'upstream_error' });
   });
 
+  it("a conflict is the caller's where the last target says so, and only there", async () => {
+    const conflict: ScriptedAnswer = {
+      status: 409,
+      body: JSON.stringify({
+        error: { message: 'The batch is locked.', type: 'conflict_error', param: 'batch', code: 'locked' },
+      }),
+    };
+    const targets = [harness.targetOf(first), harness.targetOf(second)];
+    const restated = { message: 'The batch is locked.', type: 'conflict_error', param: 'batch', code: 'locked' };
+    first.script(errorAnswer(500));
+    second.script(conflict);
+    const last = await errorOf(harness.call(targets));
+    expect(last.status).toBe(409);
+    expect(last.toEnvelope('request-1').error).toMatchObject(restated);
+
+    first.script(conflict);
+    second.script(errorAnswer(500));
+    expect(await errorOf(harness.call(targets))).toMatchObject({ status: 502, code: 'upstream_error' });
+    second.script(errorAnswer(429));
+    expect(await errorOf(harness.call(targets))).toMatchObject({ status: 502, code: 'upstream_error' });
+
+    const before = first.requests.length;
+    const lone = await errorOf(harness.call(targets.slice(0, 1), { stream: true, routing: { maxAttempts: 3 } }));
+    expect(lone.status).toBe(409);
+    expect(first.requests.length - before).toBe(3);
+  });
+
   it('a limit in time is a 504', async () => {
     first.script(errorAnswer(500));
     second.script({ refuse: 'hang' });
