@@ -100,7 +100,9 @@ export function buildAnthropicBody(chat: ChatCompletionRequest, target: Target):
 }
 
 function checkSampling(chat: ChatCompletionRequest, thinks: boolean, problems: RequestProblems): void {
-  const { temperature, top_p: topP } = chat;
+  const { temperature, top_p: topP, top_k: topK } = chat;
+  // Not a word of OpenAI's, so nobody has looked at it yet; a number as large as 1e400 could not be written out again.
+  if (topK !== null && topK !== undefined && !Number.isInteger(topK)) problems.reject('top_k', 'must be an integer.');
   // OpenAI's scale ends at 2, Anthropic's at 1: a value beyond it has no counterpart.
   if (typeof temperature === 'number' && temperature > 1) problems.refuse('temperature');
   if (!thinks) return;

@@ -304,6 +304,10 @@ describe('a request to Anthropic', () => {
     });
   });
 
+  it.each([Number.POSITIVE_INFINITY, 0.5, '5'])('refuses a top_k of %p, which Anthropic has no word for', (top_k) => {
+    expect(refusal({ top_k })).toMatchObject({ code: 'invalid_request', status: 400, param: 'top_k' });
+  });
+
   it("asks for JSON of a schema in Anthropic's own way", () => {
     const schema = { type: 'object', properties: {}, additionalProperties: false };
     const body = build({ response_format: { type: 'json_schema', json_schema: { name: 'x', schema, strict: true } } });
