@@ -6,9 +6,10 @@ import { blockMap, chainMaps, DerivedText, identityMap, type SourceMap } from '.
 /** Base64 of the shortest credential worth finding (16 characters). */
 const MIN_BASE64_RUN = 22;
 const MIN_HEX_RUN = 40;
-/** Lines as mail, PEM and YAML wrap them are one run, also where they are indented. */
+/** Lines as mail, PEM and YAML wrap them are one run, also where they are indented or quoted. */
 const MIN_WRAPPED_LINE = 16;
-const LINE_END = /\r?\n[ \t]*/g;
+const LINE_END = /\r?\n[ \t>]*/g;
+const LINE_BEGINNINGS = CharacterSet.of(' \t>');
 const BASE64 = ALPHANUMERICS.union(CharacterSet.of('+/-_'));
 const HEX = DIGITS.union(CharacterSet.of('abcdefABCDEF'));
 /** A run's groups may begin anywhere in it: a path can stand before it, and a window begins in its middle. */
@@ -19,7 +20,6 @@ const STEPS_PER_RUN = 50;
 const STEPS_PER_CHARACTER = 2;
 const MIN_TEXT = 16;
 const NUL = 0;
-const TAB = 9;
 const SPACE = 32;
 const TILDE = 126;
 const LINE_FEED = 10;
@@ -68,8 +68,7 @@ function endOfRun(source: string, start: number): number {
     let next = lineEnd;
     if (source.charCodeAt(next) === CARRIAGE_RETURN) next++;
     if (source.charCodeAt(next) !== LINE_FEED) return lineEnd;
-    next++;
-    while (source.charCodeAt(next) === SPACE || source.charCodeAt(next) === TAB) next++;
+    next = skipAll(source, next + 1, LINE_BEGINNINGS);
     if (!BASE64.has(source.charCodeAt(next))) return lineEnd;
     lineStart = next;
   }

@@ -78,7 +78,7 @@ export class SecretsDetector implements TextDetector {
         else yield;
       }
       view = level < ESCAPE_LEVELS ? decodeEscapesOf(view) : null;
-      yield;
+      if (budget.passedSlice()) yield;
     }
     return found;
   }
@@ -95,7 +95,7 @@ export class SecretsDetector implements TextDetector {
     budget.spend(view.text.length);
     const folded = foldUnicode(view.text);
     if (!folded) return view;
-    yield;
+    if (budget.passedSlice()) yield;
     const seen = { text: folded.text, map: chainMaps(view.map, folded.map) };
     yield* this.scanView(seen, budget, found);
     return seen;

@@ -47,6 +47,12 @@ describe('the work a text takes', () => {
     'aA1/',
     'aA1+\n',
     '0f',
+    '0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0z',
+    '41004200',
+    'bG9yZW0gaXBzdW0g',
+    'JTQxJTQyJTQzJTQ0\n > ',
+    'bG9yZW0gaXBzdW0g\n',
+    '4oCL4oCL4oCL4oCL',
     '-----BEGIN ',
     'aws key ',
   ])('grows with its length, not faster, for %j over and over', (seed) => {
@@ -71,6 +77,9 @@ describe('the work a text takes', () => {
     ['base64', 'QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo'],
     ['repeated beginnings', 'sk-a gl-b key- '],
     ['escapes', '\\u0041%41é'],
+    ['escapes alone', '%41'],
+    ['base64 of text', 'bG9yZW0gaXBzdW0g'],
+    ['base64 of UTF-16', 'bABvAHIAZQBtAC4A'],
   ])('of %s pauses often: no step between two pauses is long', (_, seed) => {
     const text = seed.repeat(Math.ceil(1_000_000 / seed.length));
     const budget = new ScanBudget(Number.MAX_SAFE_INTEGER);

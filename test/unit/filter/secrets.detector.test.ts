@@ -237,7 +237,7 @@ describe('encoded text', () => {
   it.each<[string, string]>([
     ['90 kB in a data URL', `data:text/plain;base64,${base64(long(90_000))}`],
     ['90 kB after a colon', `: ${base64(long(90_000))}`],
-    ['200 kB', base64(long(200_000))],
+    ['200 kB after a letter', `x${base64(long(200_000))}`],
     ['60 kB after a path', `a/${base64(long(45_000))}`],
     ['60 kB after three letters', `abc${base64(long(45_000))}`],
     ['hexadecimal of odd length', `${Buffer.from(token).toString('hex')}0`],
@@ -251,6 +251,7 @@ describe('encoded text', () => {
     ['base64 of escaped JSON', base64(escaped)],
     ['base64 at 20 columns', wrap(base64(token), 20)],
     ['base64 at 20 columns, indented', wrap(base64(token), 20, '\r\n    ')],
+    ['base64 at 64 columns, quoted by mail', wrap(base64(long(500)), 64, '\n> ')],
     ['base64 at 76 columns, quoted by JSON', JSON.stringify({ data: wrap(base64(long(500)), 76) })],
     ['base64 of UTF-16', base64(token, 'utf16le')],
     ['base64 of UTF-16 in the other order', Buffer.from(token, 'utf16le').swap16().toString('base64')],
