@@ -118,6 +118,7 @@ function printLines(key, model) {
   console.log(`
 AEGIS is ready. First request answered ${seconds} s after the start.
 
+  the key         export AEGIS_KEY=${key}
   health          curl ${gatewayUrl}/aegis/v1/health
   completion      ${post(say('Hello'))}
   stream          ${post(say('Hello', { stream: true }), '-N ')}

@@ -38,7 +38,7 @@ if (problem !== null) {
   console.error(
     problem +
       '\nWithout Docker: `npm run dev` brings its own PostgreSQL, and needs no Redis.' +
-      '\nOr name your own: DATABASE_URL=postgres://… REDIS_URL=redis://… npm run dev',
+      '\nOr name your own: DATABASE_URL=postgres://… REDIS_URL=redis://… AEGIS_KEY_PEPPER=… npm run dev',
   );
   process.exit(1);
 }

@@ -1,7 +1,9 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { startGateway } from './bootstrap.js';
+import { checkConfiguration } from './cli/config-check.js';
 import { ConfigError } from './config/config.error.js';
+import { SecretRulesError } from './filter/secret-rules.file.js';
 
 /**
  * Runs the gateway until it is told to stop: SIGTERM and SIGINT drain and exit 0, a second one exits at once. Exits 1
@@ -30,13 +32,17 @@ export async function serve(): Promise<void> {
     process.on('unhandledRejection', (problem) => gateway.logger.pino.error({ error: problem }, 'unhandled rejection'));
     process.on('uncaughtException', (problem) => gateway.logger.pino.error({ error: problem }, 'uncaught exception'));
   } catch (problem) {
-    process.stderr.write(`${describeStartFailure(problem)}\n`);
+    process.stderr.write(`${await describeStartFailure(problem)}\n`);
     process.exit(1);
   }
 }
 
-function describeStartFailure(problem: unknown): string {
-  if (problem instanceof ConfigError) return problem.message;
+async function describeStartFailure(problem: unknown): Promise<string> {
+  // The start stops at the first part that is wrong; who has to mend it wants to know all of them.
+  if (problem instanceof ConfigError || problem instanceof SecretRulesError) {
+    const { problems } = await checkConfiguration(process.env);
+    return problems.length > 0 ? problems.join('\n') : problem.message;
+  }
   if (isPortTaken(problem)) {
     return `Port ${problem.port} is in use. Set GATEWAY_PORT (or METRICS_PORT) to a free one, or stop what listens there.`;
   }

@@ -43,6 +43,11 @@ export default class SummaryReporter {
       }
     }
 
+    if (results.numPassedTests + results.numFailedTests === 0 && results.numRuntimeErrorTestSuites === 0) {
+      this.#error = new Error('No test ran: nothing has that name.');
+      console.error(this.#error.message);
+    }
+
     const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
     console.log(`\n${results.numPassedTests} passed, ${failed} failed, ${skipped.length} skipped`);
   }

@@ -1,5 +1,6 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import { Module } from '@nestjs/common';
+import { ConfigModule } from '@nestjs/config';
 import { NestFactory } from '@nestjs/core';
 import { AUTH_SETTINGS, loadAuthSettings } from '../auth/auth-settings.js';
 import { RedisKeyCache } from '../auth/redis-key.cache.js';
@@ -33,6 +34,14 @@ class ConfigOnlyModule {}
 })
 class KeyAdministrationModule {}
 
+@Module({ imports: [ConfigModule.forRoot({ ignoreEnvFile: process.env.NODE_ENV === 'production' })] })
+class EnvironmentModule {}
+
+/** The process's environment as the gateway has it: with `.env` beneath it in development. */
+export function withEnvironment<T>(action: () => Promise<T>): Promise<T> {
+  return withContext(EnvironmentModule, action);
+}
+
 /** The configuration that the gateway would start with. Throws `ConfigError` where it would not. */
 export function withConfig<T>(action: (snapshot: ConfigSnapshot) => Promise<T>): Promise<T> {
   return withContext(ConfigOnlyModule, (context) => action(context.get(SnapshotService, { strict: false }).current));
@@ -50,15 +59,15 @@ export function withKeys<T>(action: (keys: KeyAdministration, snapshot: ConfigSn
 }
 
 /** The database's URL, with the embedded server running where that is configured. */
-export function withDatabaseUrl<T>(action: (url: string) => Promise<T>): Promise<T> {
+export function withDatabaseUrl<T>(action: (url: string, isEmbedded: boolean) => Promise<T>): Promise<T> {
   return withConfig(async ({ gateway }) => {
-    if (gateway.database.url !== '') return action(gateway.database.url);
+    if (gateway.database.url !== '') return action(gateway.database.url, false);
     const server = await startEmbeddedPostgres({
       folder: getDataFolder(),
       report: (message) => process.stderr.write(`${message}\n`),
     });
     try {
-      return await action(server.url);
+      return await action(server.url, true);
     } finally {
       await server.stop();
     }

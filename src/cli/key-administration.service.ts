@@ -49,7 +49,7 @@ export class KeyAdministration {
     return { revoked, told: await this.tell(record.keyHash) };
   }
 
-  /** A new key like the old one, which ends at `endsAt` or at once. Null where the old one was revoked before. */
+  /** A new key like the old one, which ends at `endsAt` or at once. Null where the old one has an end already: revoked, expired or rotated before. */
   async rotate(record: ApiKeyRecord, endsAt: Date | null): Promise<(MintedKey & { readonly told: boolean }) | null> {
     const { principal } = record;
     const { key, prefix } = generateApiKey(principal.keyPrefix.split('-')[1] ?? '');

@@ -46,7 +46,12 @@ export async function rotateKey(reference: string, options: Options): Promise<vo
   await withKeys(async (keys) => {
     const record = await getKey(keys, reference);
     const rotated = await keys.rotate(record, endsAtMs === null ? null : new Date(endsAtMs));
-    if (rotated === null) throw new Error(`${record.principal.keyPrefix} is revoked: a revoked key is not rotated`);
+    if (rotated === null) {
+      const reason = record.revokedReason === null ? '' : ` (${record.revokedReason})`;
+      throw new Error(
+        `${record.principal.keyPrefix} is revoked, expired or rotated before${reason}: it is not rotated`,
+      );
+    }
     if (!rotated.told) warnOfDelay();
     const nowMs = Date.now();
     const { id, ...facts } = toJson(rotated.record, nowMs);

@@ -9,7 +9,11 @@ export async function migrate(options: Readonly<Record<string, unknown>>): Promi
   if (reset === true && process.env.NODE_ENV === 'production') {
     throw new InputError(['--reset removes all data and is refused with NODE_ENV=production']);
   }
-  await withDatabaseUrl(async (url) => {
+  await withDatabaseUrl(async (url, isEmbedded) => {
+    if (reset === true && !isEmbedded && options.yes !== true) {
+      const { host, pathname } = new URL(url);
+      throw new InputError([`--reset removes all data of ${host}${pathname}; say so with --yes`]);
+    }
     if (revert === true) {
       const reverted = await revertLastMigration(url);
       process.stdout.write(reverted === null ? 'There is nothing to revert.\n' : `Reverted ${reverted}.\n`);

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
-import { withConfig } from './cli.context.js';
+import { withEnvironment } from './cli.context.js';
+import { checkConfiguration } from './config-check.js';
 import { generateKey } from './keygen.command.js';
 import { listKeys, revokeKey, rotateKey } from './keys.command.js';
 import { migrate } from './migrate.command.js';
@@ -26,6 +27,7 @@ export function buildProgram(): Command {
     .description('bring the database up to date')
     .option('--revert', 'revert the last migration instead')
     .option('--reset', 'remove all data and start anew (refused in production)')
+    .option('--yes', 'with --reset: also where the database is not the embedded one')
     .action((options: Record<string, unknown>) => migrate(options));
 
   program
@@ -34,7 +36,10 @@ export function buildProgram(): Command {
     .command('check')
     .description('say everything that is wrong with the configuration, or that nothing is')
     .action(() =>
-      withConfig(async ({ version, models, providers }) => {
+      withEnvironment(async () => {
+        const { snapshot, problems } = await checkConfiguration(process.env);
+        if (snapshot === null || problems.length > 0) throw new Error(problems.join('\n'));
+        const { version, models, providers } = snapshot;
         process.stdout.write(
           `The configuration is valid: version ${version}, ${models.size} models, ${providers.size} providers.\n`,
         );

@@ -10,7 +10,8 @@ export class StderrLogger implements LoggerService {
     process.stderr.write(`${String(message)}\n`);
   }
 
-  error(message: unknown): void {
-    process.stderr.write(`${String(message)}\n`);
+  /** What keeps a command from starting is thrown too, and said where it is caught. */
+  error(message: unknown, ...details: unknown[]): void {
+    if (details.at(-1) !== 'ExceptionHandler') process.stderr.write(`${String(message)}\n`);
   }
 }

@@ -72,18 +72,17 @@ export class ApiKeyRepository {
 
   /**
    * A new key in the place of an old one, both or neither. The old one ends at once, or at `endsAt`. Null where the
-   * old one was revoked before.
+   * old one is revoked or expired, or was rotated before: its successor would inherit its end.
    */
   rotate(keyId: string, replacement: NewApiKey, endsAt: Date | null): Promise<ApiKeyRecord | null> {
     return this.database.run((manager) =>
       manager.transaction(async (transaction) => {
+        if (!(await lockCurrentKey(transaction, keyId))) return null;
         const created = await insertKey(transaction, replacement);
         const reason = `rotated to ${created.principal.keyId}`;
-        const isReplaced =
-          endsAt === null ? await revokeKey(transaction, keyId, reason) : await expireKey(transaction, keyId, endsAt);
-        if (isReplaced) return created;
-        await transaction.delete(ApiKeyEntity, { id: created.principal.keyId });
-        return null;
+        if (endsAt === null) await revokeKey(transaction, keyId, reason);
+        else await expireKey(transaction, keyId, endsAt, reason);
+        return created;
       }),
     );
   }
@@ -183,14 +182,29 @@ async function revokeKey(manager: EntityManager, keyId: string, reason: string |
   return result.affected === 1;
 }
 
-async function expireKey(manager: EntityManager, keyId: string, endsAt: Date): Promise<boolean> {
-  const result = await manager
+async function expireKey(manager: EntityManager, keyId: string, endsAt: Date, reason: string): Promise<void> {
+  await manager
     .createQueryBuilder()
     .update(ApiKeyEntity)
-    .set({ expiresAt: () => 'least(expires_at, :endsAt)', changedAt: () => 'clock_timestamp()' })
+    .set({
+      expiresAt: () => 'least(expires_at, :endsAt)',
+      revokedReason: reason,
+      changedAt: () => 'clock_timestamp()',
+    })
     .where('id = :keyId AND status = :status', { keyId, status: 'active', endsAt })
     .execute();
-  return result.affected === 1;
+}
+
+/** Whether a key has no end but the one it was made with. Nobody else gives it one until the transaction is over. */
+async function lockCurrentKey(manager: EntityManager, keyId: string): Promise<boolean> {
+  const rows: unknown[] = await manager.query(
+    `SELECT 1 FROM api_key
+     WHERE id = $1 AND status = 'active' AND revoked_reason IS NULL
+       AND (expires_at IS NULL OR expires_at > clock_timestamp())
+     FOR UPDATE`,
+    [keyId],
+  );
+  return rows.length > 0;
 }
 
 function toRecord(entity: ApiKeyEntity): ApiKeyRecord {

@@ -8,6 +8,7 @@ import {
   mkdir,
   mkdtemp,
   readdir,
+  readlink,
   realpath,
   rename,
   rm,
@@ -60,8 +61,10 @@ export async function prepareEmbeddedSite(folder: string): Promise<EmbeddedSite>
     const parent = known === null || !(await isLink(pointer)) ? await makeSharedParent(folder) : path.dirname(known);
     binaries = await copyPostgresBinaries(binaries, parent);
     if (known === null) {
-      home = path.join(parent, 'postgres');
-      await symlink(home, pointer).catch(ignoreExisting);
+      // A new name each time: whoever deletes the data folder means to begin anew, and finds nothing of old here.
+      const fresh = path.join(parent, `postgres-${randomBytes(4).toString('hex')}`);
+      await symlink(fresh, pointer).catch(ignoreExisting);
+      home = await readlink(pointer);
     }
     if (!(await canReach(account, binaries, path.dirname(home)))) {
       throw new Error(

@@ -2,13 +2,21 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isObject } from '../domain/json.js';
-import { formatRuleProblems, loadSecretRules } from './rules/rule-loader.js';
+import { formatRuleProblems, loadSecretRules, type RuleProblem } from './rules/rule-loader.js';
 import type { SecretRule } from './rules/secret-rule.js';
 
 export const SECRET_RULES_FILE_NAME = 'secret-rules.yaml';
 
 /** The rules that come with the gateway, two floors above both `src/filter` and `dist/src/filter`. */
 const SHIPPED_DIRECTORY = fileURLToPath(new URL('../../config', import.meta.url));
+
+/** Rules that cannot be used. `message` lists everything that is wrong with them. */
+export class SecretRulesError extends Error {
+  constructor(file: string, problems: readonly RuleProblem[]) {
+    super(`The secret rules cannot be used:\n${formatRuleProblems(file, problems)}`);
+    this.name = 'SecretRulesError';
+  }
+}
 
 /**
  * Reads `secret-rules.yaml` of a folder; the shipped one where the folder has none, so that a configuration without
@@ -20,7 +28,7 @@ export async function readSecretRules(directory: string): Promise<readonly Secre
   const file = ownText === null ? join(SHIPPED_DIRECTORY, SECRET_RULES_FILE_NAME) : own;
   const { rules, problems } = loadSecretRules(ownText ?? (await readFile(file, 'utf8')));
   if (problems.length > 0) {
-    throw new Error(`The secret rules cannot be used:\n${formatRuleProblems(file, problems)}`);
+    throw new SecretRulesError(file, problems);
   }
   return rules;
 }

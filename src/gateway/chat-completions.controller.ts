@@ -2,7 +2,6 @@ import { Body, Controller, Post, Req, Res, UseInterceptors } from '@nestjs/commo
 import { ApiBearerAuth, ApiBody, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Observable } from 'rxjs';
-import { KeyCacheInterceptor } from '../auth/key-cache.interceptor.js';
 import type { ChatAnswer } from '../domain/chat-answer.js';
 import type { ScreenedRequest } from '../domain/screened-request.js';
 import { FilterPipe } from '../filter/filter.pipe.js';
@@ -22,7 +21,7 @@ export class ChatCompletionsController {
   /** JSON, or server-sent events with `stream: true`. `SseInterceptor` writes either, so Nest writes nothing. */
   @Post()
   @RouteAccess('key')
-  @UseInterceptors(KeyCacheInterceptor, SseInterceptor)
+  @UseInterceptors(SseInterceptor)
   @ApiBody({ schema: CHAT_REQUEST_SCHEMA as object })
   @ApiResponse({
     status: 200,

@@ -1,7 +1,8 @@
 import { Module } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import { ApiKeyGuard } from '../auth/api-key.guard.js';
 import { AuthModule } from '../auth/auth.module.js';
+import { KeyCacheInterceptor } from '../auth/key-cache.interceptor.js';
 import { FilterModule } from '../filter/filter.module.js';
 import { RouterModule } from '../router/router.module.js';
 import { TelemetryModule } from '../telemetry/telemetry.module.js';
@@ -20,6 +21,7 @@ import { SseInterceptor } from './sse.interceptor.js';
     ChatRequestPipe,
     SseInterceptor,
     { provide: APP_GUARD, useExisting: ApiKeyGuard },
+    { provide: APP_INTERCEPTOR, useExisting: KeyCacheInterceptor },
     { provide: APP_FILTER, useClass: OpenAiErrorFilter },
   ],
 })

@@ -94,8 +94,9 @@ function dispositionOf(status: number, stated: StatedFault): FailureDisposition 
   if (status === 429) return isExhausted(stated) ? 'exhausted' : 'rate_limited';
   if (status === 400 || status === 404 || status === 413 || status === 422) {
     const message = stated.message ?? '';
-    // Some providers answer a refused credential, or an empty account, with a 400.
-    if (/\bapi[ _-]?key\b/i.test(message)) return 'credential';
+    // Some providers answer a refused credential, or an empty account, with a 400. Only a message that begins with the
+    // key is about it: further on, it may be the client's own words, and they must not take a provider out of service.
+    if (/^\W*(?:(?:incorrect|invalid|missing|no|your|the)\s+)?api[ _-]?key\b/i.test(message)) return 'credential';
     if (/\bcredit balance\b/i.test(message)) return 'exhausted';
     return 'caller';
   }

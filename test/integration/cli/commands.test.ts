@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { hashApiKey, isWellFormedKey } from '../../../src/auth/api-key.js';
 import { removeEmbeddedPostgres } from '../../../src/database/embedded-postgres.js';
@@ -124,6 +124,12 @@ describe('the command line on a PostgreSQL server', () => {
     const rotated = JSON.parse((await run('keys', 'rotate', three.id, '--grace', '24h', '--json')).stdout);
     expect(rotated).toMatchObject({ replaces: three.id, name: 'x', status: 'active' });
     expect(rotated.key).not.toBe(three.key);
+    expect(await run('keys', 'rotate', three.id)).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining(`rotated to ${rotated.id}`),
+    });
+    expect(await run('keys', 'rotate', two.id)).toMatchObject({ code: 1, stdout: '' });
     expect(await run('keys', 'revoke', 'aegis-dev-nobody')).toMatchObject({ code: 2, stdout: '' });
   });
 
@@ -131,6 +137,23 @@ describe('the command line on a PostgreSQL server', () => {
     expect(await run('config', 'check')).toMatchObject({ code: 0, stdout: expect.stringContaining('is valid') });
     const wrong = await runCli(['config', 'check'], { AEGIS_CONFIG_DIR: '/nonexistent' });
     expect(wrong).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('/nonexistent') });
+  });
+
+  it('says everything that would keep the gateway from starting, the secret rules included, and each thing once', async () => {
+    const folder = makeReachableFolder();
+    await writeFile(path.join(folder, 'models.yaml'), 'models: {a: {primray: x}}\n');
+    await writeFile(path.join(folder, 'secret-rules.yaml'), 'rules:\n  - {id: Bad Id}\n');
+    const { code, stdout, stderr } = await runCli(['config', 'check'], { AEGIS_CONFIG_DIR: folder });
+    expect([code, stdout]).toEqual([1, '']);
+    for (const part of ['primray', 'providers.yaml', 'secret-rules.yaml:2']) expect(stderr).toContain(part);
+    expect(stderr.match(/primray/g)).toHaveLength(1);
+    await rm(folder, { recursive: true });
+  });
+
+  it('removes no data of a database that is not its own, unless it is told twice', async () => {
+    const before = await countKeys();
+    expect(await run('migrate', '--reset')).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') });
+    expect(await countKeys()).toBe(before);
   });
 
   it('fails in words where the database cannot be reached', async () => {

@@ -120,7 +120,13 @@ describe('the embedded PostgreSQL', () => {
     expect((await lstat(path.join(folder, 'postgres'))).isSymbolicLink()).toBe(true);
     const again = await startEmbeddedPostgres({ folder });
     expect(again.url).toBe(server.url);
+    await query(again.url, 'CREATE TABLE kept (id int)');
     await again.stop();
+
+    await rm(folder, { recursive: true });
+    const anew = await startEmbeddedPostgres({ folder });
+    expect(await query(anew.url, "SELECT to_regclass('kept') AS kept")).toEqual([{ kept: null }]);
+    await anew.stop();
   });
 
   (isRoot ? it : it.skip)('runs for an ordinary user as that user', async () => {
