@@ -5,7 +5,7 @@ import type { ChatAnswer, CompletionAnswer, StreamAnswer } from '../domain/chat-
 import { type AegisError, toAegisError } from '../domain/errors.js';
 import { RequestRecorder } from '../telemetry/request.recorder.js';
 import { answerHeaders } from './response-headers.js';
-import { StallGuard } from './stall-guard.js';
+import { watchForStall } from './stall-guard.js';
 
 /**
  * Writes answers: a completion as JSON, a stream as server-sent events straight to the socket. One write per read of
@@ -35,10 +35,8 @@ export class SseInterceptor implements NestInterceptor<ChatAnswer, undefined> {
     reply: FastifyReply,
     answer: CompletionAnswer,
   ): Observable<undefined> {
+    cutOnStall(request, reply);
     void reply.status(200).headers(answerHeaders(request.aegis)).send(answer.completion);
-    const guard = guardAgainstStall(request, reply);
-    reply.raw.once('close', () => guard.stop());
-    guard.watch();
     return of(undefined);
   }
 
@@ -58,13 +56,12 @@ export class SseInterceptor implements NestInterceptor<ChatAnswer, undefined> {
       });
       this.recorder.streamOpened();
 
-      const guard = guardAgainstStall(request, reply);
+      cutOnStall(request, reply);
       const onDrain = (): void => answer.flow.resume();
       const fail = (error: AegisError): void => {
         context.errorCode = error.wireCode ?? error.code;
         // The error event, then a connection cut without the end of the body: nobody can take this for a whole answer.
         socket.write(`data: ${JSON.stringify(error.toEnvelope(context.requestId))}\n\n`, () => socket.destroy());
-        guard.watch();
       };
       const chunks = answer.chunks.subscribe({
         next: (batch) => {
@@ -72,18 +69,13 @@ export class SseInterceptor implements NestInterceptor<ChatAnswer, undefined> {
           for (const chunk of batch) text += `data: ${chunk}\n\n`;
           if (text === '' || socket.write(text)) return;
           answer.flow.pause();
-          guard.watch();
           socket.once('drain', onDrain);
         },
         error: (thrown: unknown) => fail(toAegisError(thrown)),
-        complete: () => {
-          socket.end('data: [DONE]\n\n');
-          guard.watch();
-        },
+        complete: () => socket.end('data: [DONE]\n\n'),
       });
 
       const onClose = (): void => {
-        guard.stop();
         chunks.unsubscribe();
         this.recorder.streamClosed();
         subscriber.next(undefined);
@@ -96,8 +88,8 @@ export class SseInterceptor implements NestInterceptor<ChatAnswer, undefined> {
   }
 }
 
-function guardAgainstStall({ aegis }: FastifyRequest, { raw }: FastifyReply): StallGuard {
-  return new StallGuard(raw, () => {
+function cutOnStall({ aegis }: FastifyRequest, { raw }: FastifyReply): void {
+  watchForStall(raw, () => {
     aegis.errorCode = 'client_closed_request';
     raw.destroy();
   });

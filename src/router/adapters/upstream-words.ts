@@ -3,6 +3,9 @@ import { isIPv6 } from 'node:net';
 const ADDRESS = '[address]';
 const CREDENTIAL = '[redacted]';
 const MAX_MESSAGE_LENGTH = 1_000;
+/** As much of a message as is looked at; what it becomes can be much shorter. */
+const MAX_READ_LENGTH = 16_000;
+const WORD_CHARACTER = /[\w.~:/+=%@*-]/;
 const MAX_PARAM_LENGTH = 128;
 
 /** Where providers explain their errors. A link to anywhere else may name a machine that nobody outside should know. */
@@ -54,10 +57,15 @@ const CREDENTIALS: readonly RegExp[] = [
 
 /** What a provider said to the caller → the same without addresses and credentials, and no longer than is of use. */
 export function restateMessage(message: string): string {
-  const text = withoutSecrets(message);
-  if (text.length <= MAX_MESSAGE_LENGTH) return text;
-  // Never in the middle of something whose beginning alone would not be recognised as secret.
-  return `${text.slice(0, MAX_MESSAGE_LENGTH).replace(/[\w.~:/+=%@*-]+$/, '')}…`;
+  return cutBetweenWords(withoutSecrets(cutBetweenWords(message, MAX_READ_LENGTH)), MAX_MESSAGE_LENGTH);
+}
+
+/** Never in the middle of something whose beginning alone would not be recognised as secret. */
+function cutBetweenWords(text: string, maxLength: number): string {
+  if (text.length <= maxLength) return text;
+  let end = maxLength;
+  while (end > 0 && WORD_CHARACTER.test(text.charAt(end - 1))) end--;
+  return `${text.slice(0, end)}…`;
 }
 
 /** A provider's type or code, where it is one; null where it is anything else. */
