@@ -4,6 +4,10 @@ import { AegisError, toAegisError } from '../domain/errors.js';
 import { AegisLogger } from '../telemetry/aegis.logger.js';
 import { answerHeaders, errorHeaders } from './response-headers.js';
 
+/** How long, and how much of, a body is still read that nobody wants. */
+const LINGER_MS = 2_000;
+const LINGER_BYTES = 64 * 1024 * 1024;
+
 /** Whatever is thrown anywhere → the error envelope. The one place where an error becomes a response. */
 @Injectable()
 @Catch()
@@ -42,10 +46,6 @@ function answerWithError(request: FastifyRequest, reply: FastifyReply, error: Ae
 function hasBody({ headers }: FastifyRequest): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
-
-/** How long, and how much of, a body is still read that nobody wants. */
-const LINGER_MS = 2_000;
-const LINGER_BYTES = 64 * 1024 * 1024;
 
 /**
  * Answers a request whose body is still on its way, then closes. A connection that is closed while the client is

@@ -48,9 +48,10 @@ describe('health and metrics', () => {
     await ask('test-model', 'hello');
     await ask('hostile-model-name', 'hello').catch(() => undefined);
     await ask('test-model', ['AKIA', 'Z7QX2MNBVCR4TKWD'].join('')).catch(() => undefined);
-    await new Promise((resolve) => setTimeout(resolve, 50));
 
-    const { text } = await get(gateway.metricsUrl);
+    // A request is recorded when its connection is done with it, which may be just after its client is.
+    let { text } = await get(gateway.metricsUrl);
+    while (!text.includes('aegis_requests_in_flight 0')) ({ text } = await get(gateway.metricsUrl));
     expect(text).toMatch(
       /aegis_requests_total\{model="test-model",provider="simulator",status="200",code="none"\} [1-9]/,
     );
