@@ -16,6 +16,12 @@ export class RequestBody {
     return new RequestBody(bytes, scanJson(bytes, Number.MAX_SAFE_INTEGER).members);
   }
 
+  /** The JSON text of a member as it was sent; null where there is none. */
+  find(key: string): string | null {
+    const range = this.members.get(key);
+    return range ? this.bytes.toString('utf8', range.start, range.end) : null;
+  }
+
   /**
    * The same object with some members set. `undefined` removes nothing and sets nothing. Members that are not there
    * yet are added in front, so that an empty tail or a trailing blank needs no care.

@@ -7,7 +7,7 @@ function bodyOf(text: string): RequestBody {
   return new RequestBody(bytes, scanJson(bytes, 64).members);
 }
 
-describe('RequestBody.with', () => {
+describe('a request body as it came', () => {
   it('changes what it is told to and leaves every other byte as it was', () => {
     const body = bodyOf('{ "model" : "a",\n "seed": 9007199254740993, "x": "\\u00e9" }');
     expect(body.with({ model: 'b' }).toString()).toBe('{ "model" : "b",\n "seed": 9007199254740993, "x": "\\u00e9" }');
@@ -35,5 +35,12 @@ describe('RequestBody.with', () => {
         expect(JSON.parse(changed.toString())).toEqual(expected);
       }),
     );
+  });
+
+  it('gives the text of a member as it was sent', () => {
+    const body = bodyOf('{"model":"m", "tools" : [ {"id":9007199254740993} ] , "stop":"\\u0041"}');
+    expect(body.find('tools')).toBe('[ {"id":9007199254740993} ]');
+    expect(body.find('stop')).toBe('"\\u0041"');
+    expect(body.find('n')).toBeNull();
   });
 });
