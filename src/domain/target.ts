@@ -31,6 +31,8 @@ export interface Provider {
   readonly baseUrl: string;
   /** AEGIS's own credential at the provider; empty where the provider needs none. Never logged. */
   readonly credential: string;
+  /** All of AEGIS's credentials there, `credential` among them; used in this order as the provider refuses one. */
+  readonly credentials: readonly string[];
   /** False where the provider needs a credential or an address that its config leaves empty. */
   readonly configured: boolean;
   /** Azure OpenAI's `api-version`; empty elsewhere. */
@@ -38,6 +40,8 @@ export interface Provider {
   /** Sent with every request to this provider. */
   readonly headers: Readonly<Record<string, string>>;
   readonly maxConcurrent: number;
+  /** Requests that may wait for a place once `maxConcurrent` are open. */
+  readonly maxQueued: number;
   readonly timeouts: UpstreamTimeouts;
 }
 

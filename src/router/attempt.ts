@@ -20,6 +20,7 @@ export interface AttemptLimits extends CallLimits {
   readonly firstContentMs: number;
   readonly maxAnswerBytes: number;
   readonly maxEventBytes: number;
+  readonly maxStreamBytes: number;
 }
 
 /** One try at one target, all of it decided beforehand. */

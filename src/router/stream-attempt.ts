@@ -28,6 +28,7 @@ export class StreamAttempt extends Attempt<OpenedStream> {
   private subscriber: Subscriber<readonly string[]> | null = null;
   private opened = false;
   private bytesBeforeContent = 0;
+  private streamedBytes = 0;
   /** How the stream ended; undefined while it runs. */
   private ending: AegisError | null | undefined;
   private readerIsSlow = false;
@@ -49,6 +50,11 @@ export class StreamAttempt extends Attempt<OpenedStream> {
   }
 
   protected override readPiece(bytes: Buffer): void {
+    this.streamedBytes += bytes.length;
+    if (this.streamedBytes > this.plan.limits.maxStreamBytes) {
+      this.end(invalidAnswerError(`streams more than ${this.plan.limits.maxStreamBytes} bytes`));
+      return;
+    }
     this.translate(() => this.parser.push(bytes), bytes.length);
   }
 

@@ -19,10 +19,12 @@ export function makeProvider(
     type: 'openai',
     baseUrl: 'http://127.0.0.1:9/v1',
     credential: 'credential-of-the-gateway',
+    credentials: overrides.credentials ?? [overrides.credential ?? 'credential-of-the-gateway'],
     configured: true,
     apiVersion: '',
     headers: {},
     maxConcurrent: 100,
+    maxQueued: 0,
     ...overrides,
     timeouts: {
       connectMs: 2_000,

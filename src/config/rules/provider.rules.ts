@@ -65,18 +65,23 @@ function buildProvider(name: string, config: ProviderConfig, context: Context): 
     type,
     headers: buildHeaders(config, context),
     maxConcurrent: config.maxConcurrent,
+    maxQueued: config.maxQueued,
     timeouts: buildTimeouts(config, context),
   };
   if (type === 'simulator') {
     checkSimulator(config, context);
-    return { ...shared, baseUrl: '', credential: '', configured: true, apiVersion: '' };
+    return { ...shared, baseUrl: '', credential: '', credentials: [''], configured: true, apiVersion: '' };
   }
   const baseUrl = findBaseUrl(config, type, context);
+  // One whose variable is empty is as if it were not there.
+  const given = [...new Set([config.apiKey, ...config.apiKeys])].filter((credential) => credential !== '');
+  const credentials = given.length > 0 ? given : [''];
   return {
     ...shared,
     baseUrl: baseUrl ?? '',
-    credential: config.apiKey,
-    configured: baseUrl !== null && (config.apiKey !== '' || !TYPES[type].needsCredential),
+    credential: credentials[0] ?? '',
+    credentials,
+    configured: baseUrl !== null && (given.length > 0 || !TYPES[type].needsCredential),
     apiVersion: findApiVersion(config, context),
   };
 }
@@ -88,7 +93,11 @@ function checkSimulator(config: ProviderConfig, { places, problems, production }
       'must not be simulator while NODE_ENV is production: it answers nothing real. Point AEGIS_CONFIG_DIR at a configuration without it, such as config/production',
     );
   }
-  for (const [property, key] of [['baseUrl', 'base_url'] as const, ['apiKey', 'api_key'] as const]) {
+  for (const [property, key] of [
+    ['baseUrl', 'base_url'] as const,
+    ['apiKey', 'api_key'] as const,
+    ['apiKeys', 'api_keys'] as const,
+  ]) {
     if (places.has(config, property)) {
       problems.add(places.of(config, property), `the simulator has no ${key}: it answers in this process`);
     }

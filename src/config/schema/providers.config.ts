@@ -1,5 +1,5 @@
 import { PROVIDER_TYPES, type ProviderType } from '../../domain/target.js';
-import { Choice, Duration, Section, SectionMap, Text, TextMap, Whole } from './setting.js';
+import { Choice, Duration, Section, SectionMap, Text, TextList, TextMap, Whole } from './setting.js';
 
 const MAX_ATTEMPT_MS = 3_600_000;
 
@@ -37,6 +37,14 @@ export class ProviderConfig {
   })
   apiKey = '';
 
+  @TextList({
+    about: 'Further credentials at the provider, used in this order while it refuses or limits those before.',
+    secret: true,
+    pattern: /^[\x21-\x7e]*$/,
+    mustBe: 'a list of credentials: visible ASCII without blanks',
+  })
+  apiKeys: readonly string[] = [];
+
   @Text({
     about: "Azure OpenAI's api-version.",
     pattern: /^[A-Za-z0-9.-]{1,40}$/,
@@ -55,6 +63,9 @@ export class ProviderConfig {
 
   @Whole({ about: 'Requests open at this provider at the same time.', min: 1, max: 100_000 })
   maxConcurrent = 200;
+
+  @Whole({ about: 'Requests that may wait for a place while max_concurrent are open.', min: 0, max: 100_000 })
+  maxQueued = 100;
 }
 
 /** `providers.yaml`. */

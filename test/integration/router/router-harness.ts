@@ -10,6 +10,7 @@ import type { ProviderAdapter } from '../../../src/domain/provider-adapter.js';
 import type { ScreenedRequest } from '../../../src/domain/screened-request.js';
 import type { Target, UpstreamTimeouts } from '../../../src/domain/target.js';
 import { OpenAiAdapter } from '../../../src/router/adapters/openai.adapter.js';
+import { CircuitBreaker } from '../../../src/router/circuit-breaker.js';
 import { CredentialHealth } from '../../../src/router/credential-health.js';
 import { ProviderRegistry } from '../../../src/router/provider.registry.js';
 import { RetryBudget } from '../../../src/router/retry-budget.js';
@@ -60,6 +61,7 @@ export class RouterHarness {
       new ProviderRegistry(adapters),
       this.client,
       activity,
+      new CircuitBreaker(systemClock, () => 0, observer),
       new CredentialHealth(systemClock),
       new RetryBudget(),
       systemClock,
