@@ -6,14 +6,17 @@ import type { Classification } from '../domain/classification.js';
 import type { Clock } from '../domain/clock.js';
 import type { RoutingDecision } from '../domain/decision.js';
 import { AegisError, toAegisError } from '../domain/errors.js';
+import type { RoutingForecast } from '../domain/explanation.js';
 import { CLOCK, GATEWAY_OBSERVER, type GatewayObserver, silentObserver } from '../domain/observer.js';
 import type { Principal } from '../domain/principal.js';
 import type { ScreenedRequest } from '../domain/screened-request.js';
+import type { Target } from '../domain/target.js';
 import type { RequestContext } from '../request-context/request-context.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { CredentialHealth } from './credential-health.js';
 import { decideTargets, type HealthView, refusalOf } from './eligibility.js';
 import { FallbackLoop, type LoopParts } from './fallback-loop.js';
+import { forecast } from './forecast.js';
 import { ProviderRegistry } from './provider.registry.js';
 import { RANDOM, type Random } from './random.js';
 import { RetryBudget } from './retry-budget.js';
@@ -75,6 +78,20 @@ export class RouterService {
   }
 
   /**
+   * What `route` would do with this request now. Calls nobody, and takes no turn, place or probe. Throws what `decide`
+   * throws.
+   */
+  foresee(request: ScreenedRequest, context: RequestContext): RoutingForecast {
+    const { snapshot, principal } = context;
+    const decision = this.decide(snapshot, request.chat.model, request.level, principal);
+    return forecast({
+      snapshot,
+      decision,
+      findProblem: (target) => this.findProblem(request, target),
+    });
+  }
+
+  /**
    * One answer, then completion; or an `AegisError`. Nothing happens before it is subscribed to. Unsubscribing before
    * the answer, or `context.signal` at any time, aborts whatever is under way. A stream's answer comes with its first
    * content; until then other targets are tried, afterwards never. Fills the context's `served`, `usage`,
@@ -107,6 +124,17 @@ export class RouterService {
         if (!answered) loop.cancel(clientLeft());
       };
     });
+  }
+
+  /** Why the target's provider cannot take the request; null where it can. */
+  private findProblem(request: ScreenedRequest, target: Target): AegisError | null {
+    try {
+      this.parts.registry.get(target.provider.type).buildRequest(request, target);
+      return null;
+    } catch (thrown) {
+      if (thrown instanceof AegisError) return thrown;
+      throw thrown;
+    }
   }
 
   private createLoop(request: ScreenedRequest, context: RequestContext): FallbackLoop {

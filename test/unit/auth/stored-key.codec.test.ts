@@ -26,6 +26,7 @@ const datedKeys: fc.Arbitrary<DatedKey> = fc.record({
       budgetNanoUsd: fc.option(fc.bigInt({ min: 0n, max: 2n ** 63n - 1n })),
       budgetWindow: fc.option(fc.constantFrom('day' as const, 'month' as const)),
       expiresAtMs: fc.option(fc.nat()),
+      mayExplain: fc.boolean(),
     }),
   }),
 });

@@ -61,6 +61,7 @@ describe('the options of keygen', () => {
         budgetNanoUsd: null,
         budgetWindow: null,
         expiresAtMs: null,
+        mayExplain: false,
       },
     });
   });
