@@ -75,6 +75,7 @@ export class ScriptableUpstream {
   /** Requests whose answer is still being written or held. */
   open = 0;
   private answers: ScriptedAnswer[] = [{}];
+  private choose: ((request: RecordedRequest, index: number) => ScriptedAnswer) | null = null;
   private readonly sockets = new Map<Socket, { readonly number: number; readonly closed: Promise<number> }>();
   private readonly stopping = new AbortController();
   private readonly arrivals: (() => void)[] = [];
@@ -109,6 +110,13 @@ export class ScriptableUpstream {
   /** What the next requests get, in order; the last answer repeats. Replaces what was scripted before. */
   script(...answers: readonly ScriptedAnswer[]): this {
     this.answers = [...answers];
+    this.choose = null;
+    return this;
+  }
+
+  /** Lets a function choose each answer; `index` counts requests from 0 since the last `forget`. */
+  answerWith(choose: (request: RecordedRequest, index: number) => ScriptedAnswer): this {
+    this.choose = choose;
     return this;
   }
 
@@ -143,10 +151,9 @@ export class ScriptableUpstream {
       return;
     }
     const record = this.record(request, Buffer.concat(pieces));
-    const next = this.answers.length > 1 ? this.answers.shift() : this.answers[0];
     this.open++;
     try {
-      await this.play(next ?? {}, request.socket, response, record);
+      await this.play(this.nextAnswer(record), request.socket, response, record);
     } catch {
       // The connection went away, or the test is over: nothing is left to play.
     } finally {
@@ -154,7 +161,12 @@ export class ScriptableUpstream {
     }
   }
 
-  private record(request: IncomingMessage, body: Buffer): { bytesSent: number } {
+  private nextAnswer(request: RecordedRequest): ScriptedAnswer {
+    if (this.choose) return this.choose(request, this.requests.indexOf(request));
+    return (this.answers.length > 1 ? this.answers.shift() : this.answers[0]) ?? {};
+  }
+
+  private record(request: IncomingMessage, body: Buffer): RecordedRequest & { bytesSent: number } {
     const connection = this.sockets.get(request.socket);
     const recorded = {
       method: request.method ?? '',
