@@ -8,6 +8,11 @@ const RESULT = { passed: 'ok', failed: 'FAILED', pending: 'not run' };
 /** Closes a run that had tests of kind `faults` with one table: row, failure, result, ms and what the test noted. */
 export default class FaultTableReporter {
   #folder;
+  #filtered;
+
+  constructor(globalConfig) {
+    this.#filtered = Boolean(globalConfig.testNamePattern);
+  }
 
   onRunStart() {
     this.#folder = mkdtempSync(path.join(tmpdir(), 'aegis-faults-'));
@@ -21,7 +26,7 @@ export default class FaultTableReporter {
       .flatMap((file) => file.testResults)
       .flatMap(({ title, fullName, status, duration }) => {
         const [, row, failure] = ROW.exec(title) ?? [];
-        if (row === undefined || status === 'todo' || status === 'disabled') return [];
+        if (row === undefined || (this.#filtered && status === 'pending')) return [];
         return [[row, failure, RESULT[status] ?? status, String(Math.round(duration ?? 0)), notes.get(fullName) ?? '']];
       })
       .sort(([a], [b]) => Number(a) - Number(b));

@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import {
   createServer,
   type IncomingHttpHeaders,
@@ -6,6 +6,11 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
+import {
+  createServer as createSecureServer,
+  Server as SecureServer,
+  type ServerOptions as SecureServerOptions,
+} from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -33,6 +38,14 @@ export interface ScriptedAnswer {
   readonly closeIdleAfterMs?: number;
   /** Bytes sent as they are, in place of everything above but `delayMs`: for answers that are not HTTP. */
   readonly raw?: Bytes;
+}
+
+/** Where an upstream listens, and how. */
+export interface ListenOptions {
+  /** Speaks TLS with this certificate. */
+  readonly tls?: SecureServerOptions;
+  readonly host?: string;
+  readonly port?: number;
 }
 
 /** A request as it arrived. */
@@ -81,7 +94,9 @@ export class ScriptableUpstream {
   private readonly arrivals: (() => void)[] = [];
 
   private constructor(private readonly server: Server) {
-    server.on('connection', (socket: Socket) => {
+    // One for each answer that waits.
+    setMaxListeners(0, this.stopping.signal);
+    server.on(server instanceof SecureServer ? 'secureConnection' : 'connection', (socket: Socket) => {
       socket.on('error', () => undefined);
       const closed = new Promise<number>((resolve) => socket.once('close', () => resolve(performance.now())));
       this.sockets.set(socket, { number: ++this.connections, closed });
@@ -90,17 +105,18 @@ export class ScriptableUpstream {
     server.on('request', (request, response) => void this.serve(request, response));
   }
 
-  static async start(): Promise<ScriptableUpstream> {
-    const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0 });
+  static async start({ tls, host = '127.0.0.1', port = 0 }: ListenOptions = {}): Promise<ScriptableUpstream> {
+    const options = { keepAliveTimeout: 0, requestTimeout: 0 };
+    const server = tls ? createSecureServer({ ...options, ...tls }) : createServer(options);
     const upstream = new ScriptableUpstream(server);
-    server.listen(0, '127.0.0.1');
+    server.listen(port, host);
     await once(server, 'listening');
     return upstream;
   }
 
-  /** `http://127.0.0.1:PORT`, without a path. */
+  /** `http://127.0.0.1:PORT`, or `https://localhost:PORT` for one that speaks TLS; without a path. */
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return this.server instanceof SecureServer ? `https://localhost:${this.port}` : `http://127.0.0.1:${this.port}`;
   }
 
   get port(): number {
