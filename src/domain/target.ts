@@ -23,6 +23,17 @@ export interface UpstreamTimeouts {
   readonly totalMs: number;
 }
 
+/** How a provider is reached, where it is not directly and with the certificates everybody trusts. */
+export interface ProviderConnection {
+  /** PEM certificates trusted besides the system's; empty: none. */
+  readonly caCertificates: string;
+  /** PEM certificate chain with which AEGIS proves who it is, and its key; empty: none. The key is never logged. */
+  readonly clientCertificate: string;
+  readonly clientKey: string;
+  /** `http://` or `https://` address of a proxy, with its user name and password; empty: none. Never logged. */
+  readonly proxy: string;
+}
+
 /** A company or server that serves models. */
 export interface Provider {
   readonly name: string;
@@ -43,6 +54,7 @@ export interface Provider {
   /** Requests that may wait for a place once `maxConcurrent` are open. */
   readonly maxQueued: number;
   readonly timeouts: UpstreamTimeouts;
+  readonly connection: ProviderConnection;
 }
 
 /** One way to serve an alias: provider + model + clearance. */

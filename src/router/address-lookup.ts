@@ -6,12 +6,18 @@ const KEEP_MS = 10_000;
 
 type Waiter = Parameters<LookupFunction>[2];
 
+/** Injection token of `ResolveAll`, for who wants another than the system's. */
+export const RESOLVE_ALL = Symbol('ResolveAll');
+
 /** The system's resolver, as far as it is used here. */
-type ResolveAll = (
+export type ResolveAll = (
   hostname: string,
   options: LookupOptions & { all: true },
   answer: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
 ) => void;
+
+/** The system's, hosts file included. */
+export const resolveAll: ResolveAll = systemLookup;
 
 /**
  * Name resolution that asks the system once for all who wait for the same name. The system's resolver holds one of
@@ -19,7 +25,7 @@ type ResolveAll = (
  * crypto work too. Failures are not kept.
  */
 export function createLookup(
-  resolve: ResolveAll = systemLookup,
+  resolve: ResolveAll = resolveAll,
   nowMs: () => number = () => performance.now(),
 ): LookupFunction {
   const known = new Map<string, { readonly addresses: LookupAddress[]; readonly untilMs: number }>();

@@ -202,6 +202,7 @@ export class FallbackLoop {
     const plan: AttemptPlan = {
       adapter: this.parts.registry.get(target.provider.type),
       request,
+      connection: target.provider.connection,
       context: this.answerContext,
       limits: this.limitsFor(target),
       restate: (error) => withoutProviderSecrets(error, context.snapshot.providers.values()),

@@ -153,15 +153,12 @@ export class RouterService {
     if (route) this.strategies.get(route.strategy).advance?.(model, primaries);
   }
 
-  /** The first request after a reload closes the connections to providers that are no longer configured. */
+  /** The first request after a reload closes the connections that no provider is configured for any more. */
   private noticeSnapshot(snapshot: ConfigSnapshot): void {
     if (snapshot === this.newestSnapshot) return;
     if (this.newestSnapshot && snapshot.loadedAtMs < this.newestSnapshot.loadedAtMs) return;
     this.newestSnapshot = snapshot;
-    const addresses = [...snapshot.providers.values()].map(({ baseUrl }) => baseUrl);
-    this.parts.client.retainOrigins(
-      new Set(addresses.filter((url) => URL.canParse(url)).map((url) => new URL(url).origin)),
-    );
+    this.parts.client.retain(snapshot.providers.values());
   }
 }
 

@@ -24,6 +24,7 @@ export function targetOf(
       headers: {},
       maxConcurrent: 10,
       maxQueued: 0,
+      connection: { caCertificates: '', clientCertificate: '', clientKey: '', proxy: '' },
       timeouts: { connectMs: 1000, firstByteMs: 1000, firstContentMs: 1000, idleMs: 1000, totalMs: 1000 },
       ...changes.provider,
     },

@@ -3,6 +3,7 @@ import type { Places } from '../places.js';
 import type { Problems } from '../problem.js';
 import type { RoutingConfig } from '../schema/gateway.config.js';
 import type { ProviderConfig, ProvidersFile } from '../schema/providers.config.js';
+import { buildConnection } from './connection.rules.js';
 
 interface TypeFacts {
   /** Where the API is if the file does not say; null where it must. */
@@ -67,6 +68,7 @@ function buildProvider(name: string, config: ProviderConfig, context: Context): 
     maxConcurrent: config.maxConcurrent,
     maxQueued: config.maxQueued,
     timeouts: buildTimeouts(config, context),
+    connection: buildConnection(config, context),
   };
   if (type === 'simulator') {
     checkSimulator(config, context);
@@ -97,6 +99,10 @@ function checkSimulator(config: ProviderConfig, { places, problems, production }
     ['baseUrl', 'base_url'] as const,
     ['apiKey', 'api_key'] as const,
     ['apiKeys', 'api_keys'] as const,
+    ['caCertificates', 'ca_certificates'] as const,
+    ['clientCertificate', 'client_certificate'] as const,
+    ['clientKey', 'client_key'] as const,
+    ['proxy', 'proxy'] as const,
   ]) {
     if (places.has(config, property)) {
       problems.add(places.of(config, property), `the simulator has no ${key}: it answers in this process`);

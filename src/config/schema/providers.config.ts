@@ -55,6 +55,21 @@ export class ProviderConfig {
   @TextMap({ about: 'Headers sent with every request to this provider.' })
   headers: Readonly<Record<string, string>> = {};
 
+  @Text({ about: `Certificates (PEM) that are trusted besides the system's, such as \${file:/run/secrets/ca.pem}.` })
+  caCertificates = '';
+
+  @Text({ about: 'Certificate (PEM) with which AEGIS proves to the provider who it is; needs client_key.' })
+  clientCertificate = '';
+
+  @Text({ about: 'Private key (PEM) of client_certificate.', secret: true })
+  clientKey = '';
+
+  @Text({
+    about: 'Proxy to reach the provider through, e.g. http://proxy:3128, with user:password@ where it wants them.',
+    secret: true,
+  })
+  proxy = '';
+
   @Duration({ about: 'The whole attempt; the same as timeouts.total.', minMs: 10, maxMs: MAX_ATTEMPT_MS })
   timeoutMs: number | null = null;
 

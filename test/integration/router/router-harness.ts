@@ -8,7 +8,7 @@ import type { AttemptOutcome, GatewayObserver } from '../../../src/domain/observ
 import { silentObserver } from '../../../src/domain/observer.js';
 import type { ProviderAdapter } from '../../../src/domain/provider-adapter.js';
 import type { ScreenedRequest } from '../../../src/domain/screened-request.js';
-import type { Target, UpstreamTimeouts } from '../../../src/domain/target.js';
+import type { ProviderConnection, Target, UpstreamTimeouts } from '../../../src/domain/target.js';
 import { OpenAiAdapter } from '../../../src/router/adapters/openai.adapter.js';
 import { CircuitBreaker } from '../../../src/router/circuit-breaker.js';
 import { CredentialHealth } from '../../../src/router/credential-health.js';
@@ -30,7 +30,7 @@ import {
   makeTarget,
   type TestContext,
 } from '../../support/routing-fixtures.js';
-import { ScriptableUpstream } from '../../support/scriptable-upstream.js';
+import { type ListenOptions, ScriptableUpstream } from '../../support/scriptable-upstream.js';
 
 export interface Call {
   readonly context: TestContext;
@@ -43,9 +43,11 @@ export class RouterHarness {
   readonly fallbacks: AttemptOutcome[] = [];
   readonly upstreams: ScriptableUpstream[] = [];
   readonly router: RouterService;
-  private readonly client = new UpstreamClient();
 
-  constructor(adapters: readonly ProviderAdapter[] = [new OpenAiAdapter()]) {
+  constructor(
+    adapters: readonly ProviderAdapter[] = [new OpenAiAdapter()],
+    private readonly client = new UpstreamClient(),
+  ) {
     const activity = new TargetActivity(systemClock);
     const observer: GatewayObserver = {
       ...silentObserver,
@@ -71,16 +73,20 @@ export class RouterHarness {
     );
   }
 
-  async startUpstream(): Promise<ScriptableUpstream> {
-    const upstream = await ScriptableUpstream.start();
+  async startUpstream(options: ListenOptions = {}): Promise<ScriptableUpstream> {
+    const upstream = await ScriptableUpstream.start(options);
     this.upstreams.push(upstream);
     return upstream;
   }
 
   /** A target on this upstream; its provider is named after its place among the upstreams: `p0`, `p1`, … */
-  targetOf(upstream: ScriptableUpstream, timeouts: Partial<UpstreamTimeouts> = {}): Target {
+  targetOf(
+    upstream: ScriptableUpstream,
+    timeouts: Partial<UpstreamTimeouts> = {},
+    connection: Partial<ProviderConnection> = {},
+  ): Target {
     const name = `p${this.upstreams.indexOf(upstream)}`;
-    return makeTarget(makeProvider({ name, baseUrl: `${upstream.url}/v1`, timeouts }));
+    return makeTarget(makeProvider({ name, baseUrl: `${upstream.url}/v1`, timeouts, connection }));
   }
 
   /** Calls a model of these targets, the first the primary. */
