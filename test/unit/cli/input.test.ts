@@ -108,6 +108,11 @@ describe('the options of keygen', () => {
     expect(problemsOf({ ...required, budgetWindow: 'day' })).toHaveLength(1);
   });
 
+  it('give the right to explain only where it is said', () => {
+    expect(readKeyRequest({ ...required, allowExplain: true }, [], NOW_MS).order.mayExplain).toBe(true);
+    expect(readKeyRequest({ ...required, allowExplain: 'no' }, [], NOW_MS).order.mayExplain).toBe(false);
+  });
+
   it('tell no models from all models', () => {
     expect(readKeyRequest({ ...required, models: '' }, [], NOW_MS).order.allowedModels).toEqual([]);
     expect(readKeyRequest({ ...required, models: 'a, b,a' }, [], NOW_MS).order.allowedModels).toEqual(['a', 'b']);
