@@ -79,7 +79,10 @@ const RETRY_AFTER_MS = 15_000;
 
 /** A provider in this process that writes down who was asked, and behaves as the case wants it to. */
 class ScriptedAdapter extends OpenAiAdapter implements LocalAdapter {
+  /** Ids of targets, as they are asked. */
   readonly asked: string[] = [];
+  /** Whoever was asked and is not cleared for it. */
+  readonly trespasses: string[] = [];
   readonly inexpressible = new Set<string>();
   readonly impossible = new Set<string>();
   behave: (targetId: string) => Behaviour = () => 'answer';
@@ -89,12 +92,17 @@ class ScriptedAdapter extends OpenAiAdapter implements LocalAdapter {
       throw new AegisError('unsupported_parameter', `${target.id} has no words for 'logprobs'.`, { param: 'logprobs' });
     }
     if (this.impossible.has(target.id)) throw new AegisError('invalid_request', `${target.id} refuses 'stop'.`);
-    return { ...super.buildRequest(request, target), url: target.id };
+    return {
+      ...super.buildRequest(request, target),
+      url: `${target.id} ${target.classificationCeiling} ${request.level}`,
+    };
   }
 
   async *answer({ url, body }: UpstreamRequest): AsyncIterable<Buffer> {
-    this.asked.push(url);
-    const behaviour = this.behave(url);
+    const [id = '', ceiling = '', level = ''] = url.split(' ');
+    this.asked.push(id);
+    if (!admits(ceiling as Classification, level as Classification)) this.trespasses.push(url);
+    const behaviour = this.behave(id);
     if (behaviour !== 'answer') throw failure(behaviour);
     yield Buffer.from(JSON.parse(body.toString()).stream === true ? STREAM : COMPLETION);
   }
@@ -244,12 +252,17 @@ class Case {
     this.adapter.behave = () => (faultless || fate.chance(reliability) ? 'answer' : fate.pick(BEHAVIOURS));
   }
 
-  /** Asks, twice; what is drawn meanwhile is drawn again by who asks next. */
+  /** Asks, twice; what is drawn meanwhile is drawn again by who asks next. An error where there is nothing to explain. */
   explain({ request, context }: ReturnType<Case['makeQuestion']>) {
     const ask = () => this.dice.replaying(() => explainForecast(this.router.foresee(request, context)));
-    const first = ask();
-    expect(ask()).toEqual(first);
-    return first;
+    try {
+      const first = ask();
+      expect(ask()).toEqual(first);
+      return first;
+    } catch (thrown) {
+      if (thrown instanceof AegisError) return thrown;
+      throw thrown;
+    }
   }
 
   async send(
@@ -273,16 +286,6 @@ function facts(error: AegisError) {
   return { status, type, code: wireCode, message, param };
 }
 
-function thrownBy(action: () => unknown): AegisError | null {
-  try {
-    action();
-    return null;
-  } catch (thrown) {
-    if (thrown instanceof AegisError) return thrown;
-    throw thrown;
-  }
-}
-
 describe('what is explained and what is done', () => {
   const outcomes = new Map<string, number>();
   const reasons = new Map<string, number>();
@@ -297,32 +300,22 @@ describe('what is explained and what is done', () => {
     const question = subject.makeQuestion();
     const { request, context } = question;
     subject.scriptFaults();
-    const refusal = thrownBy(() =>
-      subject.router.decide(subject.snapshot, request.chat.model, subject.level, context.principal),
-    );
-    if (refusal) {
-      count(outcomes, refusal.code);
-      expect(facts(thrownBy(() => subject.explain(question)) ?? refusal)).toEqual(facts(refusal));
-      expect(await subject.send(request, subject.snapshot, context)).toMatchObject({
-        code: refusal.code,
-        message: refusal.message,
-      });
+    const explanation = subject.explain(question);
+    expect(subject.adapter.asked).toEqual([]);
+    const result = await subject.send(request, subject.snapshot, context);
+    expect(subject.adapter.trespasses).toEqual([]);
+    if (explanation instanceof AegisError) {
+      count(outcomes, explanation.code);
+      expect(result instanceof AegisError && facts(result)).toEqual(facts(explanation));
       expect(subject.adapter.asked).toEqual([]);
       return;
     }
 
-    const explanation = subject.explain(question);
-    expect(subject.adapter.asked).toEqual([]);
-    const result = await subject.send(request, subject.snapshot, context);
     const asked = subject.adapter.asked.filter((id, index, all) => id !== all[index - 1]);
 
     count(outcomes, explanation.outcome);
     for (const { reason } of explanation.targets) if (reason) count(reasons, reason);
     if (asked.length > 1) count(outcomes, 'fell back');
-    for (const id of subject.adapter.asked) {
-      const target = subject.targets.find((candidate) => candidate.id === id);
-      expect(target && admits(target.classificationCeiling, subject.level)).toBe(true);
-    }
     // In the explained order, and nobody in between left out.
     expect(asked).toEqual(explanation.eligible.slice(0, asked.length));
     if (explanation.outcome === 'would_call') {
@@ -353,6 +346,5 @@ describe('what is explained and what is done', () => {
     ];
     expect(expected.filter((name) => (outcomes.get(name) ?? 0) < 30)).toEqual([]);
     expect(REJECTION_REASONS.filter((name) => (reasons.get(name) ?? 0) < 100)).toEqual([]);
-    
   }, 120_000);
 });
