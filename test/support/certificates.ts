@@ -14,12 +14,14 @@ export interface CertificateOptions {
 }
 
 const DAY_MS = 86_400_000;
+/** Of certificates and of authorities: two of the same name would be taken for one. */
+let serial = 0;
 const LOOPBACK = der(0x87, Buffer.from([127, 0, 0, 1]));
 
 /** Vouches for certificates. Made on the spot, so that no key lies in the repository. */
 export class CertificateAuthority {
   private readonly keys = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
-  private readonly name = nameOf('A test authority');
+  private readonly name = nameOf(`Test authority ${++serial}`);
   readonly cert = issue(
     this.name,
     this.name,
@@ -42,8 +44,6 @@ export function makeSelfSignedCertificate(): Certificate {
   const name = nameOf('localhost');
   return issue(name, name, keys, keys.privateKey, alternativesOf(['localhost']), DAY_MS);
 }
-
-let serial = 0;
 
 function issue(
   subject: Buffer,
