@@ -6,6 +6,7 @@ import { type Dial, ProxyDial } from './proxy-dial.js';
 
 /** Code of a connection that the upstream reset, in place of the system's. */
 export const UPSTREAM_RESET = 'ERR_UPSTREAM_RESET';
+const CALL_ABORTED = 'ERR_CALL_ABORTED';
 
 const INTERIM = Buffer.from('HTTP/1.1 100');
 const DIGIT_TWO = 0x32;
@@ -38,7 +39,7 @@ export function createConnector(
   const open = (options: buildConnector.Options, callback: buildConnector.Callback): Socket | null => {
     const socket = connect(options, callback);
     if (!(socket instanceof Socket)) return null;
-    renameReset(socket);
+    renameErrors(socket);
     ignoreUnaskedContinue(socket);
     return socket;
   };
@@ -68,12 +69,14 @@ function secureContextOf({ caCertificates, clientCertificate, clientKey }: Provi
 }
 
 /**
- * undici 7 asserts, and so ends the process, where a paused answer with `connection: close` is reset by its upstream.
- * It takes that path for this one error code.
+ * Two error codes lead undici 7 astray. Where a paused answer with `connection: close` is reset by its upstream it
+ * asserts, and so ends the process. Where a call was aborted it keeps that call's place and dials anew for nobody: a
+ * storm of clients that leave would be a storm of handshakes.
  */
-function renameReset(socket: Socket): void {
+function renameErrors(socket: Socket): void {
   socket.prependListener('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'ECONNRESET') error.code = UPSTREAM_RESET;
+    else if (error.code === 'UND_ERR_INFO' && error.message === 'aborted') error.code = CALL_ABORTED;
   });
 }
 

@@ -18,7 +18,7 @@ import {
   type ScriptableUpstream,
   type ScriptedAnswer,
 } from '../../support/scriptable-upstream.js';
-import { errorOf, eventually, RouterHarness, streamOf } from './router-harness.js';
+import { completionOf, errorOf, eventually, RouterHarness, streamOf } from './router-harness.js';
 
 let harness: RouterHarness;
 let upstream: ScriptableUpstream;
@@ -182,6 +182,25 @@ describe('a client that leaves', () => {
     call.context.leave();
     expect((await request.closed) - leftAtMs).toBeLessThan(250);
   });
+
+  it.each([false, true])(
+    'costs its upstream no new connection, and the next client nothing (stream: %s)',
+    async (stream) => {
+      upstream.script(stream ? brokenStreamAnswer(['hello'], 'stall') : { refuse: 'hang' });
+      for (let index = 0; index < 10; index++) {
+        const call = harness.call([harness.targetOf(upstream)], { stream });
+        const request = await upstream.request(index);
+        call.context.leave();
+        await request.closed;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(upstream.connections).toBe(10);
+      upstream.script(completionAnswer('hello'));
+      const { served } = await completionOf(harness.call([harness.targetOf(upstream)]));
+      expect(served.attempts).toBe(1);
+      expect(upstream.connections).toBe(11);
+    },
+  );
 
   it('before the router was asked costs no upstream anything', async () => {
     const context = makeContext(makeSnapshot([makeRoute([harness.targetOf(upstream)])]));
