@@ -50,6 +50,10 @@ export default class FaultTableReporter {
 
 function table(header, lines) {
   const widths = header.map((name, column) => Math.max(name.length, ...lines.map((line) => line[column].length)));
-  const format = (line) => line.map((cell, column) => cell.padEnd(widths[column])).join('  ').trimEnd();
+  const format = (line) =>
+    line
+      .map((cell, column) => cell.padEnd(widths[column]))
+      .join('  ')
+      .trimEnd();
   return [format(header), format(widths.map((width) => '-'.repeat(width))), ...lines.map(format)].join('\n');
 }

@@ -169,7 +169,9 @@ export class OpenAiStream implements StreamTranslator {
     while (text[start] === ' ' || text[start] === ':') start++;
     const model = JSON.stringify(chunk.model);
     if (!text.startsWith(model, start)) return this.rebuild(chunk);
-    return text.slice(0, start) + this.modelText + text.slice(start + model.length);
+    const renamed = text.slice(0, start) + this.modelText + text.slice(start + model.length);
+    // JSON that came in several lines: the client's events have one, and a line feed in JSON is but a blank.
+    return renamed.replaceAll('\n', ' ');
   }
 
   /** Every choice's finish, then the usage chunk the client asked for. */

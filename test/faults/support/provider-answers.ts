@@ -16,7 +16,11 @@ export function longStreamAnswer(): ScriptedAnswer {
 export function streamOf(some: readonly string[], ...events: readonly (string | Buffer)[]): ScriptedAnswer {
   return {
     headers: EVENT_STREAM,
-    body: [chunkEvent({ role: 'assistant', content: '' }), ...some.map((word) => chunkEvent({ content: word })), ...events],
+    body: [
+      chunkEvent({ role: 'assistant', content: '' }),
+      ...some.map((word) => chunkEvent({ content: word })),
+      ...events,
+    ],
   };
 }
 
@@ -54,7 +58,11 @@ export const ANTHROPIC_OVERLOADED = anthropicEvent({
 
 export const ANTHROPIC_END: readonly string[] = [
   anthropicEvent({ type: 'content_block_stop', index: 0 }),
-  anthropicEvent({ type: 'message_delta', delta: { stop_reason: 'end_turn', stop_sequence: null }, usage: { output_tokens: 7 } }),
+  anthropicEvent({
+    type: 'message_delta',
+    delta: { stop_reason: 'end_turn', stop_sequence: null },
+    usage: { output_tokens: 7 },
+  }),
   anthropicEvent({ type: 'message_stop' }),
 ];
 

@@ -7,7 +7,15 @@ import {
   type ScriptedAnswer,
   streamAnswer,
 } from '../../support/scriptable-upstream.js';
-import { countChunks, expectBroken, expectError, expectWhole, FaultSite, MODEL, target } from '../support/fault-site.js';
+import {
+  countChunks,
+  expectBroken,
+  expectError,
+  expectWhole,
+  FaultSite,
+  MODEL,
+  target,
+} from '../support/fault-site.js';
 import { NO_LEDGER, note } from '../support/notes.js';
 import {
   ANTHROPIC_END,
@@ -145,7 +153,9 @@ describe('a stream with one malformed line', () => {
   it.each(MALFORMED)('row 11: after content: one error event: %s', async (_name, line) => {
     const upstream = await site.upstream();
     const gateway = await site.gateway([target(upstream)]);
-    upstream.script(streamOf(words(5), line, chunkEvent({ content: 'more' }), chunkEvent({}, 'stop'), 'data: [DONE]\n\n'));
+    upstream.script(
+      streamOf(words(5), line, chunkEvent({ content: 'more' }), chunkEvent({}, 'stop'), 'data: [DONE]\n\n'),
+    );
     const reply = await gateway.stream();
     expectBroken(reply, 'upstream_invalid_response');
     expect(reply.content).toBe(words(5).join(''));
@@ -204,15 +214,20 @@ describe('an error event inside a stream', () => {
     expect(second.requests).toHaveLength(0);
   });
 
-  it.each(KINDS)('row 13: after content: it counts as a failure of the target: %s', async (_name, provider, _early, late) => {
-    const upstream = await site.upstream();
-    const gateway = await site.gateway([target(upstream, provider)], { circuit_breaker: { consecutive_failures: 2 } });
-    upstream.script(late);
-    for (let count = 0; count < 2; count++) expectBroken(await gateway.stream(), 'upstream_error');
-    expectError(await gateway.stream(), 503, 'no_target_available');
-    expect(upstream.requests).toHaveLength(2);
-    expect(await gateway.metric('aegis_circuit_state', { provider: gateway.provider(0), state: 'open' })).toBe(1);
-  });
+  it.each(KINDS)(
+    'row 13: after content: it counts as a failure of the target: %s',
+    async (_name, provider, _early, late) => {
+      const upstream = await site.upstream();
+      const gateway = await site.gateway([target(upstream, provider)], {
+        circuit_breaker: { consecutive_failures: 2 },
+      });
+      upstream.script(late);
+      for (let count = 0; count < 2; count++) expectBroken(await gateway.stream(), 'upstream_error');
+      expectError(await gateway.stream(), 503, 'no_target_available');
+      expect(upstream.requests).toHaveLength(2);
+      expect(await gateway.metric('aegis_circuit_state', { provider: gateway.provider(0), state: 'open' })).toBe(1);
+    },
+  );
 
   const erring = withFeature('stream_error', 'errorchunk');
   (erring.length > 0 ? it : it.skip).each(erring.length > 0 ? erring : [['(no recordings)', null] as const])(

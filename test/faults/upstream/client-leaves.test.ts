@@ -140,10 +140,13 @@ describe('200 requests of one key that are all aborted', () => {
 
   it('row 03: an abort storm from one key: 200 requests left in every phase open no circuit, keep no place and no connection', async () => {
     const [first, second] = await site.upstreams();
-    const gateway = await site.gateway([target(first, { max_concurrent: PLACES, max_queued: 20 }), target(second, { max_concurrent: 4 })], {
-      // Quick to open, were any of this held against the target.
-      circuit_breaker: { consecutive_failures: 2, min_requests: 2, failure_percent: 1 },
-    });
+    const gateway = await site.gateway(
+      [target(first, { max_concurrent: PLACES, max_queued: 20 }), target(second, { max_concurrent: 4 })],
+      {
+        // Quick to open, were any of this held against the target.
+        circuit_breaker: { consecutive_failures: 2, min_requests: 2, failure_percent: 1 },
+      },
+    );
     const arrived = new Set<number>();
     const answer = (request: RecordedRequest): ScriptedAnswer => {
       const { user } = request.json() as { user: string };

@@ -1,8 +1,13 @@
 import { once } from 'node:events';
 import { createServer as createSecureServer } from 'node:https';
 import { type AddressInfo, createServer } from 'node:net';
-import { CertificateAuthority, type Certificate, makeSelfSignedCertificate } from '../../support/certificates.js';
-import { completionAnswer, type ScriptableUpstream, type ScriptedAnswer, streamAnswer } from '../../support/scriptable-upstream.js';
+import { type Certificate, CertificateAuthority, makeSelfSignedCertificate } from '../../support/certificates.js';
+import {
+  completionAnswer,
+  type ScriptableUpstream,
+  type ScriptedAnswer,
+  streamAnswer,
+} from '../../support/scriptable-upstream.js';
 import { expectBroken, expectError, expectWhole, FaultSite, type FaultTarget, target } from '../support/fault-site.js';
 import { note } from '../support/notes.js';
 import { words } from '../support/provider-answers.js';
@@ -22,7 +27,10 @@ async function findClosedPort(): Promise<number> {
 describe('a connection that cannot be had', () => {
   const FAULTS: [string, (upstream: ScriptableUpstream) => Promise<FaultTarget>][] = [
     ['nobody listens', async () => target({ url: `http://127.0.0.1:${await findClosedPort()}` })],
-    ['it is reset when it is accepted', async (upstream) => target((await site.proxy(upstream)).poison({ refuse: true }))],
+    [
+      'it is reset when it is accepted',
+      async (upstream) => target((await site.proxy(upstream)).poison({ refuse: true })),
+    ],
     ['it is reset once the request is there', async (upstream) => target(upstream.script({ refuse: 'reset' }))],
     ['it is closed once the request is there', async (upstream) => target(upstream.script({ refuse: 'close' }))],
   ];
@@ -130,11 +138,13 @@ describe('TLS', () => {
   async function listen(certificate: Certificate): Promise<{ readonly url: string; requests: number }> {
     const server = createSecureServer(certificate);
     const secure = { url: '', requests: 0 };
-    server.on('tlsClientError', () => undefined).on('request', (_request, response) => {
-      secure.requests++;
-      const { status = 200, headers, body } = completionAnswer('secure');
-      response.writeHead(status, headers).end(body as string);
-    });
+    server
+      .on('tlsClientError', () => undefined)
+      .on('request', (_request, response) => {
+        secure.requests++;
+        const { status = 200, headers, body } = completionAnswer('secure');
+        response.writeHead(status, headers).end(body as string);
+      });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     site.onClose(async () => {
@@ -159,19 +169,22 @@ describe('TLS', () => {
     ['that vouches for itself', () => makeSelfSignedCertificate(), ''],
     ['of an authority nobody configured', () => authority.issue(), new CertificateAuthority().cert],
   ];
-  it.each(CERTIFICATES)('row 28: a certificate %s: nothing is sent, the next target answers', async (_name, make, ca) => {
-    const secure = await listen(make());
-    const second = await site.upstream();
-    second.script(completionAnswer('good'));
-    const gateway = await site.gateway([target(secure, { ca_certificates: ca }), target(second)]);
-    expect((await gateway.ask()).content).toBe('good');
-    const labels = { provider: gateway.provider(0), outcome: 'connect' };
-    expect(await gateway.metric('aegis_upstream_attempts_total', labels)).toBe(1);
+  it.each(CERTIFICATES)(
+    'row 28: a certificate %s: nothing is sent, the next target answers',
+    async (_name, make, ca) => {
+      const secure = await listen(make());
+      const second = await site.upstream();
+      second.script(completionAnswer('good'));
+      const gateway = await site.gateway([target(secure, { ca_certificates: ca }), target(second)]);
+      expect((await gateway.ask()).content).toBe('good');
+      const labels = { provider: gateway.provider(0), outcome: 'connect' };
+      expect(await gateway.metric('aegis_upstream_attempts_total', labels)).toBe(1);
 
-    const alone = await site.gateway([target(secure, { ca_certificates: ca })], { max_attempts: 1 });
-    expectError(await alone.ask(), 502, 'upstream_error');
-    expect(secure.requests).toBe(0);
-  });
+      const alone = await site.gateway([target(secure, { ca_certificates: ca })], { max_attempts: 1 });
+      expectError(await alone.ask(), 502, 'upstream_error');
+      expect(secure.requests).toBe(0);
+    },
+  );
 
   it('row 28: a handshake that is never answered: the connect limit holds, the next target answers', async () => {
     const [first, second] = await site.upstreams();

@@ -102,7 +102,7 @@ describe('all targets down', () => {
     const gateway = await site.gateway([target(proxies[0]), target(proxies[1])], { circuit_breaker: BREAKER });
     for (const proxy of proxies) proxy.poison({ refuse: true });
     second.script(stream ? streamAnswer(['back']) : completionAnswer('back'));
-    while ((await gateway.ask({ stream })).status !== 503) continue;
+    while ((await gateway.ask({ stream })).status !== 503);
     proxies[1].poison({});
     const restartedAtMs = performance.now();
     let reply = await gateway.ask({ stream });
@@ -126,29 +126,32 @@ describe('a retry storm', () => {
   it.each([
     ['with circuit breakers', true],
     ['without circuit breakers', false],
-  ])('row 32: at 100 %% failure a target gets at most 1.2 requests for each of the clients: %s', async (_name, enabled) => {
-    const upstream = await site.upstream();
-    const gateway = await site.gateway([target(upstream)], {
-      deadline: '2s',
-      circuit_breaker: { enabled, open_for: '200ms', open_for_max: '200ms' },
-    });
-    upstream.script(errorAnswer(500));
-    let advised = 0;
-    await inParallel(16, CLIENTS, async (index) => {
-      const reply = await gateway.ask({ stream: index % 2 === 0 });
-      expect([502, 503]).toContain(reply.status);
-      const attempts = Number(reply.headers['x-aegis-attempts'] ?? 0);
-      if (reply.headers['x-should-retry'] === 'false') advised++;
-      expect(attempts).toBeLessThanOrEqual(4);
-    });
-    const amplification = upstream.requests.length / CLIENTS;
-    expect(amplification).toBeLessThanOrEqual(1.2);
-    // Who was tried more than once is told not to come again.
-    if (!enabled) expect(advised).toBeGreaterThan(0);
-    note(`${upstream.requests.length} upstream requests for ${CLIENTS}: ${amplification.toFixed(2)}`);
-  });
+  ])(
+    'row 32: at 100 %% failure a target gets at most 1.2 requests for each of the clients: %s',
+    async (_name, enabled) => {
+      const upstream = await site.upstream();
+      const gateway = await site.gateway([target(upstream)], {
+        deadline: '2s',
+        circuit_breaker: { enabled, open_for: '200ms', open_for_max: '200ms' },
+      });
+      upstream.script(errorAnswer(500));
+      let advised = 0;
+      await inParallel(16, CLIENTS, async (index) => {
+        const reply = await gateway.ask({ stream: index % 2 === 0 });
+        expect([502, 503]).toContain(reply.status);
+        const attempts = Number(reply.headers['x-aegis-attempts'] ?? 0);
+        if (reply.headers['x-should-retry'] === 'false') advised++;
+        expect(attempts).toBeLessThanOrEqual(4);
+      });
+      const amplification = upstream.requests.length / CLIENTS;
+      expect(amplification).toBeLessThanOrEqual(1.2);
+      // Who was tried more than once is told not to come again.
+      if (!enabled) expect(advised).toBeGreaterThan(0);
+      note(`${upstream.requests.length} upstream requests for ${CLIENTS}: ${amplification.toFixed(2)}`);
+    },
+  );
 
-  it("row 32: the same where clients retry as the official SDK does by default", async () => {
+  it('row 32: the same where clients retry as the official SDK does by default', async () => {
     const upstream = await site.upstream();
     const gateway = await site.gateway([target(upstream)], {
       deadline: '2s',
@@ -298,7 +301,9 @@ describe('a target whose places are all taken', () => {
 
   it('row 29: a request goes to the next target at once where that one has a place', async () => {
     const [first, second] = await site.upstreams();
-    const gateway = await site.gateway([target(first, { max_concurrent: 1 }), target(second)], { queue_timeout: '10s' });
+    const gateway = await site.gateway([target(first, { max_concurrent: 1 }), target(second)], {
+      queue_timeout: '10s',
+    });
     first.script({ refuse: 'hang' });
     second.script(completionAnswer('good'));
     const holder = gateway.open();

@@ -210,7 +210,8 @@ describe('a retry-after on an answer that is none of refusal', () => {
   });
 
   const { run, rows } = rowsOf(
-    ({ recording, oracle }) => recording.status === 200 && oracle.ok === true && 'retry-after' in recording.replay_headers,
+    ({ recording, oracle }) =>
+      recording.status === 200 && oracle.ok === true && 'retry-after' in recording.replay_headers,
   );
   run.each(rows)('row 17: as recorded: %s', async (_id, entry) => {
     if (!entry) return;
@@ -234,7 +235,9 @@ describe('a fault of the caller', () => {
       circuit_breaker: { consecutive_failures: 2, min_requests: 2, failure_percent: 1 },
     });
     first.script(
-      jsonAnswer(status, { error: { message: 'No such tool.', type: 'invalid_request_error', param: 'tools', code: 'x' } }),
+      jsonAnswer(status, {
+        error: { message: 'No such tool.', type: 'invalid_request_error', param: 'tools', code: 'x' },
+      }),
     );
     for (let count = 0; count < 4; count++) {
       const reply = await gateway.ask();
@@ -250,7 +253,9 @@ describe('a fault of the caller', () => {
   const entries = recorded.filter(({ recording }) => CALLERS.includes(recording.status));
   (entries.length > 0 ? it : it.skip)('row 18: every one that was recorded', async () => {
     const [first, second] = await site.upstreams();
-    const targets = ['openai_compatible', 'anthropic'].map((type) => [target(first, { type }), target(second)] as const);
+    const targets = ['openai_compatible', 'anthropic'].map(
+      (type) => [target(first, { type }), target(second)] as const,
+    );
     for (const [index, type] of ['openai_compatible', 'anthropic'].entries()) {
       const gateway = await site.gateway(targets[index] ?? []);
       for (const entry of entries.filter((some) => providerOf(some).type === type)) {
@@ -270,9 +275,12 @@ describe('a fault of the caller', () => {
 });
 
 describe("a provider that refuses AEGIS's own credential", () => {
-  const WORDS = 'Incorrect API key provided: sk-proj-********************abcd. You can find it at https://example.test.';
+  const WORDS =
+    'Incorrect API key provided: sk-proj-********************abcd. You can find it at https://example.test.';
   const refusal = (status: number): ScriptedAnswer =>
-    jsonAnswer(status, { error: { message: WORDS, type: 'invalid_request_error', param: null, code: 'invalid_api_key' } });
+    jsonAnswer(status, {
+      error: { message: WORDS, type: 'invalid_request_error', param: null, code: 'invalid_api_key' },
+    });
 
   it.each([401, 403])('row 19: HTTP %i: the next target answers, and the metrics say why', async (status) => {
     const [first, second] = await site.upstreams();
@@ -313,7 +321,9 @@ describe("a provider that refuses AEGIS's own credential", () => {
     const upstream = await site.upstream();
     const gateway = await site.gateway([target(upstream, { api_key: 'key-a', api_keys: ['key-b', 'key-c'] })]);
     upstream.answerWith(({ headers }) =>
-      headers.authorization === 'Bearer key-c' ? completionAnswer('good') : errorAnswer(status, 'no', { 'retry-after': '30' }),
+      headers.authorization === 'Bearer key-c'
+        ? completionAnswer('good')
+        : errorAnswer(status, 'no', { 'retry-after': '30' }),
     );
     for (let count = 0; count < 3; count++) expect((await gateway.ask()).content).toBe('good');
     // Those that were refused rest; the one that serves goes on serving.
@@ -422,4 +432,3 @@ describe('a request that goes to a second target', () => {
     expect(again?.body.equals(once?.body ?? Buffer.alloc(0))).toBe(true);
   });
 });
-

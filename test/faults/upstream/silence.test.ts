@@ -33,7 +33,9 @@ describe.each([
     const reply = await gateway.ask({ stream });
     expectContent(reply, stream, 'good');
     expect(reply.headers['x-aegis-attempts']).toBe('2');
-    expect(await gateway.metric('aegis_upstream_attempts_total', { provider: gateway.provider(0), outcome: 'timeout' })).toBe(1);
+    expect(
+      await gateway.metric('aegis_upstream_attempts_total', { provider: gateway.provider(0), outcome: 'timeout' }),
+    ).toBe(1);
   });
 
   it(`row 04: takes the connection, swallows what is sent and never says a word: the next target answers (${kind})`, async () => {
