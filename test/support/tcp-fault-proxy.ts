@@ -141,6 +141,6 @@ function conclude(client: Socket, { ending = 'cut' }: Toxic): void {
     case 'stall':
       return;
     default:
-      return ending satisfies never;
+      ending satisfies never;
   }
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { request } from 'undici';
 import { startTestGateway, type TestConfig, type TestGateway } from '../../support/gateway.js';
+import { type GatewayProcess, spawnGateway } from '../../support/gateway-process.js';
 import { ScriptableUpstream } from '../../support/scriptable-upstream.js';
 import { TcpFaultProxy } from '../../support/tcp-fault-proxy.js';
 
@@ -58,6 +59,14 @@ export class FaultGateway {
     const made = new FaultGateway(gateway, scene, before);
     await made.reload(targets, routing);
     return made;
+  }
+
+  /** The built gateway in a process of its own, with this one's targets, keys and database. */
+  async spawn(): Promise<{ readonly alone: FaultGateway; readonly child: GatewayProcess }> {
+    const child = spawnGateway({ AEGIS_CONFIG_DIR: this.gateway.configDirectory });
+    const { url, metricsUrl } = await child.logged('gateway is listening');
+    const gateway = { ...this.gateway, url: String(url), metricsUrl: String(metricsUrl) };
+    return { alone: new FaultGateway(gateway, this.scene, ''), child };
   }
 
   /** The name of the provider of the target with this index. */
@@ -178,7 +187,11 @@ export function makeConfig(scene: string, targets: readonly FaultTarget[], routi
   }));
   const [primary, ...fallback] = entries.map(({ target }) => target);
   return {
-    gateway: { routing },
+    gateway: {
+      // Read at the start only: of use to a process of its own.
+      telemetry: { metrics_host: '127.0.0.1', metrics_port: 0, log_level: 'info' },
+      routing,
+    },
     providers: Object.fromEntries(entries.map(({ name, provider }) => [name, provider])),
     models: { [MODEL]: { primary, fallback } },
     freeModels: entries.map(({ target: { provider, model } }) => `${provider}/${model}`),

@@ -47,7 +47,7 @@ describe('server-sent events', () => {
 
 describe('recorded streams', () => {
   /** Bytes above which a recording is not cut into the smallest pieces: each is a write of its own. */
-  const SMALL = 3_000;
+  const SMALL = 8_000;
 
   it.each(['openai_compatible', 'anthropic'])(
     'row 21: give the same output however they are cut: %s',

@@ -238,7 +238,7 @@ describe('a target that is killed under load', () => {
 describe('a target whose places are all taken', () => {
   const slow = (content: string, delayMs: number): ScriptedAnswer => ({ ...completionAnswer(content), delayMs });
 
-  it('row 29: a request waits for a place, in the order of its coming', async () => {
+  it('row 29: all places taken: a request waits for a place, in the order of its coming', async () => {
     const upstream = await site.upstream();
     const gateway = await site.gateway([target(upstream, { max_concurrent: 1, max_queued: 5 })], {
       queue_timeout: '5s',
@@ -259,7 +259,7 @@ describe('a target whose places are all taken', () => {
     }
   });
 
-  it('row 29: none comes free in time, or too many wait: 503 with retry-after', async () => {
+  it('row 29: all places taken: none comes free in time, or too many wait: 503 with retry-after', async () => {
     const upstream = await site.upstream();
     const gateway = await site.gateway([target(upstream, { max_concurrent: 1, max_queued: 1 })], {
       queue_timeout: '150ms',
@@ -282,7 +282,7 @@ describe('a target whose places are all taken', () => {
     expect((await gateway.ask()).content).toBe('free again');
   });
 
-  it('row 29: a client that leaves the queue leaves room in it', async () => {
+  it('row 29: all places taken: a client that leaves the queue leaves room in it', async () => {
     const upstream = await site.upstream();
     const gateway = await site.gateway([target(upstream, { max_concurrent: 1, max_queued: 1 })], {
       queue_timeout: '10s',
@@ -299,7 +299,7 @@ describe('a target whose places are all taken', () => {
     expect(upstream.requests).toHaveLength(2);
   });
 
-  it('row 29: a request goes to the next target at once where that one has a place', async () => {
+  it('row 29: all places taken: a request goes to the next target at once where that one has a place', async () => {
     const [first, second] = await site.upstreams();
     const gateway = await site.gateway([target(first, { max_concurrent: 1 }), target(second)], {
       queue_timeout: '10s',

@@ -52,7 +52,7 @@ describe('a provider in trouble', () => {
     const upstream = await site.upstream();
     const gateway = await site.gateway([target(upstream)], { circuit_breaker: { consecutive_failures: 3 } });
     upstream.script(errorAnswer(529));
-    for (let count = 0; upstream.requests.length < 3; count++) expect((await gateway.ask()).status).not.toBe(200);
+    while (upstream.requests.length < 3) expect((await gateway.ask()).status).not.toBe(200);
     const asked = upstream.requests.length;
     const reply = await gateway.ask();
     expectError(reply, 503, 'no_target_available');
