@@ -1,5 +1,5 @@
-import { Inject, Injectable, type OnApplicationShutdown, Optional } from '@nestjs/common';
-import { type buildConnector, Client, type Dispatcher, Pool } from 'undici';
+import { Inject, Injectable, Logger, type OnApplicationShutdown, Optional } from '@nestjs/common';
+import { type buildConnector, Client, type Dispatcher, errors, Pool } from 'undici';
 import { type Clock, systemClock } from '../domain/clock.js';
 import { CLOCK } from '../domain/observer.js';
 import { isLocalAdapter, type ProviderAdapter, type UpstreamRequest } from '../domain/provider-adapter.js';
@@ -14,6 +14,8 @@ import type { CallLimits, UpstreamCall, UpstreamReader } from './upstream-call.j
 const KEEP_ALIVE_MS = 30_000;
 /** How long a busy connection is kept: an upstream that moves is followed, however steady the traffic. */
 const MAX_CONNECTION_AGE_MS = 300_000;
+/** An outage fails every request for the same reason; the log says it this often. */
+const WARN_EVERY_MS = 60_000;
 
 /** What is asked of whom, and how it is reached. */
 export interface Exchange {
@@ -36,6 +38,7 @@ interface Route {
  */
 @Injectable()
 export class UpstreamClient implements OnApplicationShutdown {
+  private readonly logger = new Logger('Upstream');
   private readonly routes = new Map<string, Route>();
   /** The call that is being handed to undici right now: a connection begun meanwhile is its own. */
   private dispatching: HttpCall | null = null;
@@ -90,11 +93,27 @@ export class UpstreamClient implements OnApplicationShutdown {
     let route = this.routes.get(key);
     if (!route) {
       const { lookup } = this;
-      const connect = createConnector({ connectMs, connection, lookup }, (dial) => this.dispatching?.dialed(dial));
+      const connector = createConnector({ connectMs, connection, lookup }, (dial) => this.dispatching?.dialed(dial));
+      const connect = this.warnOfFailures(origin, connector);
       route = { connect, pool: createPool(origin, connect), pooledAtMs: this.clock.monotonicMs() };
       this.routes.set(key, route);
     }
     return route;
+  }
+
+  /** Clients are told no more than that the provider could not be reached; whoever runs AEGIS needs the reason. */
+  private warnOfFailures(origin: string, connect: buildConnector.connector): buildConnector.connector {
+    let warnedAtMs = Number.NEGATIVE_INFINITY;
+    return (options, callback) =>
+      connect(options, (...result) => {
+        const [error] = result;
+        const nowMs = this.clock.monotonicMs();
+        if (error && !(error instanceof errors.RequestAbortedError) && nowMs - warnedAtMs >= WARN_EVERY_MS) {
+          warnedAtMs = nowMs;
+          this.logger.warn(`No connection to ${origin}: ${reasonOf(error)}`);
+        }
+        callback(...result);
+      });
   }
 
   /** The calls on connections that have been kept for long end undisturbed; new ones get new connections. */
@@ -122,6 +141,12 @@ function createPool(origin: string, connect: buildConnector.connector): Pool {
 
 function clientOptions(connect: buildConnector.connector): Client.Options {
   return { connect, headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS, pipelining: 1 };
+}
+
+function reasonOf(error: NodeJS.ErrnoException): string {
+  // Where every address of a name was tried there is a code and no message.
+  const words = error.message.trim() || (error.code ?? error.name);
+  return error.cause instanceof Error ? `${words} ${error.cause.message}` : words;
 }
 
 /** Everything that is a connection's and not a request's. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { Logger } from '@nestjs/common';
 import { AegisError } from '../../../src/domain/errors.js';
 import { CertificateAuthority } from '../../support/certificates.js';
 import { ConnectProxy, type ProxyBehaviour } from '../../support/connect-proxy.js';
@@ -17,14 +18,18 @@ const ONCE = { routing: { maxAttempts: 1 } };
 
 let harness: RouterHarness;
 let proxy: ConnectProxy;
+let warnings: unknown[];
 
 beforeEach(async () => {
+  warnings = [];
+  Logger.overrideLogger({ log: () => undefined, error: () => undefined, warn: (line) => warnings.push(line) });
   harness = new RouterHarness();
   proxy = await ConnectProxy.start();
 });
 afterEach(async () => {
   await harness.close();
   await proxy.close();
+  Logger.overrideLogger(['error']);
 });
 
 async function startUpstream(secure: boolean): Promise<ScriptableUpstream> {
@@ -85,6 +90,8 @@ describe.each([
     const reason = causeOf(error);
     expect(reason.message).toMatch(cause);
     expect(reason.message).not.toMatch(/gate|swordfish/);
+    expect(warnings).toEqual([expect.stringMatching(cause)]);
+    expect(String(warnings)).not.toMatch(/gate|swordfish/);
     expect(upstream.connections).toBe(0);
     await eventually(() => proxy.sockets.size === 0);
   });
