@@ -3,10 +3,15 @@ import type { FlowControl } from '../domain/chat-answer.js';
 import { AegisError } from '../domain/errors.js';
 import type { StreamTranslator } from '../domain/provider-adapter.js';
 import type { TokenUsage } from '../domain/usage.js';
-import { Attempt, type AttemptPlan } from './attempt.js';
+import { toChunks } from './adapters/whole-answer.js';
+import { Attempt, type AttemptPlan, BoundedBody } from './attempt.js';
 import { SseParser } from './sse.parser.js';
 import { timerMs } from './upstream-call.js';
 import { invalidAnswerError, timeoutError } from './upstream-failures.js';
+
+const OPEN_OBJECT = 0x7b;
+const OPEN_ARRAY = 0x5b;
+const SPACE = 0x20;
 
 /** A stream whose first content is in. */
 export interface OpenedStream {
@@ -23,6 +28,10 @@ export class StreamAttempt extends Attempt<OpenedStream> {
   private readonly translator: StreamTranslator;
   private readonly parser: SseParser;
   private readonly firstContentTimer: NodeJS.Timeout;
+  /** The answer of a server that does not stream although it was asked to: JSON, whatever type it says it has. */
+  private whole: BoundedBody | null = null;
+  private wholeUsage: TokenUsage | null = null;
+  private begun = false;
   /** Chunks that nobody has taken yet. */
   private waiting: string[] = [];
   private subscriber: Subscriber<readonly string[]> | null = null;
@@ -45,14 +54,31 @@ export class StreamAttempt extends Attempt<OpenedStream> {
   }
 
   protected override usage(): TokenUsage | null {
-    return this.translator.usage;
+    return this.translator.usage ?? this.wholeUsage;
   }
 
   protected override readPiece(bytes: Buffer): void {
-    this.translate(() => this.parser.push(bytes), bytes.length);
+    if (!this.begun) this.begin(bytes);
+    if (!this.whole) {
+      this.translate(() => this.parser.push(bytes), bytes.length);
+    } else if (!this.whole.add(bytes)) {
+      this.end(invalidAnswerError(`answered with more than ${this.plan.limits.maxAnswerBytes} bytes`));
+    }
+  }
+
+  /** No line of an event stream that means anything begins with a bracket. */
+  private begin(bytes: Buffer): void {
+    const first = bytes.find((byte) => byte > SPACE);
+    if (first === undefined) return;
+    this.begun = true;
+    if (first === OPEN_OBJECT || first === OPEN_ARRAY) this.whole = new BoundedBody(this.plan.limits.maxAnswerBytes);
   }
 
   protected override readEnd(): void {
+    if (this.whole) {
+      this.readWhole(this.whole);
+      return;
+    }
     this.translate(() => this.parser.end(), 0);
     if (!this.isOver) this.complete([]);
   }
@@ -63,6 +89,19 @@ export class StreamAttempt extends Attempt<OpenedStream> {
     if (!this.subscriber) return;
     if (error) this.subscriber.error(error);
     else this.subscriber.complete();
+  }
+
+  private readWhole(body: BoundedBody): void {
+    try {
+      const { completion, usage } = this.plan.adapter.parseCompletion(body.bytes(), this.plan.context);
+      this.wholeUsage = usage;
+      this.deliver(toChunks(completion, this.plan.context.includeUsage));
+    } catch (thrown) {
+      this.endAs(thrown);
+      return;
+    }
+    this.open();
+    this.end(null);
   }
 
   private translate(read: () => readonly { readonly type: string; readonly data: string }[], byteCount: number): void {
@@ -131,7 +170,7 @@ export class StreamAttempt extends Attempt<OpenedStream> {
     this.settle({
       chunks: new Observable((subscriber) => this.attach(subscriber)),
       flow: { pause: () => this.slow(true), resume: () => this.slow(false) },
-      usage: () => this.translator.usage,
+      usage: () => this.usage(),
     });
   }
 

@@ -4,12 +4,13 @@ import type { AnswerContext, ServerSentEvent, StreamTranslator } from '../../dom
 import type { TokenUsage } from '../../domain/usage.js';
 import { findText, invalidAnswer, parseAnswerObject, truncatedAnswer } from './json-answer.js';
 import { isInBandError, readInBandError } from './openai-error.js';
-import { repairEnvelope } from './openai-repair.js';
+import { readChoiceIndex, repairEnvelope } from './openai-repair.js';
 import { StreamedChoice } from './openai-stream-choice.js';
-import { repairUsage, toTokenUsage } from './usage-reading.js';
+import { findUsage, toTokenUsage } from './usage-reading.js';
 
 const OBJECT = 'chat.completion.chunk';
 const MODEL_KEY = '"model"';
+const BETWEEN_KEY_AND_VALUE: ReadonlySet<string> = new Set([' ', ':', '\t', '\n', '\r']);
 
 /**
  * Relays an OpenAI-format stream. A chunk that needs no repair keeps its text but for the model's name; every other
@@ -46,18 +47,8 @@ export class OpenAiStream implements StreamTranslator {
       return this.complete();
     }
     if (text.trim() === '') return [];
-    const chunk = parseAnswerObject(text);
-    if (isInBandError(chunk)) throw readInBandError(chunk);
-    if (event.type === 'error') throw readInBandError({ error: chunk });
-    if (!Array.isArray(chunk.choices)) {
-      if (!isObject(chunk.usage) && chunk.choices !== null) {
-        // Heartbeats and metadata of some servers come as events with a name of their own.
-        if (event.type !== '' && event.type !== 'message') return [];
-        throw invalidAnswer('an event that is no chunk');
-      }
-      chunk.choices = [];
-    }
-    return this.relay(text, chunk, chunk.choices as unknown[]);
+    const chunk = readChunk(event);
+    return chunk === null ? [] : this.relay(text, chunk, chunk.choices);
   }
 
   end(): readonly string[] {
@@ -95,21 +86,23 @@ export class OpenAiStream implements StreamTranslator {
   }
 
   private takeUsage(chunk: Record<string, unknown>, cameEmpty: boolean): boolean {
-    if (!isObject(chunk.usage)) {
-      if (chunk.usage === undefined || chunk.usage === null) return false;
-      delete chunk.usage;
-      return true;
+    if (chunk.usage === undefined || chunk.usage === null) {
+      this.usage = readOwnUsage(chunk) ?? this.usage;
+      return false;
     }
-    // Each count is the total so far: the last one holds, none is added to another.
-    this.clientUsage = repairUsage(chunk.usage);
-    this.usage = toTokenUsage(this.clientUsage);
+    const usage = findUsage(chunk.usage);
     delete chunk.usage;
-    if (cameEmpty) this.usageFields = chunk;
+    if (usage) {
+      // Each count is the total so far: the last one holds, none is added to another.
+      this.clientUsage = usage;
+      this.usage = toTokenUsage(usage);
+      if (cameEmpty) this.usageFields = chunk;
+    }
     return true;
   }
 
   private choiceOf(choice: Record<string, unknown>, position: number): StreamedChoice {
-    const index = Number.isInteger(choice.index) ? Number(choice.index) : position;
+    const index = readChoiceIndex(choice.index, position);
     let streamed = this.choices.get(index);
     if (!streamed) {
       streamed = new StreamedChoice(index, this.context.requestId);
@@ -120,9 +113,9 @@ export class OpenAiStream implements StreamTranslator {
 
   private repairHeader(chunk: Record<string, unknown>): boolean {
     let changed = repairEnvelope(chunk);
-    const id = findText(chunk.id);
-    this.id ??= id ?? `chatcmpl-${this.context.requestId}`;
-    if (id === undefined) {
+    this.id ??= findText(chunk.id) ?? `chatcmpl-${this.context.requestId}`;
+    // Some servers make up a new id for each chunk: an answer has one.
+    if (chunk.id !== this.id) {
       chunk.id = this.id;
       changed = true;
     }
@@ -166,7 +159,7 @@ export class OpenAiStream implements StreamTranslator {
       return this.rebuild(chunk);
     }
     let start = key + MODEL_KEY.length;
-    while (text[start] === ' ' || text[start] === ':') start++;
+    while (BETWEEN_KEY_AND_VALUE.has(text.charAt(start))) start++;
     const model = JSON.stringify(chunk.model);
     if (!text.startsWith(model, start)) return this.rebuild(chunk);
     return text.slice(0, start) + this.modelText + text.slice(start + model.length);
@@ -196,4 +189,34 @@ export class OpenAiStream implements StreamTranslator {
       model: this.context.requestedModel,
     });
   }
+}
+
+/** The chunk in an event; null where the event says nothing of the answer. Throws where it tells of a failure. */
+function readChunk({ type, data }: ServerSentEvent): (Record<string, unknown> & { choices: unknown[] }) | null {
+  const isNamed = type !== '' && type !== 'message';
+  if (isNamed && !/^\s*[{[]/.test(data)) {
+    if (type === 'error') throw readInBandError({ error: data });
+    return null;
+  }
+  const chunk = parseAnswerObject(data);
+  if (isInBandError(chunk)) throw readInBandError(chunk);
+  if (type === 'error') throw readInBandError({ error: chunk });
+  const { choices } = chunk;
+  if (Array.isArray(choices)) return Object.assign(chunk, { choices });
+  if (choices === null || (choices === undefined && (isObject(chunk.usage) || chunk.object === OBJECT))) {
+    return Object.assign(chunk, { choices: [] });
+  }
+  // Heartbeats and metadata of some servers come as events with a name of their own.
+  if (isNamed || chunk.type === 'ping') return null;
+  throw invalidAnswer('an event that is no chunk');
+}
+
+/** The count of servers that have a place of their own for it: Groq's `x_groq`, Moonshot's in the choice. */
+function readOwnUsage(chunk: Record<string, unknown>): TokenUsage | null {
+  const [choice] = Array.isArray(chunk.choices) ? (chunk.choices as unknown[]) : [];
+  for (const place of [chunk.x_groq, choice]) {
+    const usage = isObject(place) && isObject(place.usage) ? findUsage({ ...place.usage }) : undefined;
+    if (usage) return toTokenUsage(usage);
+  }
+  return null;
 }
