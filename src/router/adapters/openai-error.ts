@@ -22,12 +22,12 @@ const STATUS_OF: Readonly<Record<string, number>> = {
 };
 
 /**
- * Whether an answer that came with HTTP 200 is an error: `{"error": …}`, or vLLM's flat `{"object": "error", …}`. An
- * empty `error` beside choices is none.
+ * Whether an answer that came with HTTP 200 is an error: `{"error": …}`, or a flat `{"object": "error", …}` (vLLM)
+ * or `{"type": "error", …}`. An empty `error` beside choices is none.
  */
 export function isInBandError(answer: Record<string, unknown>): boolean {
   const { error } = answer;
-  if (answer.object === 'error') return true;
+  if (answer.object === 'error' || (answer.type === 'error' && answer.choices === undefined)) return true;
   if (error === undefined || error === null || error === false || error === '') return false;
   return !(isObject(error) && Object.keys(error).length === 0 && Array.isArray(answer.choices));
 }
