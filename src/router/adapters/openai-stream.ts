@@ -121,7 +121,8 @@ export class OpenAiStream implements StreamTranslator {
     }
     const created = Number.isInteger(chunk.created) && chunk.created !== 0 ? Number(chunk.created) : null;
     this.created ??= created ?? this.context.createdSeconds;
-    if (created === null) {
+    // llama-box and xAI tell the time of each chunk: an answer has one.
+    if (chunk.created !== this.created) {
       chunk.created = this.created;
       changed = true;
     }
@@ -158,6 +159,8 @@ export class OpenAiStream implements StreamTranslator {
     if (typeof chunk.model !== 'string' || key === -1 || text.indexOf(MODEL_KEY, key + 1) !== -1) {
       return this.rebuild(chunk);
     }
+    // An event may come over several `data` lines; each of ours is one.
+    if (text.includes('\n')) return this.rebuild(chunk);
     let start = key + MODEL_KEY.length;
     while (BETWEEN_KEY_AND_VALUE.has(text.charAt(start))) start++;
     const model = JSON.stringify(chunk.model);

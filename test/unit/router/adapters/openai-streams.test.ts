@@ -32,6 +32,20 @@ describe("a stream in OpenAI's format", () => {
     expect(sent).toEqual({ ...JSON.parse(text), model: 'aegis-test' });
   });
 
+  it('puts an event that came over several lines on one', () => {
+    const text = JSON.stringify({ ...HEAD, choices: [{ index: 0, delta: { content: 'x' }, finish_reason: null }] });
+    const overTwoLines = text.replace('{', '{\ndata: ');
+    const { texts } = stream(ROLE, overTwoLines);
+    expect(texts[1]).not.toMatch(/[\r\n]/);
+    expect(JSON.parse(texts[1] ?? '')).toEqual({ ...JSON.parse(text), model: 'aegis-test' });
+  });
+
+  it('tells one time all the way where the server tells another for each chunk', () => {
+    const at = (created: number, delta: object) => ({ ...HEAD, created, choices: [{ index: 0, delta }] });
+    const { texts } = stream(at(7, { role: 'assistant' }), at(8, { content: 'x' }), chunk({}, 'stop'), DONE);
+    expect(texts.map((text) => JSON.parse(text).created)).toEqual([7, 7, 7]);
+  });
+
   it('has a chunk for each chunk of a clean stream, and none besides', () => {
     const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
     const chunks = [ROLE, chunk({ content: 'a' }), chunk({}, 'stop'), { ...HEAD, choices: [], usage }];
