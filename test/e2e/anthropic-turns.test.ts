@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type OpenAI from 'openai';
 import { JSON_ANSWER_TOOL } from '../../src/router/adapters/anthropic-own-words.js';
 import {
@@ -16,10 +17,12 @@ const question = { role: 'user', content: 'Does it rain?' } as const;
 const tools: OpenAI.ChatCompletionTool[] = [
   { type: 'function', function: { name: 'look', parameters: { type: 'object', properties: {} } } },
 ];
+/** As long and as random as a real one; nothing in it may look like a secret to the filter. */
+const signature = Array.from({ length: 12 }, (_, at) => createHash('sha512').update(`${at}`).digest('base64')).join('');
 const thinking = [
   block(0, { type: 'thinking', thinking: '', signature: '' }),
   delta(0, { type: 'thinking_delta', thinking: 'I must look.' }),
-  delta(0, { type: 'signature_delta', signature: 'c2lnbmVk' }),
+  delta(0, { type: 'signature_delta', signature }),
   stop(0),
 ];
 
@@ -82,7 +85,7 @@ describe('the openai SDK and a model of Anthropic’s', () => {
         {
           role: 'assistant',
           content: [
-            { type: 'thinking', thinking: 'I must look.', signature: 'c2lnbmVk' },
+            { type: 'thinking', thinking: 'I must look.', signature },
             { type: 'tool_use', id: 'toolu_1', name: 'look', input: {} },
           ],
         },
