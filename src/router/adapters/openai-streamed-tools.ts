@@ -7,12 +7,17 @@ const MAX_TOOL_CALLS = 1_000;
 /** As much of a call's arguments as is remembered to know a repetition by. */
 const MAX_REMEMBERED_LENGTH = 64 * 1024;
 
+const BEGINS_WITH_KEY = /^\{\s*"[^\s,:}\]]/;
+const MAY_TAKE_VALUE = /[:[,]\s*$/;
+
 interface ToolCall {
   readonly id: string;
   /** The id the server gave it, which it may give to another call too. */
   readonly upstreamId: string | undefined;
   readonly name: string;
   hasArguments: boolean;
+  /** True once all of its arguments came again with a piece: this server always does that. */
+  repeats: boolean;
   /** The arguments so far; null once they are too long to remember. */
   text: string | null;
 }
@@ -131,6 +136,7 @@ export class StreamedToolCalls {
       upstreamId: id,
       name: name ?? before?.name ?? '',
       hasArguments: false,
+      repeats: false,
       text: '',
     });
     if (index !== undefined) this.places.set(index, place);
@@ -140,7 +146,8 @@ export class StreamedToolCalls {
 
 /** What is new in `text`, which may be the next piece or all of the arguments so far. */
 function addArguments(call: ToolCall, text: string): string {
-  const piece = repeatsAll(call, text) ? text.slice(call.text?.length ?? 0) : text;
+  if (repeatsAll(call, text)) call.repeats = true;
+  const piece = call.repeats && call.text !== null && text.startsWith(call.text) ? text.slice(call.text.length) : text;
   if (piece !== '') call.hasArguments = true;
   if (call.text !== null) {
     call.text = call.text.length + piece.length > MAX_REMEMBERED_LENGTH ? null : call.text + piece;
@@ -148,9 +155,14 @@ function addArguments(call: ToolCall, text: string): string {
   return piece;
 }
 
-/** No piece of a JSON object goes on with the object's own beginning: quotes inside a text are escaped. */
-function repeatsAll({ text: before }: ToolCall, text: string): boolean {
-  return before?.startsWith('{') === true && text.startsWith(before);
+/**
+ * Whether `text` is all of the arguments again, and cannot be their next piece: an object may begin as the one it
+ * stands in, but only where a value may stand, and a quote within a text ends it.
+ */
+function repeatsAll({ text: before, repeats }: ToolCall, text: string): boolean {
+  if (before === null || before === '' || !text.startsWith(before)) return false;
+  if (repeats || (text === before && isWholeObject(text))) return true;
+  return BEGINS_WITH_KEY.test(text) && !MAY_TAKE_VALUE.test(before);
 }
 
 function isUnfinished({ text }: ToolCall): boolean {
