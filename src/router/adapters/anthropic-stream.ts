@@ -13,6 +13,7 @@ import {
 import { type CitedBlock, CitedText } from './anthropic-citations.js';
 import { isAnthropicError, readAnthropicError } from './anthropic-error.js';
 import { JSON_ANSWER_TOOL, THINKING_BLOCKS } from './anthropic-own-words.js';
+import { ChunkWriter } from './chunk-writer.js';
 import { mayHoldExactNumbers, parseExactly } from './exact-numbers.js';
 import { findText, invalidAnswer, parseAnswerObject, truncatedAnswer } from './json-answer.js';
 
@@ -36,9 +37,6 @@ const MAX_KEPT_CHARACTERS = 8 * 1024 * 1024;
 /** What a block or a citation takes beside its words. */
 const KEPT_EACH = 128;
 
-/** What follows the delta in every chunk but the last. */
-const NO_FINISH = ',"logprobs":null,"finish_reason":null}]}';
-
 /**
  * Anthropic's events → chat completion chunks. Blocks of the provider's own tools are left out, text is kept.
  * Source: https://docs.anthropic.com/en/docs/build-with-claude/streaming
@@ -58,11 +56,11 @@ export class AnthropicStream implements StreamTranslator {
   private refused = false;
   private counts: Record<string, unknown> | null = null;
   private stopReason: unknown = null;
-  /** What every chunk of this answer begins with, and what every one with a choice; null before `message_start`. */
-  private envelope: string | null = null;
-  private opening: string | null = null;
+  private readonly chunks: ChunkWriter;
 
-  constructor(private readonly context: AnswerContext) {}
+  constructor(private readonly context: AnswerContext) {
+    this.chunks = new ChunkWriter(context);
+  }
 
   get usage(): TokenUsage | null {
     return this.counts && readAnthropicUsage(this.counts);
@@ -99,10 +97,7 @@ export class AnthropicStream implements StreamTranslator {
 
   private startMessage(message: Record<string, unknown>): string[] {
     this.count(message.usage);
-    if (this.envelope !== null) return [];
-    this.envelope = this.buildEnvelope(findText(message.id));
-    this.opening = `${this.envelope}"choices":[{"index":0,"delta":`;
-    return [this.chunk({ role: 'assistant', content: '' })];
+    return this.chunks.hasBegun ? [] : [this.chunks.begin(findText(message.id))];
   }
 
   private startBlock(index: unknown, block: Record<string, unknown>, json: string): string[] {
@@ -132,6 +127,7 @@ export class AnthropicStream implements StreamTranslator {
         break;
       }
       case 'tool_use':
+        this.keep(json.length);
         texts.push(...this.startTool(index, block, readInput(block, json)));
         break;
       default:
@@ -156,7 +152,7 @@ export class AnthropicStream implements StreamTranslator {
       type: 'function' as const,
       function: { name: findText(block.name) ?? '', arguments: '' },
     };
-    return [this.chunk({ tool_calls: [call] })];
+    return [this.chunks.write({ tool_calls: [call] })];
   }
 
   private continueBlock(index: unknown, delta: Record<string, unknown>): string[] {
@@ -168,7 +164,7 @@ export class AnthropicStream implements StreamTranslator {
         const text = findText(delta.partial_json);
         if (tool?.kind !== 'tool' || text === undefined) return [];
         tool.hasArguments = true;
-        return [this.argumentsChunk(tool, text)];
+        return [this.sayArguments(tool, text)];
       }
       case 'thinking_delta':
         return this.sayThinking(index, delta.thinking);
@@ -194,7 +190,7 @@ export class AnthropicStream implements StreamTranslator {
         this.cited.closeBlock(block.cited);
         return [];
       case 'tool':
-        return block.hasArguments ? [] : [this.argumentsChunk(block, toolArguments(block.input))];
+        return block.hasArguments ? [] : [this.sayArguments(block, toolArguments(block.input))];
       case 'thinking':
         return [];
       default:
@@ -215,16 +211,13 @@ export class AnthropicStream implements StreamTranslator {
     const texts = [...this.openBlocks.keys()].flatMap((index) => this.stopBlock(index));
     texts.push(...this.releaseText('content'));
     const said = this.toldAtTheEnd();
-    if (Object.keys(said).length > 0) texts.push(this.chunk(said));
+    if (Object.keys(said).length > 0) texts.push(this.chunks.write(said));
     this.finished = true;
     this.hasContent = true;
     const toolsUsed = { calls: this.callCount, answeredInJson: this.answeredInJson };
-    const finish = JSON.stringify(finishReasonOf(this.stopReason, toolsUsed));
-    texts.push(`${this.prefix()}{},"logprobs":null,"finish_reason":${finish}}]}`);
+    texts.push(this.chunks.writeFinish(finishReasonOf(this.stopReason, toolsUsed)));
     const { usage } = this;
-    if (this.context.includeUsage && usage) {
-      texts.push(`${this.envelope}"choices":[],"usage":${JSON.stringify(toChatUsage(usage))}}`);
-    }
+    if (this.context.includeUsage && usage) texts.push(this.chunks.writeUsage(toChatUsage(usage)));
     return texts;
   }
 
@@ -299,34 +292,13 @@ export class AnthropicStream implements StreamTranslator {
     if (this.keptCharacters > MAX_KEPT_CHARACTERS) throw invalidAnswer('more to keep than any answer has');
   }
 
-  private argumentsChunk({ callIndex }: OpenTool, text: string): string {
-    if (callIndex === null) return this.say('content', text);
-    const call = `{"index":${callIndex},"function":{"arguments":${JSON.stringify(text)}}}`;
-    return `${this.prefix()}{"tool_calls":[${call}]}${NO_FINISH}`;
+  private sayArguments({ callIndex }: OpenTool, text: string): string {
+    return callIndex === null ? this.say('content', text) : this.chunks.writeArguments(callIndex, text);
   }
 
   private say(field: 'content' | 'reasoning_content' | 'refusal', text: string): string {
     this.hasContent = true;
-    return `${this.prefix()}{"${field}":${JSON.stringify(text)}}${NO_FINISH}`;
-  }
-
-  private chunk(delta: ChatDelta): string {
-    return this.prefix() + JSON.stringify(delta) + NO_FINISH;
-  }
-
-  private prefix(): string {
-    if (this.opening === null) throw invalidAnswer('an event before message_start');
-    return this.opening;
-  }
-
-  private buildEnvelope(id: string | undefined): string {
-    const envelope = JSON.stringify({
-      id: `chatcmpl-${id ?? this.context.requestId}`,
-      object: 'chat.completion.chunk',
-      created: this.context.createdSeconds,
-      model: this.context.requestedModel,
-    });
-    return `${envelope.slice(0, -1)},`;
+    return this.chunks.writeText(field, text);
   }
 }
 
