@@ -1,6 +1,6 @@
 import { ConformanceCheck } from '../support/conformance-check.js';
 import { startConformanceGateway } from '../support/conformance-gateway.js';
-import { ConformanceReport } from '../support/conformance-report.js';
+import { ConformanceReport, shortened } from '../support/conformance-report.js';
 import type { TestGateway } from '../support/gateway.js';
 import { loadOpenAiSchema } from '../support/openai-schema.js';
 import { findShared, readRecordedSet } from '../support/recordings.js';
@@ -46,7 +46,7 @@ const APIS = ['chat.completions', 'messages'];
         rules: new Map<string, number>(),
       }));
       report.add(id, { provider, api, kind: status >= 400 ? 'error' : stream ? 'sse' : 'json' }, outcome);
-      if (outcome.problems.length > 0) throw new Error(outcome.problems.join('\n'));
+      if (outcome.problems.length > 0) throw new Error(shortened(outcome.problems).join('\n'));
     });
   }
 

@@ -1,23 +1,26 @@
 import { APIError } from 'openai';
-import type { ChatCompletion, ChatCompletionChunk } from 'openai/resources/chat/completions';
-import { Agent, request } from 'undici';
-import { cutsOf } from './conformance-cuts.js';
-import { classOf, type ExpectedError, restates } from './conformance-errors.js';
+import { Agent } from 'undici';
+import { type GatewayUnderTest, ReplayClient } from './conformance-client.js';
 import {
-  ANY_FINISH,
-  type Expectation,
-  expectationOf,
-  findCount,
-  isSame,
-  LEGAL_FINISHES,
-} from './conformance-expectation.js';
+  brief,
+  compareAnswers,
+  compareChoices,
+  compareError,
+  compareThrown,
+  compareUsage,
+  toldByCompletion,
+  toldByStream,
+} from './conformance-comparison.js';
+import { type Cut, cutsOf } from './conformance-cuts.js';
+import type { ExpectedError } from './conformance-errors.js';
+import { type Expectation, expectationOf, isSame } from './conformance-expectation.js';
 import { chunkFaults, type RawAnswer, readStream, usageIn, withoutTime } from './conformance-output.js';
-import { meaningOf, readRecorded, type ToldChoice } from './conformance-reading.js';
-import { respellings, seedOf, splits, type Variant } from './conformance-variants.js';
-import type { TestGateway } from './gateway.js';
+import { readRecorded } from './conformance-reading.js';
+import { endsBlank } from './conformance-told.js';
+import { respellings, seedOf, splits } from './conformance-variants.js';
 import type { OpenAiSchema } from './openai-schema.js';
-import type { RecordedCase, Recording } from './recordings.js';
-import type { Replay, ReplayToken, ReplayUpstream } from './replay-upstream.js';
+import type { RecordedCase } from './recordings.js';
+import type { Replay, ReplayUpstream } from './replay-upstream.js';
 
 /** What came of one recording. */
 export interface Outcome {
@@ -29,7 +32,7 @@ export interface Outcome {
 
 const CONCURRENCY = 16;
 const SEEDS_OF_STREAMS = 3;
-const MAX_PROBLEMS = 8;
+const ENDINGS = ['complete', 'reset'] as const;
 
 type Answered = Extract<Expectation, { kind: 'answer' }>;
 
@@ -38,7 +41,7 @@ export class ConformanceCheck {
   private readonly agent = new Agent({ connections: CONCURRENCY });
 
   constructor(
-    private readonly gateway: TestGateway,
+    private readonly gateway: GatewayUnderTest,
     private readonly upstream: ReplayUpstream,
     private readonly schema: OpenAiSchema,
   ) {}
@@ -48,62 +51,49 @@ export class ConformanceCheck {
   }
 
   async run(recorded: RecordedCase): Promise<Outcome> {
-    return new CheckOfOne(recorded, this.gateway, this.upstream, this.schema, this.agent).run();
+    const client = new ReplayClient(recorded.recording, this.gateway, this.upstream, this.agent);
+    return new CheckOfOne(recorded, client, this.schema).run();
   }
 }
 
 class CheckOfOne {
   private readonly problems: string[] = [];
   private readonly rules = new Map<string, number>();
-  private readonly recording: Recording;
-  private readonly alias: string;
-  private readonly requestId: string;
 
   constructor(
     private readonly recorded: RecordedCase,
-    private readonly gateway: TestGateway,
-    private readonly upstream: ReplayUpstream,
+    private readonly client: ReplayClient,
     private readonly schema: OpenAiSchema,
-    private readonly agent: Agent,
-  ) {
-    this.recording = recorded.recording;
-    this.alias = aliasOf(this.recording);
-    // The same for every replay, so that ids made of it are the same too.
-    this.requestId = `conformance-${seedOf(this.recording.id)}`;
-  }
+  ) {}
 
   async run(): Promise<Outcome> {
+    const { problems, rules } = this;
+    const { stream, status } = this.recorded.recording;
     const expectation = expectationOf(this.recorded);
     if (expectation.kind === 'unclassified') {
-      return { problems: [`cannot be classified: ${expectation.reason}`], rules: this.rules };
+      return { problems: [`cannot be classified: ${expectation.reason}`], rules };
     }
     for (const rule of expectation.rules) this.countRule(rule);
-    const { stream } = this.recording;
-    const baseline = await this.baseline();
+    const baseline = await this.client.ask();
     if (expectation.kind === 'error') {
-      this.checkRawError(baseline, expectation.error);
-      await this.stage('the SDK', () => this.sdkError(expectation.error));
+      problems.push(...compareError(baseline, expectation.error, this.client.requestId));
+      await this.stage('the SDK', () => this.thrown(expectation.error));
     } else if (stream) {
-      this.checkRawStream(baseline, expectation);
-      await this.stage('the SDK, iterating', () => this.sdkChunks(expectation));
-      await this.stage('the SDK, collecting', () => this.sdkCollected(expectation));
+      problems.push(...this.streamed(baseline, expectation));
+      await this.stage('the SDK, iterating', () => this.iterated(expectation));
+      await this.stage('the SDK, collecting', () => this.collected(expectation));
     } else {
-      await this.stage('the SDK', () => this.sdkCompletion(expectation));
+      await this.stage('the SDK', () => this.completed(expectation));
     }
-    await this.stage('split', () => this.checkVariants(baseline));
-    if (stream && this.recording.status === 200) await this.stage('cut', () => this.checkCuts(baseline));
-    if (!stream && expectation.kind === 'answer') await this.stage('cut', () => this.checkCutJson());
-    const { length } = this.problems;
-    const shown =
-      length > MAX_PROBLEMS
-        ? [...this.problems.slice(0, MAX_PROBLEMS), `and ${length - MAX_PROBLEMS} more`]
-        : this.problems;
-    return { problems: shown, rules: this.rules };
+    await this.stage('sent otherwise', () => this.sentOtherwise(baseline));
+    if (stream && status === 200) await this.stage('cut', () => this.cut(baseline));
+    if (!stream && expectation.kind === 'answer') await this.stage('cut', () => this.cutJson());
+    return { problems, rules };
   }
 
-  private async stage(name: string, check: () => Promise<void>): Promise<void> {
+  private async stage(name: string, check: () => Promise<readonly string[]>): Promise<void> {
     try {
-      await check();
+      this.problems.push(...(await check()).map((problem) => `${name}: ${problem}`));
     } catch (thrown) {
       this.problems.push(`${name}: ${thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown)}`);
     }
@@ -113,309 +103,132 @@ class CheckOfOne {
     this.rules.set(rule, (this.rules.get(rule) ?? 0) + 1);
   }
 
-  private replay(pieces: readonly Buffer[], ending: Replay['ending'] = 'complete'): Replay {
-    return { status: this.recording.status, headers: this.recording.replay_headers, pieces, ending };
-  }
-
-  private body(token: ReplayToken) {
-    return { model: this.alias, messages: [{ role: 'user' as const, content: token }] };
-  }
-
-  private ask(replay: Replay): Promise<RawAnswer> {
-    return this.upstream.during(replay, async (token) => {
-      const { stream } = this.recording;
-      const body = { ...this.body(token), ...(stream && { stream, stream_options: { include_usage: true } }) };
-      const answer = await request(`${this.gateway.url}/v1/chat/completions`, {
-        method: 'POST',
-        dispatcher: this.agent,
-        headers: {
-          authorization: `Bearer ${this.gateway.key}`,
-          'content-type': 'application/json',
-          'x-request-id': this.requestId,
-        },
-        body: JSON.stringify(body),
-      });
-      return { status: answer.statusCode, ...(await readToEnd(answer.body)) };
-    });
-  }
-
-  private baseline(): Promise<RawAnswer> {
-    return this.ask(this.replay([Buffer.from(this.recording.body_text)]));
-  }
-
-  private checkRawStream(baseline: RawAnswer, expected: Answered): void {
-    if (baseline.status !== 200) {
-      this.problems.push(`status ${baseline.status} instead of a stream: ${baseline.text.slice(0, 200)}`);
-      return;
-    }
+  private streamed(baseline: RawAnswer, expected: Answered): string[] {
+    if (baseline.status !== 200) return [`status ${baseline.status} instead of a stream: ${brief(baseline.text)}`];
     const { chunks, error, faults } = readStream(baseline);
-    this.problems.push(...faults);
-    if (error) this.problems.push(`an error instead of a whole stream: ${JSON.stringify(error).slice(0, 200)}`);
-    this.problems.push(...chunkFaults(chunks, { schema: this.schema, alias: this.alias, usageAsked: true }));
-    this.compare('', toldByStream(chunks), expected.choices);
-    this.compareUsage(usageIn(chunks), expected);
+    return [
+      ...faults,
+      ...(error ? [`an error instead of a whole stream: ${brief(error)}`] : []),
+      ...chunkFaults(chunks, { schema: this.schema, alias: this.client.alias, usageAsked: true }),
+      ...compareChoices(toldByStream(chunks), expected.choices),
+      ...compareUsage(usageIn(chunks), expected.usage),
+    ];
   }
 
-  private async sdkChunks(expected: Answered): Promise<void> {
-    const chunks: ChatCompletionChunk[] = [];
-    await this.upstream.during(this.replay([Buffer.from(this.recording.body_text)]), async (token) => {
-      const stream = await this.gateway.openai().chat.completions.create({ ...this.body(token), stream: true });
-      for await (const chunk of stream) chunks.push(chunk);
-    });
-    const faults = chunkFaults(chunks, { schema: this.schema, alias: this.alias, usageAsked: false });
-    this.problems.push(...faults.map((fault) => `the SDK, iterating: ${fault}`));
-    this.compare('the SDK, iterating: ', toldByStream(chunks), expected.choices);
+  private async iterated(expected: Answered): Promise<string[]> {
+    const chunks = await this.client.iterate();
+    return [
+      ...chunkFaults(chunks, { schema: this.schema, alias: this.client.alias, usageAsked: false }),
+      ...compareChoices(toldByStream(chunks), expected.choices),
+    ];
   }
 
-  private async sdkCollected(expected: Answered): Promise<void> {
-    const completion = await this.upstream.during(this.replay([Buffer.from(this.recording.body_text)]), (token) =>
-      this.gateway
-        .openai()
-        .chat.completions.stream({ ...this.body(token), stream_options: { include_usage: true } })
-        .finalChatCompletion(),
-    );
+  private async collected(expected: Answered): Promise<string[]> {
+    const completion = await this.client.collect();
     // The SDK keeps the last delta of a field it does not know: reasoning is compared where its deltas are at hand.
     const told = toldByCompletion(completion).map((choice, position) => ({
       ...choice,
       reasoning: expected.choices[position]?.reasoning ?? '',
     }));
-    this.compare('the SDK, collecting: ', told, expected.choices);
-    this.compareUsage(completion.usage ?? null, expected);
+    return [...compareChoices(told, expected.choices), ...compareUsage(completion.usage ?? null, expected.usage)];
   }
 
-  private async sdkCompletion(expected: Answered): Promise<void> {
-    const completion = await this.upstream.during(this.replay([Buffer.from(this.recording.body_text)]), (token) =>
-      this.gateway.openai().chat.completions.create(this.body(token)),
-    );
-    this.problems.push(...this.schema.checkCompletion(completion).map((fault) => `schema: ${fault}`));
-    if (completion.model !== this.alias) this.problems.push(`model is ${completion.model}, not the alias`);
-    this.compare('', toldByCompletion(completion), expected.choices);
-    this.compareUsage(completion.usage ?? null, expected);
+  private async completed(expected: Answered): Promise<string[]> {
+    const completion = await this.client.complete();
+    const { alias } = this.client;
+    return [
+      ...this.schema.checkCompletion(completion).map((fault) => `schema: ${fault}`),
+      ...(completion.model === alias ? [] : [`model is ${completion.model}, not the alias`]),
+      ...compareChoices(toldByCompletion(completion), expected.choices),
+      ...compareUsage(completion.usage ?? null, expected.usage),
+    ];
   }
 
-  private compare(place: string, actual: readonly ToldChoice[], expected: readonly ToldChoice[]): void {
-    if (actual.length !== expected.length) {
-      this.problems.push(`${place}${actual.length} choices, expected ${expected.length}`);
-    }
-    expected.forEach((choice, position) => {
-      const told = actual[position];
-      if (!told) return;
-      for (const key of Object.keys(choice) as (keyof ToldChoice)[]) {
-        if (key === 'finish' && choice.finish === ANY_FINISH && LEGAL_FINISHES.includes(told.finish ?? '')) continue;
-        if (isSame(told[key], choice[key])) continue;
-        this.problems.push(
-          `${place}choice ${choice.index}: ${key} is ${brief(told[key])}, expected ${brief(choice[key])}`,
-        );
-      }
-    });
-  }
-
-  private compareUsage(actual: unknown, { usage: expected }: Answered): void {
-    if (!expected) {
-      if (actual !== null) this.problems.push(`usage is ${brief(actual)}, expected none`);
-      return;
-    }
-    for (const [path, count] of Object.entries(expected)) {
-      const told = findCount(actual, path);
-      if (told !== count) this.problems.push(`usage.${path} is ${told ?? 'absent'}, expected ${count}`);
+  private async thrown(expected: ExpectedError): Promise<string[]> {
+    try {
+      await (this.recorded.recording.stream ? this.client.collect() : this.client.complete());
+      return ['no error at all'];
+    } catch (thrown) {
+      return thrown instanceof APIError ? compareThrown(thrown, expected) : [`not an API error: ${String(thrown)}`];
     }
   }
 
-  private checkRawError(baseline: RawAnswer, expected: ExpectedError): void {
-    if (baseline.status === 200) {
-      const { error, faults } = readStream(baseline);
-      this.problems.push(...faults);
-      if (!error) this.problems.push('a clean end where an error is expected');
-      else this.checkEnvelope(error, expected);
-      return;
-    }
-    if (baseline.status !== expected.status)
-      this.problems.push(`status ${baseline.status}, expected ${expected.status}`);
-    const envelope = meaningOf(baseline.text) as { error?: Record<string, unknown> };
-    this.checkEnvelope(envelope.error ?? {}, expected);
-  }
-
-  private checkEnvelope(error: Readonly<Record<string, unknown>>, expected: ExpectedError): void {
-    const message = String(error.message ?? '');
-    if (message === '') this.problems.push('an error without a message');
-    if (error.type !== expected.type) this.problems.push(`error type is ${error.type}, expected ${expected.type}`);
-    if (error.code !== expected.code) this.problems.push(`error code is ${error.code}, expected ${expected.code}`);
-    if (error.request_id !== this.requestId) this.problems.push('the error does not name the request');
-    if (expected.words !== null && !restates(message, expected.words)) {
-      this.problems.push(`error message is ${brief(message)}, expected ${brief(expected.words)}`);
-    }
-    if (expected.secretWords && message.includes(expected.secretWords)) {
-      this.problems.push("the provider's own words are told, and they are not for the caller");
-    }
-  }
-
-  private async sdkError(expected: ExpectedError): Promise<void> {
-    const problem = await this.upstream.during(
-      this.replay([Buffer.from(this.recording.body_text)]),
-      async (token): Promise<unknown> => {
-        const { completions } = this.gateway.openai().chat;
-        const body = this.body(token);
-        const asked = this.recording.stream ? completions.stream(body).finalChatCompletion() : completions.create(body);
-        return asked.then(
-          () => null,
-          (thrown: unknown) => thrown,
-        );
-      },
-    );
-    if (!(problem instanceof APIError)) {
-      this.problems.push(`the SDK: ${problem === null ? 'no error at all' : `not an API error: ${String(problem)}`}`);
-      return;
-    }
-    const { status, type, code } = problem;
-    if (status !== undefined) {
-      if (status !== expected.status) this.problems.push(`the SDK: status ${status}, expected ${expected.status}`);
-      const expectedClass = classOf(expected.status);
-      if (problem.constructor.name !== expectedClass) {
-        this.problems.push(`the SDK: ${problem.constructor.name}, expected ${expectedClass}`);
-      }
-      const { error: stated } = this.recorded.oracle;
-      if (
-        status === this.recording.status &&
-        stated?.class &&
-        stated.status === status &&
-        stated.class !== expectedClass
-      ) {
-        this.countRule("the oracle's class is one that the openai SDK lacks");
-      }
-      if (!problem.requestID) this.problems.push('the SDK: no request id');
-    }
-    if ((type ?? null) !== expected.type) this.problems.push(`the SDK: type is ${type}, expected ${expected.type}`);
-    if ((code ?? null) !== expected.code) this.problems.push(`the SDK: code is ${code}, expected ${expected.code}`);
-  }
-
-  private async checkVariants(baseline: RawAnswer): Promise<void> {
-    const { body_text: body, stream, status, id } = this.recording;
+  private async sentOtherwise(baseline: RawAnswer): Promise<string[]> {
+    const { body_text: body, stream, status, id } = this.recorded.recording;
     const seed = seedOf(id);
     const seeds = Array.from({ length: stream ? SEEDS_OF_STREAMS : 1 }, (_none, count) => (seed + count) >>> 0);
-    // A stream that ends inside an event would not end there with comments in between.
-    const canRespell = stream && status === 200 && /(?:\r\n\r\n|\n\r?\n|\r\r)\s*$/.test(body);
-    const variants = [...splits(body, seeds), ...(canRespell ? respellings(body) : [])];
-    await inParallel(variants, async (variant) => {
-      const answer = await this.ask(this.replay(variant.pieces));
-      const difference = differenceBetween(baseline, answer, variant);
-      if (difference) this.problems.push(`${variant.name}: ${difference}`);
+    // A stream that stops inside an event would stop elsewhere with comments in between.
+    const respelt = stream && status === 200 && endsBlank(body) ? respellings(body) : [];
+    return inParallel([...splits(body, seeds), ...respelt], async ({ name, pieces, byteForByte }) => {
+      const differences = compareAnswers(await this.client.ask(pieces), baseline, byteForByte);
+      return differences.map((difference) => `${name}: ${difference}`);
     });
   }
 
-  private async checkCuts(baseline: RawAnswer): Promise<void> {
+  private cut(baseline: RawAnswer): Promise<string[]> {
+    const { recording } = this.recorded;
     const whole = baseline.status === 200 ? withoutTime(readStream(baseline).before) : '';
-    const cuts = cutsOf(this.recording).flatMap((cut) => [
-      { ...cut, ending: 'complete' as const },
-      { ...cut, ending: 'reset' as const },
-    ]);
-    await inParallel(cuts, async ({ place, part, exempt, ending }) => {
-      const answer = await this.ask(this.replay([Buffer.from(part)], ending));
-      const name = `cut ${place} of ${this.recording.body_text.length} characters, ${ending === 'reset' ? 'connection reset' : 'ended as if whole'}`;
-      if (exempt && ending === 'complete') this.countRule(exempt);
-      const problem = this.cutProblem(answer, part, exempt !== null, ending, whole);
-      if (problem) this.problems.push(`${name}: ${problem}`);
+    const cuts = cutsOf(recording).flatMap((cut) => ENDINGS.map((ending) => ({ cut, ending })));
+    return inParallel(cuts, async ({ cut, ending }) => {
+      if (cut.exempt && ending === 'complete') this.countRule(cut.exempt);
+      const answer = await this.client.ask([Buffer.from(cut.part)], ending);
+      const problem = this.cutProblem(answer, cut, ending, whole);
+      return problem
+        ? [`${cut.place} of ${recording.body_text.length} characters, ${sayEnding(ending)}: ${problem}`]
+        : [];
     });
   }
 
-  private cutProblem(
-    answer: RawAnswer,
-    part: string,
-    isExempt: boolean,
-    ending: Replay['ending'],
-    whole: string,
-  ): string | null {
-    const reading = readRecorded(this.recording.api, true, part);
+  private cutProblem(answer: RawAnswer, cut: Cut, ending: Replay['ending'], whole: string): string | null {
+    const reading = readRecorded(this.recorded.recording.api, true, cut.part);
+    // Where the connection breaks, what came before it may be lost on the way.
+    const mustBeWhole = cut.exempt !== null && ending === 'complete';
+    // The part may end with an error of the provider's own, which has a status and a code of its own.
+    const mayBeAnyError = reading.state === 'failed';
     if (answer.status !== 200) {
-      if (isExempt && ending === 'complete') return `status ${answer.status} for a part that is whole`;
+      if (mustBeWhole) return `status ${answer.status} for a part that is whole`;
       const isExpected = answer.status === 502 && /"code":"upstream_/.test(answer.text);
-      // The part may end with an error of the provider's own, which has a status of its own.
-      return isExpected || reading.state === 'failed' ? null : `status ${answer.status}: ${answer.text.slice(0, 160)}`;
+      return isExpected || mayBeAnyError ? null : `status ${answer.status}: ${brief(answer.text)}`;
     }
     const { before, error, faults, chunks } = readStream(answer);
     if (faults.length > 0) return faults.join('; ');
     if (error) {
-      if (isExempt && ending === 'complete') return `an error for a part that is whole: ${brief(error)}`;
-      if (!String(error.code).startsWith('upstream_') && reading.state !== 'failed') return `error ${brief(error)}`;
+      if (mustBeWhole) return `an error for a part that is whole: ${brief(error)}`;
+      if (!String(error.code).startsWith('upstream_') && !mayBeAnyError) return `error ${brief(error)}`;
       return whole.startsWith(withoutTime(before)) ? null : 'what came before the error is no beginning of the whole';
     }
-    if (!isExempt) return 'a clean end';
-    const saysTheSame = toldByStream(chunks).every((choice, position) => {
-      const { text, reasoning, tools } = choice;
-      const other = reading.choices[position];
-      return (
-        other &&
-        isSame({ text, reasoning, tools }, { text: other.text, reasoning: other.reasoning, tools: other.tools })
-      );
-    });
-    return saysTheSame ? null : 'a clean end, and words are missing that the part holds';
+    if (cut.exempt === null) return 'a clean end';
+    const told = toldByStream(chunks).map(({ text, reasoning, tools }) => ({ text, reasoning, tools }));
+    const spelt = reading.choices.map(({ text, reasoning, tools }) => ({ text, reasoning, tools }));
+    return isSame(told, spelt) ? null : 'a clean end, and words are missing that the part holds';
   }
 
-  private async checkCutJson(): Promise<void> {
-    const body = Buffer.from(this.recording.body_text.trimEnd());
+  private cutJson(): Promise<string[]> {
+    const body = Buffer.from(this.recorded.recording.body_text.trimEnd());
     const ends = [0, 0.25, 0.5, 0.75].map((share) => Math.floor(body.length * share)).concat(body.length - 1);
     const cuts = [
       ...ends.map((end) => ({ end, ending: 'complete' as const })),
       ...ends.concat(body.length).map((end) => ({ end, ending: 'reset' as const })),
     ];
-    await inParallel(cuts, async ({ end, ending }) => {
-      const answer = await this.ask(this.replay([body.subarray(0, end)], ending));
-      if (answer.status === 502 && /"error":\s*\{/.test(answer.text)) return;
-      const name = `cut after ${end} of ${body.length} bytes, ${ending === 'reset' ? 'connection reset' : 'ended as if whole'}`;
-      this.problems.push(`${name}: status ${answer.status} instead of 502`);
+    return inParallel(cuts, async ({ end, ending }) => {
+      const answer = await this.client.ask([body.subarray(0, end)], ending);
+      if (answer.status === 502 && /"code":"upstream_/.test(answer.text)) return [];
+      return [`after ${end} of ${body.length} bytes, ${sayEnding(ending)}: status ${answer.status} instead of 502`];
     });
   }
 }
 
-/** Which of the gateway's models stands for the provider that a recording came from. */
-function aliasOf({ api, provider }: Recording): string {
-  if (api === 'messages') return 'anthropic';
-  return ['openai', 'azure', 'vllm'].includes(provider) ? provider : 'compatible';
+function sayEnding(ending: Replay['ending']): string {
+  return ending === 'reset' ? 'connection reset' : 'ended as if whole';
 }
 
-function toldByStream(chunks: readonly unknown[]): readonly ToldChoice[] {
-  const events = chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`);
-  return readRecorded('chat.completions', true, events.join('')).choices;
-}
-
-function toldByCompletion(completion: ChatCompletion): readonly ToldChoice[] {
-  return readRecorded('chat.completions', false, JSON.stringify(completion)).choices;
-}
-
-function differenceBetween(baseline: RawAnswer, answer: RawAnswer, { byteForByte }: Variant): string | null {
-  if (answer.status !== baseline.status) return `status ${answer.status} instead of ${baseline.status}`;
-  if (answer.clean !== baseline.clean) return answer.clean ? 'a clean end' : 'the connection breaks';
-  const expected = withoutTime(baseline.text);
-  const actual = withoutTime(answer.text);
-  if (actual === expected) return null;
-  if (!byteForByte && isSame(meaningsOf(actual), meaningsOf(expected)))
-    return readStream(answer).faults.join('; ') || null;
-  const from = [...expected].findIndex((character, place) => character !== actual[place]);
-  return `other output from character ${from} on: ${brief(actual.slice(Math.max(0, from - 20), from + 60))}`;
-}
-
-function meaningsOf(text: string): unknown[] {
-  return text.split('\n\n').map((event) => meaningOf(event.replace(/^data: /, '')));
-}
-
-async function readToEnd(body: AsyncIterable<Buffer>): Promise<{ text: string; clean: boolean }> {
-  const pieces: Buffer[] = [];
-  try {
-    for await (const piece of body) pieces.push(piece);
-    return { text: Buffer.concat(pieces).toString('utf8'), clean: true };
-  } catch {
-    return { text: Buffer.concat(pieces).toString('utf8'), clean: false };
-  }
-}
-
-async function inParallel<T>(items: readonly T[], use: (item: T) => Promise<void>): Promise<void> {
-  const waiting = items.values();
+/** All reasons that `use` gives, in the order of the items. */
+async function inParallel<T>(items: readonly T[], use: (item: T) => Promise<readonly string[]>): Promise<string[]> {
+  const reasons: (readonly string[])[] = [];
+  const waiting = items.entries();
   const worker = async (): Promise<void> => {
-    for (const item of waiting) await use(item);
+    for (const [position, item] of waiting) reasons[position] = await use(item);
   };
   await Promise.all(Array.from({ length: Math.min(CONCURRENCY, items.length) }, worker));
-}
-
-function brief(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'undefined';
-  return text.length > 160 ? `${text.slice(0, 160)}…` : text;
+  return reasons.flat();
 }

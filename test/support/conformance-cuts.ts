@@ -1,5 +1,6 @@
 import { isSame } from './conformance-expectation.js';
-import { eventBorders, type Reading, readRecorded } from './conformance-reading.js';
+import { readRecorded } from './conformance-reading.js';
+import { eventBorders, type Reading } from './conformance-told.js';
 import { randomFrom, seedOf } from './conformance-variants.js';
 import type { Recording } from './recordings.js';
 

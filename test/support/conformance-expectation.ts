@@ -1,12 +1,6 @@
 import { type ExpectedError, errorInside, errorOfStatus, INVALID_RESPONSE } from './conformance-errors.js';
-import {
-  meaningOf,
-  type Oddity,
-  type Reading,
-  readRecorded,
-  type ToldChoice,
-  type ToldTool,
-} from './conformance-reading.js';
+import { readRecorded } from './conformance-reading.js';
+import { meaningOf, type Oddity, type Reading, type ToldChoice, type ToldTool } from './conformance-told.js';
 import type { OracleEntry, RecordedCase } from './recordings.js';
 
 /** Counts by their path in OpenAI's `usage`; only those the oracle has. */

@@ -1,5 +1,13 @@
 import type { Outcome } from './conformance-check.js';
 
+const MAX_REASONS = 8;
+
+/** The first reasons, and how many more there are. */
+export function shortened(problems: readonly string[]): readonly string[] {
+  const { length } = problems;
+  return length > MAX_REASONS ? [...problems.slice(0, MAX_REASONS), `and ${length - MAX_REASONS} more`] : problems;
+}
+
 /** The row of the table a recording belongs to. */
 export interface ReportPlace {
   readonly provider: string;
@@ -21,7 +29,7 @@ export class ConformanceReport {
     this.rows.set(row, counts);
     counts.total++;
     if (problems.length === 0) counts.passed++;
-    else this.failures.push(`  ${id}: ${problems.join('\n    ')}`);
+    else this.failures.push(`  ${id}: ${shortened(problems).join('\n    ')}`);
     for (const [rule, times] of rules) {
       const known = this.rules.get(rule) ?? { times: 0, recordings: 0 };
       this.rules.set(rule, { times: known.times + times, recordings: known.recordings + 1 });
