@@ -12,6 +12,13 @@ const OBJECT = 'chat.completion.chunk';
 const MODEL_KEY = '"model"';
 const BETWEEN_KEY_AND_VALUE: ReadonlySet<string> = new Set([' ', ':', '\t', '\n', '\r']);
 
+interface ReadChunk {
+  readonly chunk: Record<string, unknown>;
+  readonly choices: readonly unknown[];
+  /** True where the choices are not as they came. */
+  readonly repaired: boolean;
+}
+
 /**
  * Relays an OpenAI-format stream. A chunk that needs no repair keeps its text but for the model's name; every other
  * one is rebuilt. Finishes and usage are held back until the provider says that the answer is complete.
@@ -46,9 +53,8 @@ export class OpenAiStream implements StreamTranslator {
       if (this.choices.size === 0) throw truncatedAnswer('[DONE] before any choice');
       return this.complete();
     }
-    if (text.trim() === '') return [];
-    const chunk = readChunk(event);
-    return chunk === null ? [] : this.relay(text, chunk, chunk.choices);
+    const read = readChunk(event);
+    return read === null ? [] : this.relay(text, read);
   }
 
   end(): readonly string[] {
@@ -59,10 +65,10 @@ export class OpenAiStream implements StreamTranslator {
     return this.complete();
   }
 
-  private relay(text: string, chunk: Record<string, unknown>, choices: unknown[]): readonly string[] {
+  private relay(text: string, { chunk, choices, repaired }: ReadChunk): readonly string[] {
     const cameEmpty = choices.length === 0;
     const carriesUsage = this.takeUsage(chunk, cameEmpty);
-    let changed = carriesUsage;
+    let changed = repaired || carriesUsage;
     const kept = choices.filter((choice, position) => {
       if (!isObject(choice)) throw invalidAnswer('a choice that is no object');
       const outcome = this.choiceOf(choice, position).take(choice);
@@ -195,19 +201,21 @@ export class OpenAiStream implements StreamTranslator {
 }
 
 /** The chunk in an event; null where the event says nothing of the answer. Throws where it tells of a failure. */
-function readChunk({ type, data }: ServerSentEvent): (Record<string, unknown> & { choices: unknown[] }) | null {
+function readChunk({ type, data }: ServerSentEvent): ReadChunk | null {
   const isNamed = type !== '' && type !== 'message';
   if (isNamed && !/^\s*[{[]/.test(data)) {
     if (type === 'error') throw readInBandError({ error: data });
     return null;
   }
+  if (data.trim() === '') return null;
   const chunk = parseAnswerObject(data);
   if (isInBandError(chunk)) throw readInBandError(chunk);
   if (type === 'error') throw readInBandError({ error: chunk });
   const { choices } = chunk;
-  if (Array.isArray(choices)) return Object.assign(chunk, { choices });
+  if (Array.isArray(choices)) return { chunk, choices, repaired: false };
   if (choices === null || (choices === undefined && (isObject(chunk.usage) || chunk.object === OBJECT))) {
-    return Object.assign(chunk, { choices: [] });
+    chunk.choices = [];
+    return { chunk, choices: [], repaired: true };
   }
   // Heartbeats and metadata of some servers come as events with a name of their own.
   if (isNamed || chunk.type === 'ping') return null;
