@@ -46,6 +46,51 @@ describe("a stream in OpenAI's format", () => {
     expect(texts.map((text) => JSON.parse(text).created)).toEqual([7, 7, 7]);
   });
 
+  it.each([
+    [
+      'blanks and line ends',
+      '{ "id" : "chatcmpl-1",\t"created":7, "object":"chat.completion.chunk","model" :\t"up" ,"choices":[ {"index":0,"delta":{"content":"x"} ,"finish_reason":null}]  }',
+    ],
+    [
+      'another order',
+      '{"choices":[{"finish_reason":null,"delta":{"content":"x"},"index":0}],"model":"up","object":"chat.completion.chunk","created":7,"id":"chatcmpl-1"}',
+    ],
+    [
+      'numbers that JavaScript cannot hold',
+      '{"id":"chatcmpl-1","created":7,"object":"chat.completion.chunk","model":"up","seed":9007199254740993123,"p":1.10,"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null,"logprobs":null}],"usage":null}',
+    ],
+    [
+      'escapes',
+      '{"id":"chatcmpl-1","created":7,"object":"chat.completion.chunk","model":"up","choices":[{"index":0,"delta":{"content":"\\u00e9\\/\\ud83d\\ude00"},"finish_reason":null}],"obfuscation":"a\\u0062"}',
+    ],
+    [
+      'a tool call',
+      '{"id":"chatcmpl-1","created":7,"object":"chat.completion.chunk","model":"up","choices":[{"index":0,"delta":{"tool_calls":[{"index":0, "id":"a","type":"function","function":{"name":"f","arguments":""}}]},"finish_reason":null}]}',
+    ],
+    [
+      'a key twice',
+      '{"id":"chatcmpl-1","created":7,"object":"chat.completion.chunk","model":"up","x":1,"x":2,"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}',
+    ],
+  ])('keeps a clean chunk with %s as it is', (_name, clean) => {
+    const { texts } = stream(ROLE, clean);
+    expect(texts[1]).toBe(clean.replace('"up"', '"aegis-test"'));
+  });
+
+  it('writes an unclean chunk anew, and only that one', () => {
+    const clean =
+      '{ "id":"chatcmpl-1","created":7,"object":"chat.completion.chunk","model":"up","choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}';
+    const unclean = clean.replace('"content":"x"', '"role":"assistant","content":"y"');
+    const { texts } = stream(ROLE, unclean, clean);
+    expect(texts[1]).toBe(
+      JSON.stringify({
+        ...JSON.parse(clean),
+        model: 'aegis-test',
+        choices: [{ index: 0, delta: { content: 'y' }, finish_reason: null }],
+      }),
+    );
+    expect(texts[2]).toBe(clean.replace('"up"', '"aegis-test"'));
+  });
+
   it('has a chunk for each chunk of a clean stream, and none besides', () => {
     const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
     const chunks = [ROLE, chunk({ content: 'a' }), chunk({}, 'stop'), { ...HEAD, choices: [], usage }];
