@@ -5,7 +5,8 @@ import { AegisError } from '../../src/domain/errors.js';
 import { AnthropicAdapter } from '../../src/router/adapters/anthropic.adapter.js';
 import { screened } from '../support/screened-requests.js';
 import { targetOf } from '../support/targets.js';
-import { MATRIX, type MatrixCase } from './anthropic-request-matrix.js';
+import { MATRIX } from './anthropic-request-matrix.js';
+import type { MatrixCase } from './anthropic-request-parts.js';
 import { findBrokenRules } from './anthropic-request-rules.js';
 import { arbitraryRequest } from './arbitrary-requests.js';
 

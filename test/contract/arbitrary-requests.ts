@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { ChatCompletionRequest } from '../../src/domain/chat.js';
-import { MODELS } from './anthropic-request-matrix.js';
+import { MODELS } from './anthropic-request-parts.js';
 
 /** Most of the time nothing: what is rarely there can be combined with what is there. */
 const rarely = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
