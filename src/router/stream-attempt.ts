@@ -36,7 +36,8 @@ export class StreamAttempt extends Attempt<OpenedStream> {
   private waiting: string[] = [];
   private subscriber: Subscriber<readonly string[]> | null = null;
   private opened = false;
-  private bytesBeforeContent = 0;
+  /** Bytes that brought nothing: all of them before the first content, then those since the last chunk. */
+  private bytesInVain = 0;
   /** How the stream ended; undefined while it runs. */
   private ending: AegisError | null | undefined;
   private readerIsSlow = false;
@@ -123,11 +124,10 @@ export class StreamAttempt extends Attempt<OpenedStream> {
     this.deliver(texts);
     if (failure) {
       this.endAs(failure.thrown);
-    } else if (!this.opened) {
-      this.bytesBeforeContent += byteCount;
-      if (this.bytesBeforeContent > this.plan.limits.maxEventBytes)
-        this.end(invalidAnswerError('streams without any content'));
+      return;
     }
+    this.bytesInVain = this.opened && texts.length > 0 ? 0 : this.bytesInVain + byteCount;
+    if (this.bytesInVain > this.plan.limits.maxEventBytes) this.end(invalidAnswerError('streams without any content'));
   }
 
   /** The upstream has said its last: the translator decides whether the answer is whole. */

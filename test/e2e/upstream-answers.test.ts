@@ -13,6 +13,7 @@ import {
 } from '../support/scriptable-upstream.js';
 
 const MEBIBYTE = 1024 * 1024;
+const GZIP_BOMB = gzipSync(Buffer.alloc(100 * MEBIBYTE, ' '));
 const JSON_TYPE = { 'content-type': 'application/json' };
 const STREAM_TYPE = { 'content-type': 'text/event-stream' };
 const PROVIDERS = ['openai', 'azure_openai', 'vllm', 'openai_compatible', 'anthropic'] as const;
@@ -77,7 +78,7 @@ const NO_ANSWERS: readonly (readonly [string, (provider: ProviderName) => Script
     'gzip that breaks off',
     (provider) => json(gzipSync(answerOf(provider)).subarray(0, 40), { 'content-encoding': 'gzip' }),
   ],
-  ['a gzip bomb', () => json(gzipSync(Buffer.alloc(100 * MEBIBYTE, ' ')), { 'content-encoding': 'gzip' })],
+  ['a gzip bomb', () => json(GZIP_BOMB, { 'content-encoding': 'gzip' })],
   ['an encoding nobody knows', (provider) => json(answerOf(provider), { 'content-encoding': 'aegis-7' })],
   ['a redirect', () => ({ status: 302, headers: { location: 'http://127.0.0.1:1/' } })],
   ['an answer that is not HTTP', () => ({ raw: 'SMTP 220 hello\r\n\r\n' })],
@@ -291,14 +292,18 @@ describe('what an upstream may answer', () => {
       ['events without data', 'event: ping\n\n'.repeat(4_000)],
       ['unknown fields', 'x: y\n'.repeat(8_000)],
     ])('a stream of nothing but %s is cut off', async (_name, piece) => {
-      upstream.script({
+      const flood = (beginning: readonly string[]): ScriptedAnswer => ({
         headers: STREAM_TYPE,
         body: function* () {
+          yield* beginning;
           for (;;) yield piece;
         },
       });
+      upstream.script(flood([]));
       expect(await errorOf(askForStream(provider))).toMatchObject({ status: 502, code: 'upstream_invalid_response' });
-      await (await upstream.request()).closed;
+      upstream.script(flood(beginningOf(provider)));
+      expect(await errorOf(askForStream(provider))).toMatchObject({ code: 'upstream_invalid_response' });
+      for (const call of upstream.requests) await call.closed;
     });
 
     it('many comments, and types of content that say something else, change nothing', async () => {
