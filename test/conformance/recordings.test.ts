@@ -9,6 +9,8 @@ import { ReplayUpstream } from '../support/replay-upstream.js';
 const folder = findShared('recordings');
 const schema = loadOpenAiSchema();
 const APIS = ['chat.completions', 'messages'];
+/** A long stream is played some hundred times; the machine may be busy with other things. */
+const TIMEOUT_MS = 120_000;
 
 /**
  * Any set of recordings of this layout can be put in place: nothing here knows a recording by its name. What is expected
@@ -40,14 +42,18 @@ const APIS = ['chat.completions', 'messages'];
 
   for (const recorded of set.cases) {
     const { id, provider, api, stream, status } = recorded.recording;
-    it(`answers as the oracle says, split or cut anywhere: ${id}`, async () => {
-      const outcome = await check.run(recorded).catch((thrown: unknown) => ({
-        problems: [`the check itself failed: ${String(thrown)}`],
-        rules: new Map<string, number>(),
-      }));
-      report.add(id, { provider, api, kind: status >= 400 ? 'error' : stream ? 'sse' : 'json' }, outcome);
-      if (outcome.problems.length > 0) throw new Error(shortened(outcome.problems).join('\n'));
-    });
+    it(
+      `answers as the oracle says, split or cut anywhere: ${id}`,
+      async () => {
+        const outcome = await check.run(recorded).catch((thrown: unknown) => ({
+          problems: [`the check itself failed: ${String(thrown)}`],
+          rules: new Map<string, number>(),
+        }));
+        report.add(id, { provider, api, kind: status >= 400 ? 'error' : stream ? 'sse' : 'json' }, outcome);
+        if (outcome.problems.length > 0) throw new Error(shortened(outcome.problems).join('\n'));
+      },
+      TIMEOUT_MS,
+    );
   }
 
   for (const { id, problem, ...place } of set.unusable) {

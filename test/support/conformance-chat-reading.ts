@@ -35,6 +35,8 @@ interface OpenChoice {
 /** A stream of chat completion chunks, with the liberties that servers take. */
 export class ChatStreamReading extends StreamReading {
   private readonly choices = new Map<number, OpenChoice>();
+  /** A server that counts says `"usage": null` in every chunk before the one with the count. */
+  private awaitsUsage = false;
 
   protected take({ name, data }: Event): void {
     if (this.closed) return;
@@ -48,6 +50,7 @@ export class ChatStreamReading extends StreamReading {
       return;
     }
     if (isRecord(chunk.usage)) this.usage = chunk.usage;
+    if (chunk.usage === null) this.awaitsUsage = true;
     if (!Array.isArray(chunk.choices)) {
       if (isRecord(chunk.usage) || chunk.choices === null || (name !== '' && name !== 'message')) return;
       throw new Malformed('an event that is no chunk');
@@ -115,7 +118,9 @@ export class ChatStreamReading extends StreamReading {
 
   protected isWhole(): boolean {
     const choices = [...this.choices.values()];
-    return choices.length > 0 && (this.closed || choices.every(({ finish }) => finish !== null));
+    if (choices.length === 0) return false;
+    const isAwaited = this.awaitsUsage && this.usage === null;
+    return this.closed || (!isAwaited && choices.every(({ finish }) => finish !== null));
   }
 
   protected told(): ToldChoice[] {

@@ -42,7 +42,7 @@ function exemption(part: Reading, whole: Reading): string | null {
   if (isSame(part.choices, whole.choices)) {
     return isSame(part.usage, whole.usage)
       ? 'nothing is missing but [DONE], message_stop, an error or comments after the last word and finish'
-      : 'every word and finish is there; only the usage count and [DONE] are missing, which not every server sends';
+      : 'every word and finish is there; only the usage count, which no chunk promised, and [DONE] are missing';
   }
   if (part.closed) return null;
   if (whole.oddities.has('words after a finish')) {

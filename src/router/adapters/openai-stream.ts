@@ -34,6 +34,8 @@ export class OpenAiStream implements StreamTranslator {
   private id: string | null = null;
   private created: number | null = null;
   private clientUsage: ChatUsage | null = null;
+  /** A server that counts says `"usage": null` in every chunk before the one with the count. */
+  private promisesUsage = false;
   /** What else stood in the chunk that carried the usage. */
   private usageFields: Record<string, unknown> = {};
 
@@ -62,6 +64,7 @@ export class OpenAiStream implements StreamTranslator {
     const choices = [...this.choices.values()];
     if (choices.length === 0) throw truncatedAnswer('no choice came');
     if (!choices.every((choice) => choice.isFinished)) throw truncatedAnswer('no [DONE] and a choice without a finish');
+    if (this.promisesUsage && !this.usage) throw truncatedAnswer('no [DONE] and no usage, which was to come');
     return this.complete();
   }
 
@@ -93,6 +96,7 @@ export class OpenAiStream implements StreamTranslator {
 
   private takeUsage(chunk: Record<string, unknown>, cameEmpty: boolean): boolean {
     if (chunk.usage === undefined || chunk.usage === null) {
+      if (chunk.usage === null) this.promisesUsage = true;
       this.usage = readOwnUsage(chunk) ?? this.usage;
       return false;
     }

@@ -228,6 +228,14 @@ describe("a stream in OpenAI's format", () => {
     );
   });
 
+  it('is cut off without [DONE] where a usage count was still to come', () => {
+    const awaiting = { ...HEAD, choices: [{ index: 0, delta: {}, finish_reason: 'stop' }], usage: null };
+    const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
+    expect(stream(ROLE, awaiting).error?.code).toBe('upstream_invalid_response');
+    expect(stream(ROLE, awaiting, DONE).error).toBeNull();
+    expect(stream(ROLE, awaiting, { ...HEAD, choices: [], usage }).error).toBeNull();
+  });
+
   it('is whole with [DONE] where a finish never came, and not with [DONE] alone', () => {
     const { texts, error } = stream(ROLE, chunk({ content: 'a' }), DONE);
     expect(error).toBeNull();
