@@ -4,20 +4,23 @@ import { MODELS } from './anthropic-request-parts.js';
 
 /** Most of the time nothing: what is rarely there can be combined with what is there. */
 const rarely = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
-  fc.option(arbitrary, { nil: undefined, freq: 1 });
+  fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
+const often = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arbitrary, { nil: undefined });
+/** A value that is mostly right, and sometimes one of those that are not. */
+const mostly = <T>(right: readonly T[], wrong: readonly T[]): fc.Arbitrary<T> =>
+  fc.oneof({ weight: 40, arbitrary: fc.constantFrom(...right) }, { weight: 1, arbitrary: fc.constantFrom(...wrong) });
 
 const words = fc.constantFrom('', ' \n', 'a', 'Hello ', '"', '😀');
-const cacheControl = rarely(
-  fc.constantFrom<unknown>({ type: 'ephemeral' }, { type: 'ephemeral', ttl: '1h' }, null, 'x'),
-);
+const cacheControl = rarely(mostly<unknown>([{ type: 'ephemeral' }, { type: 'ephemeral', ttl: '1h' }, null], ['x']));
 const part = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ type: fc.constant('text'), text: words, cache_control: cacheControl }) },
-  fc.constantFrom<{ type: string; [key: string]: unknown }>(
-    { type: 'image_url', image_url: { url: 'https://images.test/a.png' } },
-    { type: 'image_url', image_url: { url: 'data:image/png;base64,AA==' } },
-    { type: 'file', file: { file_data: 'data:application/pdf;base64,AA==' } },
-    { type: 'refusal', refusal: 'No' },
-    { type: 'input_audio' },
+  { weight: 9, arbitrary: fc.record({ type: fc.constant('text'), text: words, cache_control: cacheControl }) },
+  mostly<{ type: string; [key: string]: unknown }>(
+    [
+      { type: 'image_url', image_url: { url: 'https://images.test/a.png' } },
+      { type: 'image_url', image_url: { url: 'data:image/png;base64,AA==' } },
+      { type: 'file', file: { file_data: 'data:application/pdf;base64,AA==' } },
+    ],
+    [{ type: 'refusal', refusal: 'No' }, { type: 'input_audio' }],
   ),
 );
 const content = fc.oneof(words, fc.constant(null), fc.array(part, { maxLength: 3 }));
@@ -26,29 +29,27 @@ const toolCall = fc.record({
   id,
   type: fc.constant('function'),
   function: fc.record({
-    name: fc.constantFrom('look_up', 'now', 'not a name'),
-    arguments: fc.constantFrom('', '{}', '{"id":12345678901234567890}', '[1]', '{"__proto__":1}'),
+    name: mostly(['look_up', 'now'], ['not a name']),
+    arguments: mostly(['', '{}', '{"id":12345678901234567890}', '{"__proto__":1}'], ['[1]']),
   }),
 });
-const signed = fc.constantFrom<unknown>(
-  [{ type: 'thinking', thinking: '', signature: 's' }],
-  [{ type: 'redacted_thinking', data: 'd' }],
-  [{ type: 'thinking' }],
-  'x',
+const signed = mostly<unknown>(
+  [[{ type: 'thinking', thinking: '', signature: 's' }], [{ type: 'redacted_thinking', data: 'd' }], []],
+  [[{ type: 'thinking' }], 'x'],
 );
 const message = fc.oneof(
   { weight: 4, arbitrary: fc.record({ role: fc.constant('user'), content, cache_control: cacheControl }) },
   fc.record({ role: fc.constantFrom('system', 'developer'), content: words }),
-  fc.record({ role: fc.constant('assistant'), content, thinking_blocks: rarely(signed) }),
+  fc.record({ role: fc.constant('assistant'), content: words, thinking_blocks: rarely(signed) }),
 );
 /** Calls and their results, mostly as they should be. */
 const round = fc
   .record({
     calls: fc.uniqueArray(toolCall, { minLength: 1, maxLength: 2, selector: (call) => call.id }),
-    said: content,
-    thinking_blocks: rarely(signed),
+    said: words,
+    thinking_blocks: often(signed),
     answers: fc.array(content, { minLength: 2, maxLength: 2 }),
-    lost: fc.nat(15),
+    lost: fc.nat(60),
   })
   .map(({ calls, said, thinking_blocks, answers, lost }) => [
     { role: 'assistant', content: said, tool_calls: calls, thinking_blocks },
@@ -63,18 +64,18 @@ const messages = fc
 const schema = fc.letrec<{ node: Record<string, unknown> }>((tie) => ({
   node: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
-    fc.constantFrom<Record<string, unknown>>(
-      { type: 'string', minLength: 1, format: 'date' },
-      { type: ['integer', 'null'], minimum: 9 },
-      { enum: ['a', 1, null] },
-      { $ref: '#/$defs/x', description: 'x' },
-      { $ref: '#/$defs/y' },
-      { type: 'object' },
-      {},
-      { const: 12345678901234567000 },
+    mostly<Record<string, unknown>>(
+      [
+        { type: 'string', minLength: 1, format: 'date' },
+        { type: ['integer', 'null'], minimum: 9 },
+        { enum: ['a', 1, null] },
+        { $ref: '#/$defs/x', description: 'x' },
+        { const: 12345678901234567000 },
+      ],
+      [{ $ref: '#/$defs/y' }, { type: 'object' }, {}],
     ),
     fc
-      .record({ a: tie('node'), b: tie('node'), closed: fc.constantFrom(undefined, false, true) })
+      .record({ a: tie('node'), b: tie('node'), closed: mostly<boolean | undefined>([undefined, false], [true]) })
       .map(({ a, b, closed }) => ({
         type: 'object',
         properties: { a, b },
@@ -86,17 +87,17 @@ const schema = fc.letrec<{ node: Record<string, unknown> }>((tie) => ({
     fc.array(tie('node'), { minLength: 1, maxLength: 2 }).map((allOf) => ({ allOf })),
   ),
 })).node;
-const rootSchema = fc.oneof(
-  schema,
-  fc.record({ a: schema, y: schema }).map(({ a, y }) => ({
+const rootSchema = fc.oneof(schema, {
+  weight: 5,
+  arbitrary: fc.record({ a: schema, y: schema }).map(({ a, y }) => ({
     type: 'object',
     properties: { a },
     $defs: { x: { type: 'string' }, y },
   })),
-);
+});
 const tool = fc.oneof(
   {
-    weight: 9,
+    weight: 40,
     arbitrary: fc.record({
       type: fc.constant('function'),
       function: fc.record({
@@ -120,7 +121,7 @@ const toolChoice = fc.constantFrom<unknown>(
   { type: 'odd' },
 );
 const responseFormat = fc.oneof(
-  fc.constantFrom<unknown>({ type: 'text' }, { type: 'json_object' }, { type: 'odd' }, { type: 'json_schema' }),
+  mostly<unknown>([{ type: 'text' }, { type: 'json_object' }], [{ type: 'odd' }, { type: 'json_schema' }]),
   rootSchema.map((root) => ({ type: 'json_schema', json_schema: { name: 'x', schema: root, strict: true } })),
 );
 
@@ -129,19 +130,21 @@ export const arbitraryRequest = fc.record({
   model: fc.constantFrom(...MODELS),
   chat: fc.record({
     messages,
-    tools: rarely(fc.array(tool, { maxLength: 3 })),
-    tool_choice: rarely(rarely(toolChoice)),
+    tools: often(
+      fc.uniqueArray(tool, { maxLength: 3, selector: (one) => ('function' in one ? one.function.name : '') }),
+    ),
+    tool_choice: rarely(toolChoice),
     parallel_tool_calls: rarely(fc.boolean()),
-    response_format: rarely(rarely(responseFormat)),
+    response_format: rarely(responseFormat),
     reasoning_effort: rarely(fc.constantFrom('none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max', 'odd')),
-    temperature: rarely(rarely(fc.constantFrom(0, 0.5, 1, 1.5))),
-    top_p: rarely(rarely(fc.constantFrom(0, 0.5, 0.97, 1))),
-    top_k: rarely(rarely(fc.constantFrom<unknown>(5, 0.5, -1, 'x'))),
+    temperature: rarely(fc.constantFrom(0, 0.5, 1, 1, 1.5)),
+    top_p: rarely(fc.constantFrom(0, 0.97, 1, 1)),
+    top_k: rarely(mostly<unknown>([5], [0.5, -1, 'x'])),
     max_tokens: rarely(fc.constantFrom(1, 1024, 1500, 50_000)),
     stop: rarely(fc.constantFrom<unknown>('END', '\n', ['a', 'b'], [])),
     user: rarely(fc.constantFrom('u', '', 'x'.repeat(300))),
     cache_control: cacheControl,
-    n: rarely(rarely(fc.constantFrom(1, 2))),
-    made_up: rarely(rarely(rarely(fc.constant(1)))),
+    n: rarely(mostly([1], [2])),
+    made_up: mostly([undefined], [1]),
   }) as unknown as fc.Arbitrary<Partial<ChatCompletionRequest>>,
 });
