@@ -143,6 +143,16 @@ const FAULTS: readonly (readonly [string, RecordedCase, RegExp])[] = [
     expect(await problemsOf(one)).toEqual([]);
   });
 
+  it('takes each tool call for one where the SDK makes one of two', async () => {
+    const other = { ...CALL, id: 'call_2', function: { name: 'look_up', arguments: '{"city":"Ulm"}' } };
+    const [first, second, call, ...rest] = SPOKEN;
+    const one = recorded(
+      { body_text: body(first ?? '', second ?? '', call ?? '', chunk({ tool_calls: [other] }), ...rest) },
+      { choices: [{ ...CHOICE, tools: [{ id: '', name: 'look_up', arguments: '{"city":"Köln"}{"city":"Ulm"}' }] }] },
+    );
+    expect(await problemsOf(one)).toEqual([]);
+  });
+
   it('expects an error where the SDK misses a finish, and so do the bytes', async () => {
     const one = recorded({ body_text: body(...SPOKEN.slice(0, 2)) }, gaveUp('missing finish_reason for choice 0'));
     expect(await problemsOf(one)).toEqual([]);

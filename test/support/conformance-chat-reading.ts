@@ -109,6 +109,9 @@ export class ChatStreamReading extends StreamReading {
             : undefined;
     }
     if (!slot) {
+      if (typeof call.index === 'number' && slots.some(({ key }) => key === call.index)) {
+        this.oddities.add('tool calls that share an index');
+      }
       slot = { key: call.index, id, name, arguments: '' };
       slots.push(slot);
     }

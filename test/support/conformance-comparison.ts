@@ -24,7 +24,8 @@ export function compareChoices(actual: readonly ToldChoice[], expected: readonly
     for (const key of Object.keys(choice) as (keyof ToldChoice)[]) {
       if (key === 'finish' && choice.finish === ANY_FINISH && LEGAL_FINISHES.includes(told.finish ?? '')) continue;
       if (isSame(told[key], choice[key])) continue;
-      problems.push(`choice ${choice.index}: ${key} is ${brief(told[key])}, expected ${brief(choice[key])}`);
+      const [actualWords, expectedWords] = whereTheyPart(told[key], choice[key]);
+      problems.push(`choice ${choice.index}: ${key} is ${actualWords}, expected ${expectedWords}`);
     }
   });
   return problems;
@@ -108,7 +109,23 @@ function meaningsOf(text: string): unknown[] {
   return text.split('\n\n').map((event) => meaningOf(event.replace(/^data: /, '')));
 }
 
+/** Both in brief; of long ones, from shortly before the place where they differ. */
+function whereTheyPart(actual: unknown, expected: unknown): [string, string] {
+  const texts = [actual, expected].map((value) => JSON.stringify(value) ?? 'undefined');
+  const [first = '', second = ''] = texts;
+  let from = 0;
+  while (from < first.length && first[from] === second[from]) from++;
+  const start = Math.max(0, from - 40);
+  const shown = texts.map((text) => {
+    const end = start + MAX_SHOWN;
+    return `${start > 0 ? '…' : ''}${text.slice(start, end)}${text.length > end ? '…' : ''}`;
+  });
+  return [shown[0] ?? '', shown[1] ?? ''];
+}
+
+const MAX_SHOWN = 160;
+
 export function brief(value: unknown): string {
   const text = JSON.stringify(value) ?? 'undefined';
-  return text.length > 160 ? `${text.slice(0, 160)}…` : text;
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }

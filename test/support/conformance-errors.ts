@@ -106,7 +106,7 @@ function expectedError(api: string, status: number, stated: Stated): { error: Ex
   });
   if (!FAULTS_OF_THE_CALLER.includes(status)) return own(OWN_ERRORS[status] ?? FAILED, []);
   if (status !== 409) {
-    if (/^\W*(\w+\s+)?api[ _-]?key\b/i.test(message ?? '')) {
+    if (/^\W*((incorrect|invalid|missing|no|your|the)\s+)?api[ _-]?key\b/i.test(message ?? '')) {
       return own(OWN_ERRORS[401] ?? FAILED, ["a 400 that speaks of AEGIS's own key is no fault of the caller"]);
     }
     if (/\bcredit balance\b/i.test(message ?? '')) {
@@ -142,7 +142,9 @@ function statedIn(body: string): Stated {
   if (Array.isArray(root)) root = root[0];
   if (!isRecord(root)) return nothing;
   const { error, detail } = root;
-  if (typeof error === 'string') return { ...nothing, message: error };
+  if (typeof error === 'string') return { ...nothing, message: error, type: wordOf(root.error_type) };
+  const [first] = Array.isArray(root.errors) ? (root.errors as unknown[]) : [];
+  if (isRecord(first)) return { message: wordOf(first.message), type: wordOf(first.type), code: wordOf(first.code) };
   if (isRecord(error)) {
     const inner = isRecord(error.innererror) ? wordOf(error.innererror.code) : null;
     const code = inner === 'ResponsibleAIPolicyViolation' ? 'content_filter' : wordOf(error.code);

@@ -1,7 +1,7 @@
 import { type ExpectedError, errorInside, errorOfStatus, INVALID_RESPONSE } from './conformance-errors.js';
 import { readRecorded } from './conformance-reading.js';
 import { meaningOf, type Oddity, type Reading, type ToldChoice, type ToldTool } from './conformance-told.js';
-import type { OracleEntry, RecordedCase } from './recordings.js';
+import type { OracleEntry, RecordedCase, Recording } from './recordings.js';
 
 /** Counts by their path in OpenAI's `usage`; only those the oracle has. */
 export type ExpectedUsage = Readonly<Record<string, number>>;
@@ -81,7 +81,7 @@ export function expectationOf({ recording, oracle }: RecordedCase): Expectation 
     const rules = oracle.ok === true ? ['a success that tells of a failure is an error'] : [];
     return { kind: 'error', error: errorInside(api, reading.error ?? {}), rules };
   }
-  if (oracle.ok === true) return answerOfOracle(recording.stream, oracle, reading);
+  if (oracle.ok === true) return answerOfOracle(recording, oracle, reading);
   if (reading.state !== 'whole') return { kind: 'error', error: INVALID_RESPONSE, rules: [] };
   if (oracle.ok === undefined) {
     return answerOfReading(api, reading, 'the oracle is silent: what the bytes spell is expected');
@@ -97,8 +97,8 @@ export function expectationOf({ recording, oracle }: RecordedCase): Expectation 
   };
 }
 
-function answerOfOracle(isStream: boolean, oracle: OracleEntry, reading: Reading): Expectation {
-  if (oracle.choices && oracle.choices.length === 0) {
+function answerOfOracle({ api, stream }: Recording, oracle: OracleEntry, reading: Reading): Expectation {
+  if (api === 'chat.completions' && !oracle.choices?.length) {
     return { kind: 'error', error: INVALID_RESPONSE, rules: ['an answer without choices is none'] };
   }
   const rules: string[] = [];
@@ -112,7 +112,7 @@ function answerOfOracle(isStream: boolean, oracle: OracleEntry, reading: Reading
     if (told.finish === ANY_FINISH) rule('a finish that OpenAI has no word for: any of its own will do');
     if (told.reasoning !== spelt.reasoning && spelt.reasoning !== '') {
       rule(
-        isStream
+        stream
           ? 'reasoning as its deltas spell it: the SDK keeps the last delta of a field it does not know'
           : 'reasoning in a field that the SDK does not read',
       );
@@ -122,12 +122,17 @@ function answerOfOracle(isStream: boolean, oracle: OracleEntry, reading: Reading
       rule("a refusal's explanation, which the oracle leaves out");
       expected.refusal = spelt.refusal;
     }
-    if (oracle.choices && typeof oracle.choices[position]?.text === 'object' && spelt.text !== told.text) {
+    if (oracle.choices && typeof oracle.choices[position]?.text !== 'string' && spelt.text !== told.text) {
       rule('text that came in parts, or that the SDK leaves out');
       expected.text = spelt.text;
     }
-    if (reading.oddities.has('a tool call without an index') && !isSame(told.tools, spelt.tools)) {
-      rule('a tool call without its index: the SDK drops it, AEGIS keeps it');
+    if (isGarbled(told.text) && !isGarbled(spelt.text)) {
+      rule('text that came in parts, which the SDK cannot join');
+      expected.text = spelt.text;
+    }
+    const loss = lossOfTools(told.tools, spelt.tools, reading);
+    if (loss) {
+      rule(loss);
       expected.tools = spelt.tools;
     }
     return expected;
@@ -138,6 +143,24 @@ function answerOfOracle(isStream: boolean, oracle: OracleEntry, reading: Reading
     rule('a usage count that the SDK forgets');
   }
   return { kind: 'answer', choices, usage, rules };
+}
+
+/** Why the oracle's tool calls are not all that came; null where they are. */
+function lossOfTools(told: readonly ToldTool[], spelt: readonly ToldTool[], { oddities }: Reading): string | null {
+  if (isSame(told, spelt)) return null;
+  if (oddities.has('a tool call without an index')) {
+    return 'a tool call without its index: the SDK drops it, AEGIS keeps it';
+  }
+  if (oddities.has('tool calls that share an index')) {
+    return 'tool calls under one index: the SDK makes one of them, AEGIS keeps each';
+  }
+  const isLost = told.some((tool) => isGarbled(tool.arguments)) && !spelt.some((tool) => isGarbled(tool.arguments));
+  return isLost ? 'arguments as an object, which the SDK cannot join' : null;
+}
+
+/** What JavaScript makes of an object that is added to a text. */
+function isGarbled(value: unknown): boolean {
+  return typeof value === 'string' && value.includes('[object Object]');
 }
 
 function answerOfReading(api: string, reading: Reading, rule: string): Expectation {

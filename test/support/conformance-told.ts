@@ -44,6 +44,7 @@ export interface Reading {
 
 export type Oddity =
   | 'a tool call without an index'
+  | 'tool calls that share an index'
   | 'message_start twice'
   | 'several messages'
   | 'the last event without its blank line'
