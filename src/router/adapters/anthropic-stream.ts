@@ -27,8 +27,8 @@ interface OpenTool {
   readonly kind: 'tool';
   /** Its place among the answer's tool calls; null for the answer in JSON, which is no call to the client. */
   readonly callIndex: number | null;
-  /** Arguments given at once with the block's start. */
-  readonly input: unknown;
+  /** Arguments given at once with the block's start, as text. */
+  readonly input: string;
   hasArguments: boolean;
 }
 
@@ -75,11 +75,11 @@ export class AnthropicStream implements StreamTranslator {
       case 'content_block_delta':
         return isObject(body.delta) ? this.continueBlock(body.index, body.delta) : [];
       case 'content_block_start':
-        return isObject(body.content_block) ? this.startBlock(body.index, body.content_block, event.data) : [];
+        return this.startBlock(body.index, readBlock(body.content_block, event.data));
       case 'content_block_stop':
         return this.stopBlock(body.index);
       case 'message_start':
-        return this.startMessage(isObject(body.message) ? body.message : {});
+        return this.startMessage(isObject(body.message) ? body.message : {}, event.data);
       case 'message_delta':
         return this.changeMessage(isObject(body.delta) ? body.delta : {}, body.usage);
       case 'message_stop':
@@ -95,12 +95,18 @@ export class AnthropicStream implements StreamTranslator {
     return [];
   }
 
-  private startMessage(message: Record<string, unknown>): string[] {
+  private startMessage(message: Record<string, unknown>, json: string): string[] {
     this.count(message.usage);
-    return this.chunks.hasBegun ? [] : [this.chunks.begin(findText(message.id))];
+    const texts = this.chunks.hasBegun ? [] : [this.chunks.begin(findText(message.id))];
+    // A call made by a program that runs in Anthropic's code execution is whole in the message from its start.
+    readContent(message, json).forEach((block, index) => {
+      texts.push(...this.startBlock(index, block), ...this.stopBlock(index));
+    });
+    return texts;
   }
 
-  private startBlock(index: unknown, block: Record<string, unknown>, json: string): string[] {
+  private startBlock(index: unknown, block: unknown): string[] {
+    if (!isObject(block)) return [];
     // A block whose place is taken over has said all it will.
     const texts = this.stopBlock(index);
     this.keep(KEPT_EACH);
@@ -127,16 +133,17 @@ export class AnthropicStream implements StreamTranslator {
         break;
       }
       case 'tool_use':
-        this.keep(json.length);
-        texts.push(...this.startTool(index, block, readInput(block, json)));
+        texts.push(...this.startTool(index, block));
         break;
       default:
     }
     return texts;
   }
 
-  private startTool(index: unknown, block: Record<string, unknown>, input: unknown): string[] {
+  private startTool(index: unknown, block: Record<string, unknown>): string[] {
     this.hasContent = true;
+    const input = toolArguments(block.input);
+    this.keep(input.length);
     if (block.name === JSON_ANSWER_TOOL) {
       // Only the first: two values in a row are no JSON.
       if (this.answeredInJson) return [];
@@ -190,7 +197,7 @@ export class AnthropicStream implements StreamTranslator {
         this.cited.closeBlock(block.cited);
         return [];
       case 'tool':
-        return block.hasArguments ? [] : [this.sayArguments(block, toolArguments(block.input))];
+        return block.hasArguments ? [] : [this.sayArguments(block, block.input)];
       case 'thinking':
         return [];
       default:
@@ -302,9 +309,17 @@ export class AnthropicStream implements StreamTranslator {
   }
 }
 
-/** What a tool is called with at once, the digits of its numbers included. */
-function readInput(block: Record<string, unknown>, json: string): unknown {
-  if (!isObject(block.input) || !mayHoldExactNumbers(json)) return block.input;
+/** The block an event begins; of a tool call with the digits of its numbers. */
+function readBlock(block: unknown, json: string): unknown {
+  if (!isObject(block) || block.type !== 'tool_use' || !mayHoldExactNumbers(json)) return block;
   const event = parseExactly(json);
-  return isObject(event) && isObject(event.content_block) ? event.content_block.input : block.input;
+  return isObject(event) ? event.content_block : block;
+}
+
+/** The blocks a message begins with, nearly always none. */
+function readContent({ content }: Record<string, unknown>, json: string): readonly unknown[] {
+  if (!Array.isArray(content) || content.length === 0) return [];
+  const event = parseExactly(json);
+  const message = isObject(event) ? event.message : undefined;
+  return isObject(message) && Array.isArray(message.content) ? message.content : content;
 }

@@ -1,17 +1,19 @@
 import { ChatCompletionStream } from 'openai/lib/ChatCompletionStream';
+import { AnthropicAdapter } from '../../../../src/router/adapters/anthropic.adapter.js';
 import { JSON_ANSWER_TOOL } from '../../../../src/router/adapters/anthropic-own-words.js';
 import {
   type AnthropicEvent,
   block,
   delta,
   ending,
+  eventBytes,
   messageStart,
   stop,
   streamOf,
   toldByStream,
 } from '../../../support/anthropic-events.js';
 import { loadOpenAiSchema } from '../../../support/openai-schema.js';
-import { CONTEXT, joinChunks } from '../../../support/streamed-answers.js';
+import { CONTEXT, joinChunks, translateStream } from '../../../support/streamed-answers.js';
 
 const schema = loadOpenAiSchema();
 
@@ -105,6 +107,27 @@ describe("Anthropic's stream", () => {
       { id: 'a', name: 'first', arguments: '{}' },
       { id: 'b', name: 'second', arguments: '{"x":1}' },
       { id: 'c', name: 'third', arguments: '{"given":"at once"}' },
+    ]);
+  });
+
+  it('has the calls and words its message begins with', () => {
+    const call = { type: 'tool_use', id: 'a', name: 'roll', input: { sides: '@' }, caller: { type: 'code_execution' } };
+    const begin = messageStart() as { message: object; type: string };
+    const message = { ...begin.message, content: [call, { type: 'text', text: 'Rolled.' }] };
+    const events = [
+      { type: 'message_start', message },
+      block(2, { type: 'text', text: ' Twice.' }),
+      ...ending('tool_use'),
+    ];
+    const bytes = Buffer.from(eventBytes(events).toString().replace('"@"', '12345678901234567890'));
+    const { choices, faults } = joinChunks(translateStream(new AnthropicAdapter(), [bytes]).texts);
+    expect(faults).toEqual([]);
+    expect(choices).toMatchObject([
+      {
+        content: 'Rolled. Twice.',
+        tools: [{ id: 'a', name: 'roll', arguments: '{"sides":12345678901234567890}' }],
+        finishReasons: ['tool_calls'],
+      },
     ]);
   });
 
