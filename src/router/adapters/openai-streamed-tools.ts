@@ -20,6 +20,7 @@ interface ToolCall {
   repeats: boolean;
   /** The arguments so far; null once they are too long to remember. */
   text: string | null;
+  readonly progress: ObjectProgress;
 }
 
 /** What a delta says of the call it belongs to. */
@@ -123,7 +124,7 @@ export class StreamedToolCalls {
     if (name !== undefined && index === undefined) return isUnfinished(call) ? place : undefined;
     if (repeatsAll(call, text)) return place;
     // Whole arguments after whole arguments: the next call, under an index that does not move.
-    return isWholeObject(call.text) && isWholeObject(text) ? undefined : place;
+    return call.progress.isWhole && isWholeObject(text) ? undefined : place;
   }
 
   private begin({ index, id, name }: Stated): number {
@@ -138,9 +139,40 @@ export class StreamedToolCalls {
       hasArguments: false,
       repeats: false,
       text: '',
+      progress: new ObjectProgress(),
     });
     if (index !== undefined) this.places.set(index, place);
     return place;
+  }
+}
+
+/** How far the pieces of a JSON object have come, without parsing all of them again at each one. */
+class ObjectProgress {
+  private depth = 0;
+  private begun = false;
+  private inString = false;
+  private escaped = false;
+
+  get isWhole(): boolean {
+    return this.begun && this.depth === 0;
+  }
+
+  read(piece: string): void {
+    for (const character of piece) {
+      if (this.escaped) this.escaped = false;
+      else if (this.inString && character === '\\') this.escaped = true;
+      else if (character === '"') this.inString = !this.inString;
+      else if (!this.inString) this.readStructure(character);
+    }
+  }
+
+  private readStructure(character: string): void {
+    if (character === '{' || character === '[') {
+      this.begun = true;
+      this.depth++;
+    } else if (character === '}' || character === ']') {
+      this.depth--;
+    }
   }
 }
 
@@ -149,6 +181,7 @@ function addArguments(call: ToolCall, text: string): string {
   if (repeatsAll(call, text)) call.repeats = true;
   const piece = call.repeats && call.text !== null && text.startsWith(call.text) ? text.slice(call.text.length) : text;
   if (piece !== '') call.hasArguments = true;
+  call.progress.read(piece);
   if (call.text !== null) {
     call.text = call.text.length + piece.length > MAX_REMEMBERED_LENGTH ? null : call.text + piece;
   }
@@ -165,12 +198,12 @@ function repeatsAll({ text: before, repeats }: ToolCall, text: string): boolean 
   return BEGINS_WITH_KEY.test(text) && !MAY_TAKE_VALUE.test(before);
 }
 
-function isUnfinished({ text }: ToolCall): boolean {
-  return text === null || (text !== '' && !isWholeObject(text));
+function isUnfinished({ hasArguments, progress }: ToolCall): boolean {
+  return hasArguments && !progress.isWhole;
 }
 
-function isWholeObject(text: string | null): boolean {
-  if (text === null || !text.startsWith('{') || !text.endsWith('}')) return false;
+function isWholeObject(text: string): boolean {
+  if (!text.startsWith('{') || !text.endsWith('}')) return false;
   try {
     JSON.parse(text);
     return true;

@@ -53,6 +53,18 @@ describe('the tool calls of a stream', () => {
     ]);
   });
 
+  it('are calls of their own however long the last one was, whatever its texts hold', () => {
+    const long = JSON.stringify({ rows: Array.from({ length: 5_000 }, (_, n) => ({ n, text: '}"\\{' })) });
+    const cuts = [0, 1, 5, 9, 20_000, 70_000, 99_999];
+    const pieces = cuts.map((from, position) => long.slice(from, cuts[position + 1]));
+    const begin = tool({ index: 0, id: 'a', ...call('look_up', '') });
+    const rest = [...pieces, '{"city":"Genf"}'].map((piece) => tool({ index: 0, ...call(undefined, piece) }));
+    expect(meanings(begin, ...rest)).toEqual([
+      ['look_up', JSON.parse(long)],
+      ['look_up', { city: 'Genf' }],
+    ]);
+  });
+
   it('are calls of their own where a server has one id for all', () => {
     const sent = tools(
       tool({ index: 0, id: 'call', ...call('look_up', '{"city"') }),
