@@ -2,7 +2,7 @@ import type { ChatChoice, ChatCompletion } from '../../domain/chat.js';
 import { isObject } from '../../domain/json.js';
 import type { AnswerContext, ParsedCompletion } from '../../domain/provider-adapter.js';
 import { findText, invalidAnswer, parseAnswerObject } from './json-answer.js';
-import { isInBandError, readInBandError } from './openai-error.js';
+import { isFailedChoice, isInBandError, readInBandError } from './openai-error.js';
 import {
   argumentsText,
   readChoiceIndex,
@@ -34,6 +34,7 @@ export function parseOpenAiCompletion(body: Buffer, context: AnswerContext): Par
 
 function repairChoice(choice: unknown, position: number, context: AnswerContext): ChatChoice {
   if (!isObject(choice)) throw invalidAnswer('a choice that is no object');
+  if (isFailedChoice(choice)) throw readInBandError(choice);
   repairLogprobs(choice);
   const message = repairMessage(findMessage(choice), `call_${context.requestId}_${position}`);
   const finishReason = readFinishReason(choice.finish_reason);

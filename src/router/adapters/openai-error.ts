@@ -32,7 +32,12 @@ export function isInBandError(answer: Record<string, unknown>): boolean {
   return !(isObject(error) && Object.keys(error).length === 0 && Array.isArray(answer.choices));
 }
 
-/** What an error inside a stream, or in an answer that claimed success, means. */
+/** Whether a choice tells of its own failure, as OpenRouter's do: what came of it is not all of it. */
+export function isFailedChoice({ error }: Record<string, unknown>): boolean {
+  return isObject(error) ? Object.keys(error).length > 0 : Boolean(error);
+}
+
+/** What an error inside a stream, of a choice, or in an answer that claimed success, means. */
 export function readInBandError(answer: Record<string, unknown>): UpstreamError {
   const stated = readErrorObject(answer);
   const number = Number(stated.code);

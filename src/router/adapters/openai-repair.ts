@@ -100,9 +100,9 @@ export function repairTexts(message: Record<string, unknown>): boolean {
     changed = true;
   }
   if (message.reasoning_details !== undefined && message.reasoning_content === undefined) {
-    const { text } = joinParts(Array.isArray(message.reasoning_details) ? message.reasoning_details : []);
-    if (text !== '') {
-      message.reasoning_content = text;
+    const reasoning = textOf(message.reasoning_details);
+    if (reasoning !== '') {
+      message.reasoning_content = reasoning;
       changed = true;
     }
   }
@@ -128,19 +128,24 @@ export function repairTexts(message: Record<string, unknown>): boolean {
   return changed;
 }
 
-/** Mistral's content parts, `text` and `thinking`, and OpenRouter's of reasoning, `text` and `summary`. */
+/** Content in parts: `text`; Mistral's `thinking`; `reasoning` with its text or, at Databricks, a list of summaries. */
 function joinParts(parts: readonly unknown[]): { text: string; reasoning: string } {
   let text = '';
   let reasoning = '';
   for (const part of parts) {
     if (typeof part === 'string') text += part;
     if (!isObject(part)) continue;
-    if (typeof part.text === 'string') text += part.text;
-    else if (typeof part.summary === 'string') text += part.summary;
-    if (typeof part.thinking === 'string') reasoning += part.thinking;
-    if (Array.isArray(part.thinking)) reasoning += joinParts(part.thinking).text;
+    if (part.type === 'reasoning' || part.type === 'thinking') reasoning += textOf(part);
+    else if (typeof part.text === 'string') text += part.text;
   }
   return { text, reasoning };
+}
+
+/** The words of a part of reasoning, wherever it has them: OpenRouter's `reasoning_details` are such parts too. */
+function textOf(part: unknown): string {
+  if (typeof part === 'string') return part;
+  if (Array.isArray(part)) return part.map(textOf).join('');
+  return isObject(part) ? textOf(part.text ?? part.thinking ?? part.summary ?? part.reasoning) : '';
 }
 
 /** Token probabilities with the fields OpenAI's schema asks for; null where they are none. */

@@ -1,6 +1,7 @@
 import type { FinishReason } from '../../domain/chat.js';
 import { isObject } from '../../domain/json.js';
 import { findText, invalidAnswer } from './json-answer.js';
+import { isFailedChoice, readInBandError } from './openai-error.js';
 import { readFinishReason, repairLogprobs, repairTexts } from './openai-repair.js';
 import { StreamedToolCalls } from './openai-streamed-tools.js';
 
@@ -35,6 +36,7 @@ export class StreamedChoice {
 
   /** Brings the choice to OpenAI's published shape, in place, and takes its finish out of it. */
   take(choice: Record<string, unknown>): ChoiceOutcome {
+    if (isFailedChoice(choice)) throw readInBandError(choice);
     let changed = choice.index !== this.index;
     choice.index = this.index;
     const given = findDelta(choice);

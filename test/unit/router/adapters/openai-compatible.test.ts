@@ -47,6 +47,11 @@ describe('an answer of a server with habits of its own', () => {
     ['reasoning_details in texts', { reasoning_details: [{ type: 'reasoning.text', text: 'Hm', signature: 's' }] }],
     ['reasoning_details in summaries', { reasoning_details: [{ type: 'reasoning.summary', summary: 'Hm' }] }],
     ['parts', { content: [{ type: 'thinking', thinking: [{ type: 'text', text: 'Hm' }] }] }],
+    ['parts of reasoning', { content: [{ type: 'reasoning', text: 'Hm' }] }],
+    [
+      'parts of summaries (Databricks)',
+      { content: [{ type: 'reasoning', summary: [{ type: 'summary_text', text: 'Hm', signature: 's' }] }] },
+    ],
   ])('tells its reasoning by one name, told as %s', (_name, said) => {
     expect(parse({ choices: [{ message: said }] }).choices[0]?.message.reasoning_content).toBe('Hm');
     const { reasoning } = choicesOf(stream(ROLE, chunk(said), chunk({ content: 'Hi' }, 'stop'), DONE))[0] ?? {};
@@ -116,8 +121,19 @@ describe('an answer of a server with habits of its own', () => {
     expect(run(data(ROLE), data(chunk({ content: 'Hi' })), data(body)).error).toMatchObject({ disposition });
   });
 
+  it('of which a choice tells of its own failure is no whole one (OpenRouter)', () => {
+    const error = { code: 429, message: 'm' };
+    for (const finish_reason of [null, 'stop']) {
+      const whole = { choices: [{ message: { content: 'Hi' }, finish_reason, error }] };
+      const thrown = expect.objectContaining({ disposition: 'rate_limited' });
+      expect(() => adapter.parseCompletion(Buffer.from(JSON.stringify(whole)), CONTEXT)).toThrow(thrown);
+      const last = { ...HEAD, choices: [{ index: 0, delta: { content: '' }, finish_reason, error }] };
+      expect(stream(ROLE, chunk({ content: 'Hi' }), last, DONE).error).toMatchObject({ disposition: 'rate_limited' });
+    }
+  });
+
   it.each([[null], [false], [''], [{}]])('beside which an error is %j is whole', (error) => {
-    expect(parse({ error, choices: [{ message: { content: 'Hi' } }] }).choices[0]?.message.content).toBe('Hi');
+    expect(parse({ error, choices: [{ error, message: { content: 'Hi' } }] }).choices[0]?.message.content).toBe('Hi');
     expect(choicesOf(stream(ROLE, { ...chunk({ content: 'Hi' }, 'stop'), error }, DONE))[0]?.content).toBe('Hi');
   });
 });
