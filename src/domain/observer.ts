@@ -36,6 +36,14 @@ export interface GatewayObserver {
   /** The circuit breaker of the target that a provider and its model name make. */
   circuitChanged(provider: string, model: string, state: CircuitState): void;
   dependencyChanged(name: 'database' | 'redis', state: DependencyState): void;
+  /** A usage record is in the journal. */
+  usageJournalled(): void;
+  /** A usage record could not be written, or could not be read again. */
+  journalFailed(): void;
+  /** What the journal holds: records that are not in the ledger yet, and all its bytes. */
+  journalMeasured(depth: number, bytes: number): void;
+  /** So many records are in the ledger that were not before. */
+  usageShipped(records: number): void;
 }
 
 /** Injection token of the `GatewayObserver`. */
@@ -53,4 +61,8 @@ export const silentObserver: GatewayObserver = {
   configReloaded: () => undefined,
   circuitChanged: () => undefined,
   dependencyChanged: () => undefined,
+  usageJournalled: () => undefined,
+  journalFailed: () => undefined,
+  journalMeasured: () => undefined,
+  usageShipped: () => undefined,
 };

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type {} from 'fastify';
 import type { ConfigSnapshot } from '../config/snapshot.js';
+import type { AttemptRecord } from '../domain/accounting.js';
 import type { Classification } from '../domain/classification.js';
 import type { Finding } from '../domain/finding.js';
 import type { KeyTier } from '../domain/key-store.js';
@@ -40,7 +41,16 @@ export interface RequestContext {
   level: Classification | null;
   findings: readonly Finding[];
   served: ServedBy | null;
+  /** Every try at a target, in order. */
+  readonly attempts: AttemptRecord[];
+  /** The served attempt's; once the request is accounted for, all attempts' together. */
   usage: TokenUsage | null;
+  /** All attempts together; null where none has a price. Set as the request is accounted for, before limits settle. */
+  costNanoUsd: bigint | null;
+  /** The finish reason of the first choice. */
+  finishReason: string | null;
+  /** Set once the usage record is made: there is one a request. */
+  isAccountedFor: boolean;
   /** Time spent waiting on upstreams, in milliseconds. */
   upstreamMs: number;
   /** From the request's start to the first content of the answer, in milliseconds. */
@@ -66,7 +76,11 @@ export function beginContext(beginning: RequestBeginning): RequestContext {
     level: null,
     findings: [],
     served: null,
+    attempts: [],
     usage: null,
+    costNanoUsd: null,
+    finishReason: null,
+    isAccountedFor: false,
     upstreamMs: 0,
     firstContentMs: null,
     errorCode: null,

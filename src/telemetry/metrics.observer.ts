@@ -28,6 +28,11 @@ export class MetricsObserver implements GatewayObserver {
     private readonly circuits: CircuitStates,
     @Inject(metricToken('configReloads')) private readonly configReloads: Counter,
     @Inject(metricToken('dependencyState')) private readonly dependencyState: Gauge,
+    @Inject(metricToken('journalRecords')) private readonly journalRecords: Counter,
+    @Inject(metricToken('journalDepth')) private readonly journalDepth: Gauge,
+    @Inject(metricToken('journalBytes')) private readonly journalBytes: Gauge,
+    @Inject(metricToken('journalFailures')) private readonly journalFailures: Counter,
+    @Inject(metricToken('ledgerShipped')) private readonly ledgerShipped: Counter,
   ) {}
 
   keyLookedUp(tier: KeyTier): void {
@@ -61,5 +66,22 @@ export class MetricsObserver implements GatewayObserver {
     for (const each of DEPENDENCY_STATES) {
       this.dependencyState.set({ dependency: name, state: each }, each === state ? 1 : 0);
     }
+  }
+
+  usageJournalled(): void {
+    this.journalRecords.inc();
+  }
+
+  journalFailed(): void {
+    this.journalFailures.inc();
+  }
+
+  journalMeasured(depth: number, bytes: number): void {
+    this.journalDepth.set(depth);
+    this.journalBytes.set(bytes);
+  }
+
+  usageShipped(records: number): void {
+    this.ledgerShipped.inc(records);
   }
 }

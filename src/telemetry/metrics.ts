@@ -105,6 +105,36 @@ export const METRICS = {
     help: '1 for the state a dependency is in, 0 for the others.',
     labelNames: ['dependency', 'state'],
   },
+  journalRecords: {
+    kind: 'counter',
+    name: 'aegis_journal_records_total',
+    help: 'Usage records written to the journal.',
+    labelNames: [],
+  },
+  journalDepth: {
+    kind: 'gauge',
+    name: 'aegis_journal_depth',
+    help: 'Usage records in the journal that are not in the ledger yet.',
+    labelNames: [],
+  },
+  journalBytes: {
+    kind: 'gauge',
+    name: 'aegis_journal_bytes',
+    help: 'Size of the journal on disk.',
+    labelNames: [],
+  },
+  journalFailures: {
+    kind: 'counter',
+    name: 'aegis_journal_failures_total',
+    help: 'Usage records that could not be written to the journal, or not be read from it again.',
+    labelNames: [],
+  },
+  ledgerShipped: {
+    kind: 'counter',
+    name: 'aegis_ledger_shipped_total',
+    help: 'Usage records that reached the ledger.',
+    labelNames: [],
+  },
   inFlight: {
     kind: 'gauge',
     name: 'aegis_requests_in_flight',

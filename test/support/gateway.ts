@@ -97,6 +97,7 @@ function writeConfig(directory: string, config: TestConfig, databaseUrl: string)
     ...config.gateway,
     database: { url: databaseUrl },
     auth: { pepper: PEPPER },
+    accounting: { journal_dir: join(directory, 'journal'), ...(config.gateway?.accounting as object | undefined) },
   };
   const free = ['simulator/simulator', ...(config.freeModels ?? (config.providers ? [] : ['keyless/gpt-4o-mini']))];
   const files = {

@@ -23,6 +23,10 @@ export function checkGateway(gateway: GatewayConfig, places: Places, problems: P
     const place = places.of(database, 'url');
     problems.add(place, 'must be set: the embedded PostgreSQL is for development (NODE_ENV is production)');
   }
+  if (production && gateway.accounting.journalDir === '') {
+    const place = places.of(gateway.accounting, 'journalDir');
+    problems.add(place, 'must be set: a folder that outlives the process (NODE_ENV is production)');
+  }
   checkPepper(gateway, places, problems, production);
 }
 

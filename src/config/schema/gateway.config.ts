@@ -210,6 +210,32 @@ export class CostConfig {
   onMissingPricing: 'deny' | 'flag' | 'allow' = 'deny';
 }
 
+export class AccountingConfig {
+  /** Empty: `journal` in the data folder, for development. */
+  @Text({
+    about: 'Folder of the usage journal; empty: in the data folder, which production refuses.',
+    restart: true,
+  })
+  journalDir = '';
+
+  @Size({
+    about: 'As large as the journal may grow while PostgreSQL is away.',
+    restart: true,
+    minBytes: MEBIBYTE,
+    maxBytes: 1024 * 1024 * MEBIBYTE,
+  })
+  maxJournalBytes = 1024 * MEBIBYTE;
+
+  @Duration({ about: 'How often the journal is forced to disk.', restart: true, minMs: 10, maxMs: 60_000 })
+  syncIntervalMs = 1_000;
+
+  @Choice({
+    about: 'What requests get while usage cannot be recorded: 503, or an answer nobody accounts for.',
+    choices: ['closed', 'open'],
+  })
+  onFailure: 'closed' | 'open' = 'closed';
+}
+
 export class GatewayConfig {
   @Section(ServerConfig, { about: 'The main listener.' })
   server = new ServerConfig();
@@ -234,6 +260,9 @@ export class GatewayConfig {
 
   @Section(CostConfig, { about: 'What calls cost.' })
   cost = new CostConfig();
+
+  @Section(AccountingConfig, { about: 'How usage is recorded.' })
+  accounting = new AccountingConfig();
 
   @Section(FiltersConfig, { about: 'What requests are searched for.' })
   filters = new FiltersConfig();
