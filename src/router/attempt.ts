@@ -1,5 +1,6 @@
 import type { AegisError } from '../domain/errors.js';
 import type { AnswerContext, ParsedCompletion, UpstreamHeaders } from '../domain/provider-adapter.js';
+import { estimateCompletionTokens } from '../domain/token-estimate.js';
 import { UpstreamError } from '../domain/upstream-error.js';
 import type { TokenUsage } from '../domain/usage.js';
 import type { Exchange, UpstreamClient } from './upstream.client.js';
@@ -26,7 +27,17 @@ export interface AttemptPlan extends Exchange {
   /** Called once, as the first content of the answer comes. */
   readonly onFirstContent: () => void;
   /** Called once, when the upstream is done with; `error` is null where the answer is whole. */
-  readonly onEnd: (error: AegisError | null, usage: TokenUsage | null) => void;
+  readonly onEnd: (error: AegisError | null, received: ReceivedAnswer) => void;
+}
+
+/** What an attempt brought, whole or broken off. */
+export interface ReceivedAnswer {
+  /** The provider's count so far. */
+  readonly usage: TokenUsage | null;
+  /** An estimate from the content that came, for where the provider gave no count. */
+  readonly tokens: () => number;
+  /** Of the first choice; null where none came. */
+  readonly finishReason: string | null;
 }
 
 /**
@@ -94,8 +105,7 @@ export abstract class Attempt<Answer> implements UpstreamReader {
     return this.over;
   }
 
-  /** The provider's count so far. */
-  protected abstract usage(): TokenUsage | null;
+  protected abstract received(): ReceivedAnswer;
   protected abstract readPiece(bytes: Buffer): void;
   protected abstract readEnd(): void;
 
@@ -110,7 +120,7 @@ export abstract class Attempt<Answer> implements UpstreamReader {
     const error = ending instanceof UpstreamError ? this.plan.restate(ending) : ending;
     if (error) this.call?.abort();
     else this.call?.drain();
-    this.plan.onEnd(error, this.usage());
+    this.plan.onEnd(error, this.received());
     this.release(error);
     if (error) this.refuse(error);
   }
@@ -159,8 +169,13 @@ export class CompletionAttempt extends Attempt<ParsedCompletion> {
     this.settle(this.parsed);
   }
 
-  protected override usage(): TokenUsage | null {
-    return this.parsed?.usage ?? null;
+  protected override received(): ReceivedAnswer {
+    const completion = this.parsed?.completion;
+    return {
+      usage: this.parsed?.usage ?? null,
+      tokens: () => (completion ? estimateCompletionTokens(completion) : 0),
+      finishReason: completion?.choices[0]?.finish_reason ?? null,
+    };
   }
 }
 

@@ -10,6 +10,7 @@ import type { ServedBy, Target } from '../domain/target.js';
 import { UpstreamError } from '../domain/upstream-error.js';
 import type { RequestContext } from '../request-context/request-context.js';
 import { type AttemptLimits, type AttemptPlan, CompletionAttempt } from './attempt.js';
+import { type AttemptEnd, describeAttempt } from './attempt-record.js';
 import { pauseBeforeRetryMs } from './backoff.js';
 import type { CircuitBreaker, Passage } from './circuit-breaker.js';
 import { conclude, type TargetFailure } from './conclusion.js';
@@ -216,20 +217,20 @@ export class FallbackLoop {
         context.served = served;
         context.firstContentMs = nowMs - context.startedAtMs;
       },
-      onEnd: (error, usage) => {
+      onEnd: (error, received) => {
         const durationMs = clock.monotonicMs() - startedAtMs;
         activity.leave(target);
         context.upstreamMs += durationMs;
-        if (context.served === served) context.usage = usage;
+        const outcome = error ? outcomeOf(error) : 'success';
+        this.record({ served, outcome, durationMs, usage: received.usage, receivedTokens: received.tokens });
+        if (context.served === served) {
+          context.usage = received.usage;
+          context.finishReason = received.finishReason;
+        }
         const { maxCooldownMs } = context.snapshot.gateway.routing;
         const ranOutOfTime = this.remainingMs() <= 0;
         learnFrom({ target, credential, passage, error, ranOutOfTime, maxCooldownMs }, this.parts);
-        this.parts.observer.attemptEnded(
-          served.provider,
-          served.model,
-          error ? outcomeOf(error) : 'success',
-          durationMs,
-        );
+        this.parts.observer.attemptEnded(served.provider, served.model, outcome, durationMs);
       },
     };
     if (this.request.chat.stream === true) {
@@ -240,6 +241,10 @@ export class FallbackLoop {
     const attempt = new CompletionAttempt(plan);
     this.current = attempt;
     return { kind: 'completion', served, ...(await attempt.start(client).answer) };
+  }
+
+  private record(end: AttemptEnd): void {
+    this.context.attempts.push(describeAttempt(end, this.request.chat, this.context.snapshot.pricing));
   }
 
   /**

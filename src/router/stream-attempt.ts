@@ -4,7 +4,8 @@ import { AegisError } from '../domain/errors.js';
 import type { StreamTranslator } from '../domain/provider-adapter.js';
 import type { TokenUsage } from '../domain/usage.js';
 import { toChunks } from './adapters/whole-answer.js';
-import { Attempt, type AttemptPlan, BoundedBody } from './attempt.js';
+import { Attempt, type AttemptPlan, BoundedBody, type ReceivedAnswer } from './attempt.js';
+import { ReceivedContent } from './received-content.js';
 import { SseParser } from './sse.parser.js';
 import { timerMs } from './upstream-call.js';
 import { invalidAnswerError, timeoutError } from './upstream-failures.js';
@@ -31,6 +32,7 @@ export class StreamAttempt extends Attempt<OpenedStream> {
   /** The answer of a server that does not stream although it was asked to: JSON, whatever type it says it has. */
   private whole: BoundedBody | null = null;
   private wholeUsage: TokenUsage | null = null;
+  private readonly content = new ReceivedContent();
   private begun = false;
   /** Chunks that nobody has taken yet. */
   private waiting: string[] = [];
@@ -55,7 +57,12 @@ export class StreamAttempt extends Attempt<OpenedStream> {
     );
   }
 
-  protected override usage(): TokenUsage | null {
+  protected override received(): ReceivedAnswer {
+    const { content } = this;
+    return { usage: this.usage(), tokens: () => content.tokens, finishReason: content.finishReason };
+  }
+
+  private usage(): TokenUsage | null {
     return this.translator.usage ?? this.wholeUsage;
   }
 
@@ -157,6 +164,7 @@ export class StreamAttempt extends Attempt<OpenedStream> {
     const wasOpen = this.opened;
     if (this.translator.hasContent) this.open();
     if (texts.length === 0) return;
+    for (const text of texts) this.content.add(text);
     if (this.subscriber) {
       this.subscriber.next(texts);
       return;

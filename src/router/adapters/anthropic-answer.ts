@@ -55,7 +55,7 @@ export function findSignedThinking(block: Readonly<Record<string, unknown>>): Ch
  */
 export function readAnthropicUsage(usage: Readonly<Record<string, unknown>>): TokenUsage {
   const cachedPromptTokens = readCount(usage.cache_read_input_tokens);
-  const cacheWriteTokens = readCacheWriteTokens(usage);
+  const { total: cacheWriteTokens, for1h } = readCacheWrites(usage);
   const promptTokens = readCount(usage.input_tokens) + cachedPromptTokens + cacheWriteTokens;
   const completionTokens = readCount(usage.output_tokens);
   const details = isObject(usage.output_tokens_details) ? usage.output_tokens_details : {};
@@ -65,15 +65,19 @@ export function readAnthropicUsage(usage: Readonly<Record<string, unknown>>): To
     totalTokens: promptTokens + completionTokens,
     cachedPromptTokens,
     cacheWriteTokens,
+    ...(for1h > 0 && { cacheWrite1hTokens: for1h }),
     reasoningTokens: Math.min(completionTokens, readCount(details.thinking_tokens)),
   };
 }
 
-/** The total; where it is missing, what was written for each lifetime. */
-function readCacheWriteTokens(usage: Readonly<Record<string, unknown>>): number {
-  if (typeof usage.cache_creation_input_tokens === 'number') return readCount(usage.cache_creation_input_tokens);
+/** The total and the part written for an hour; where the total is missing, what was written for each lifetime. */
+function readCacheWrites(usage: Readonly<Record<string, unknown>>): { total: number; for1h: number } {
   const written = isObject(usage.cache_creation) ? usage.cache_creation : {};
-  return readCount(written.ephemeral_5m_input_tokens) + readCount(written.ephemeral_1h_input_tokens);
+  const for1h = readCount(written.ephemeral_1h_input_tokens);
+  const given = usage.cache_creation_input_tokens;
+  const total =
+    typeof given === 'number' ? readCount(given) : readCount(written.ephemeral_5m_input_tokens) + for1h;
+  return { total, for1h: Math.min(total, for1h) };
 }
 
 export function toChatUsage(usage: TokenUsage): ChatUsage {

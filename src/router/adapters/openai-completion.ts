@@ -29,7 +29,7 @@ export function parseOpenAiCompletion(body: Buffer, context: AnswerContext): Par
     model: context.requestedModel,
     choices: answer.choices.map((choice: unknown, position) => repairChoice(choice, position, context)),
   });
-  return { completion, usage: usage ? toTokenUsage(usage) : null };
+  return { completion, usage: usage ? toTokenUsage(usage, answer.service_tier) : null };
 }
 
 function repairChoice(choice: unknown, position: number, context: AnswerContext): ChatChoice {

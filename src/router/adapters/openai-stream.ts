@@ -105,7 +105,7 @@ export class OpenAiStream implements StreamTranslator {
     if (usage) {
       // Each count is the total so far: the last one holds, none is added to another.
       this.clientUsage = usage;
-      this.usage = toTokenUsage(usage);
+      this.usage = toTokenUsage(usage, chunk.service_tier ?? this.envelope.service_tier);
       if (cameEmpty) this.usageFields = chunk;
     }
     return true;

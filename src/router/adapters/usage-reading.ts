@@ -46,8 +46,14 @@ function repairDetails(usage: Record<string, unknown>, key: string, counts: read
   }
 }
 
-/** What an OpenAI-format `usage` means for the ledger: details never exceed the totals they are part of. */
-export function toTokenUsage(usage: ChatUsage): TokenUsage {
+/** Tiers that OpenAI has prices of their own for. What it says in the answer counts, not what was asked for. */
+const PRICED_TIERS: ReadonlySet<unknown> = new Set(['flex', 'scale', 'priority', 'fast']);
+
+/**
+ * What an OpenAI-format `usage` means for the ledger: details never exceed the totals they are part of. `serviceTier`
+ * is the answer's own.
+ */
+export function toTokenUsage(usage: ChatUsage, serviceTier?: unknown): TokenUsage {
   const promptTokens = usage.prompt_tokens;
   const reasoningTokens = readCount(usage.completion_tokens_details?.reasoning_tokens ?? usage.reasoning_tokens);
   // xAI counts reasoning beside the completion, not within it; its total tells.
@@ -68,5 +74,6 @@ export function toTokenUsage(usage: ChatUsage): TokenUsage {
       readCount(usage.prompt_tokens_details?.cache_write_tokens),
     ),
     reasoningTokens: Math.min(completionTokens, reasoningTokens),
+    ...(PRICED_TIERS.has(serviceTier) && { serviceTier: String(serviceTier) }),
   };
 }

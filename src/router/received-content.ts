@@ -1,0 +1,59 @@
+import type { ChatChunk } from '../domain/chat.js';
+import { estimateTokens } from '../domain/token-estimate.js';
+
+/** Where the texts of an answer begin within the JSON text of a chunk. */
+const TEXT_STARTS = ['"content":"', '"reasoning_content":"', '"refusal":"', '"arguments":"'] as const;
+const FINISH_START = '"finish_reason":"';
+const BACKSLASH = 0x5c;
+
+/**
+ * How much of an answer's content came, for the bill of one that broke off. Looked up in the chunks' JSON texts as
+ * they pass: parsing them would cost a stream more than all else that is done to it.
+ */
+export class ReceivedContent {
+  private utf8Bytes = 0;
+  /** Chunks that brought content: no provider sends less than a token in one. */
+  private chunks = 0;
+  /** The finish reason of the first choice; null until it came. */
+  finishReason: string | null = null;
+
+  add(text: string): void {
+    let bytes = 0;
+    for (const start of TEXT_STARTS) {
+      let at = text.indexOf(start);
+      while (at >= 0) {
+        const from = at + start.length;
+        const end = findEndOfText(text, from);
+        bytes += Buffer.byteLength(text.slice(from, end));
+        at = text.indexOf(start, end);
+      }
+    }
+    if (bytes > 0) {
+      this.utf8Bytes += bytes;
+      this.chunks++;
+    }
+    if (this.finishReason === null && text.includes(FINISH_START)) this.finishReason = findFinishReason(text);
+  }
+
+  /** The greater of two bounds from below: by the size of the text, and by the number of its pieces. */
+  get tokens(): number {
+    return Math.max(estimateTokens(this.utf8Bytes), this.chunks);
+  }
+}
+
+/** The quotation mark that ends a JSON string: one with an even number of backslashes before it. */
+function findEndOfText(text: string, from: number): number {
+  let end = text.indexOf('"', from);
+  while (end >= 0) {
+    let backslashes = 0;
+    while (text.charCodeAt(end - 1 - backslashes) === BACKSLASH) backslashes++;
+    if (backslashes % 2 === 0) return end;
+    end = text.indexOf('"', end + 1);
+  }
+  return text.length;
+}
+
+function findFinishReason(text: string): string | null {
+  const chunk = JSON.parse(text) as ChatChunk;
+  return chunk.choices?.find(({ index }) => index === 0)?.finish_reason ?? null;
+}
