@@ -1,4 +1,5 @@
 import { loadConfigFromDirectory } from '../config/directory.js';
+import { formatProblem } from '../config/problem.js';
 import type { ConfigSnapshot } from '../config/snapshot.js';
 import { readSecretRules } from '../filter/secret-rules.file.js';
 
@@ -9,13 +10,21 @@ export interface ConfigCheck {
   readonly snapshot: ConfigSnapshot | null;
   /** Everything that would keep the gateway from starting; empty where nothing would. Holds no secret. */
   readonly problems: readonly string[];
+  /** What is valid, and yet perhaps not what was meant. Holds no secret. */
+  readonly warnings: readonly string[];
+}
+
+/** A configuration that a start would have, and what the start would warn of. */
+export interface ValidConfiguration {
+  readonly snapshot: ConfigSnapshot;
+  readonly warnings: readonly string[];
 }
 
 /** The configuration that a start would have. Throws with everything that would keep the gateway from starting. */
-export async function getValidConfiguration(environment: NodeJS.ProcessEnv): Promise<ConfigSnapshot> {
-  const { snapshot, problems } = await checkConfiguration(environment);
+export async function getValidConfiguration(environment: NodeJS.ProcessEnv): Promise<ValidConfiguration> {
+  const { snapshot, problems, warnings } = await checkConfiguration(environment);
   if (snapshot === null || problems.length > 0) throw new Error(problems.join('\n'));
-  return snapshot;
+  return { snapshot, warnings };
 }
 
 /** Reads all that a start reads from the configuration's folder, and goes on where a part of it is wrong. */
@@ -28,5 +37,5 @@ export async function checkConfiguration(environment: NodeJS.ProcessEnv): Promis
   };
   const loaded = await loadConfigFromDirectory(directory, environment).catch(note);
   await readSecretRules(directory).catch(note);
-  return { snapshot: loaded?.snapshot ?? null, problems };
+  return { snapshot: loaded?.snapshot ?? null, problems, warnings: (loaded?.warnings ?? []).map(formatProblem) };
 }

@@ -1,4 +1,4 @@
-import { statusOf } from '../auth/api-key.guard.js';
+import { statusOf } from '../auth/key-status.js';
 import type { ConfigSnapshot } from '../config/snapshot.js';
 import type { ApiKeyRecord } from '../database/api-key.repository.js';
 import { admits, type Classification, highest } from '../domain/classification.js';
@@ -71,7 +71,7 @@ async function answer(
   input.assertValid();
   const question = { model: model ?? '', level, nowMs: Date.now() };
   return withEnvironment(async () => {
-    const snapshot = await getValidConfiguration(process.env);
+    const { snapshot } = await getValidConfiguration(process.env);
     if (reference === null) return explainRouting(snapshot, { ...question, key: null });
     return withKeys(async (keys) => explainRouting(snapshot, { ...question, key: await getKey(keys, reference) }));
   });

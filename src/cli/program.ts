@@ -1,9 +1,9 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { withEnvironment } from './cli.context.js';
 import { getValidConfiguration } from './config-check.js';
 import { explain } from './explain.command.js';
 import { generateKey } from './keygen.command.js';
-import { listKeys, revokeKey, rotateKey } from './keys.command.js';
+import { listKeys, revokeKey, rotateKey, showKey, updateKey } from './keys.command.js';
 import { migrate } from './migrate.command.js';
 
 /** The command line, unparsed. Each action throws what went wrong; `main` says it. */
@@ -39,7 +39,9 @@ export function buildProgram(): Command {
     .description('say everything that is wrong with the configuration, or that nothing is')
     .action(() =>
       withEnvironment(async () => {
-        const { version, models, providers } = await getValidConfiguration(process.env);
+        const { snapshot, warnings } = await getValidConfiguration(process.env);
+        const { version, models, providers } = snapshot;
+        for (const warning of warnings) process.stderr.write(`Warning: ${warning}\n`);
         process.stdout.write(
           `The configuration is valid: version ${version}, ${models.size} models, ${providers.size} providers.\n`,
         );
@@ -101,6 +103,29 @@ function addKeyCommands(program: Command): void {
     .option('--json', 'print one JSON array')
     .action((options: Record<string, unknown>) => listKeys(options));
   keys
+    .command('show <key>')
+    .description('everything that may be shown of a key, given by its id, its prefix or itself')
+    .option('--json', 'print one JSON object')
+    .action((reference: string, options: Record<string, unknown>) => showKey(reference, options));
+  keys
+    .command('update <key>')
+    .description('change what a key may do; what is not given stays')
+    .option('--name <name>', 'what the key is for')
+    .option('--user <name>', 'whose key it is, or none')
+    .option('--classification <level>', 'highest level of data the key may send')
+    .option('--default-classification <level>', 'level a request starts at')
+    .option('--models <aliases>', 'models it may use, or all; "" for none')
+    .option('--rpm <number>', 'requests a minute, or none')
+    .option('--tpm <number>', 'tokens a minute, or none')
+    .option('--max-parallel <number>', 'requests at a time, or none')
+    .option('--budget-usd <amount>', 'what it may spend in a window, or none')
+    .option('--budget-window <window>', 'day or month, UTC')
+    .option('--expires <when>', 'a duration such as 30d, a date such as 2027-01-31, or none')
+    .option('--allow-explain', 'it may ask how requests are routed')
+    .option('--no-allow-explain', 'it may not')
+    .option('--json', 'print one JSON object')
+    .action((reference: string, options: Record<string, unknown>) => updateKey(reference, options));
+  keys
     .command('revoke <key>')
     .description('end a key, given by its id, its prefix or itself')
     .option('--reason <text>', 'kept with the key')
@@ -109,7 +134,8 @@ function addKeyCommands(program: Command): void {
   keys
     .command('rotate <key>')
     .description('make a key like this one in its place')
-    .option('--grace <duration>', 'how long the old one still works, e.g. 24h (default not at all)')
+    .option('--overlap <duration>', 'how long the old one still works, e.g. 24h (default not at all)')
+    .addOption(new Option('--grace <duration>', 'the same').hideHelp())
     .option('--json', 'print one JSON object')
     .action((reference: string, options: Record<string, unknown>) => rotateKey(reference, options));
 }

@@ -12,6 +12,7 @@ import { type Problem, Problems, wholeFile } from './problem.js';
 import { keepRunningValues } from './restart.js';
 import { checkGateway } from './rules/gateway.rules.js';
 import { buildModels } from './rules/model.rules.js';
+import { findPriceWarnings } from './rules/price.warnings.js';
 import { buildPricing } from './rules/pricing.rules.js';
 import { buildProviders } from './rules/provider.rules.js';
 import { findWarnings } from './rules/warnings.js';
@@ -46,7 +47,7 @@ export interface LoadInput {
   readonly files: ConfigFiles;
   readonly environment: Environment;
   readonly readSecretFile: SecretFileReader;
-  /** Stamps the snapshot, in milliseconds since 1970. */
+  /** Stamps the snapshot and tells how old prices are, in milliseconds since 1970. */
   readonly nowMs: number;
   /** The configuration that runs already; its ports, stores and pepper are kept. */
   readonly running?: GatewayConfig;
@@ -99,14 +100,18 @@ export function loadConfig(input: LoadInput): LoadedConfig | RefusedConfig {
   const pricing = pricingFile && buildPricing(pricingFile, providers, places, problems);
 
   const { secretFiles } = substitution;
-  if (!(gateway && providers && models && routes && pricing) || !problems.isEmpty) {
+  if (!(gateway && providers && models && routes && pricingFile && pricing) || !problems.isEmpty) {
     return { ok: false, problems: problems.all, secretFiles };
   }
-  const warnings = findWarnings({ gateway, models, pricing }, places);
+  const { nowMs } = input;
+  const warnings = [
+    ...findWarnings(gateway, places),
+    ...findPriceWarnings({ cost: gateway.cost, models, pricingFile, pricing, nowMs }, places),
+  ];
   const pendingRestart = input.running ? keepRunningValues(gateway, input.running) : [];
   const snapshot = deepFreeze({
     version: versionOf(input.files),
-    loadedAtMs: input.nowMs,
+    loadedAtMs: nowMs,
     gateway,
     providers: new Map([...providers].flatMap(([name, provider]) => (provider ? [[name, provider] as const] : []))),
     models: routes,

@@ -50,6 +50,24 @@ export const METRICS = {
     help: 'Cost in USD by the prices of pricing.yaml.',
     labelNames: ['model', 'provider'],
   },
+  unpricedRequests: {
+    kind: 'counter',
+    name: 'aegis_unpriced_requests_total',
+    help: 'Requests served by a target without a price, where cost.on_missing_pricing is flag.',
+    labelNames: ['model', 'provider'],
+  },
+  unpricedTargets: {
+    kind: 'gauge',
+    name: 'aegis_unpriced_targets',
+    help: 'Targets of models.yaml that have no price in pricing.yaml.',
+    labelNames: [],
+  },
+  pricingAge: {
+    kind: 'gauge',
+    name: 'aegis_pricing_age_seconds',
+    help: 'Since the day the oldest price in use was looked up. 0 where no price in use is dated.',
+    labelNames: [],
+  },
   filterActions: {
     kind: 'counter',
     name: 'aegis_filter_actions_total',
@@ -92,6 +110,12 @@ export const METRICS = {
     name: 'aegis_key_lookups_total',
     help: 'Key look-ups by the tier that answered; none = no store knows the key.',
     labelNames: ['tier'],
+  },
+  keyEntriesRefused: {
+    kind: 'counter',
+    name: 'aegis_key_entries_refused_total',
+    help: 'Entries of keys in Redis that were not sealed with this pepper, and so were ignored.',
+    labelNames: [],
   },
   configReloads: {
     kind: 'counter',

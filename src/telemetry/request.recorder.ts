@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Counter, Gauge, Histogram } from 'prom-client';
+import { findPrice, priceRequest } from '../config/pricing.js';
 import { ERRORS } from '../domain/errors.js';
-import { computeCostNanoUsd } from '../domain/money.js';
 import type { TokenUsage } from '../domain/usage.js';
 import type { RequestContext } from '../request-context/request-context.js';
 import { AegisLogger } from './aegis.logger.js';
@@ -35,6 +35,7 @@ export class RequestRecorder {
     @Inject(metricToken('timeToFirstContent')) private readonly timeToFirstContent: Histogram,
     @Inject(metricToken('tokens')) private readonly tokens: Counter,
     @Inject(metricToken('cost')) private readonly cost: Counter,
+    @Inject(metricToken('unpricedRequests')) private readonly unpricedRequests: Counter,
     @Inject(metricToken('inFlight')) private readonly inFlight: Gauge,
     @Inject(metricToken('openStreams')) private readonly openStreams: Gauge,
   ) {}
@@ -70,8 +71,10 @@ export class RequestRecorder {
     }
     if (context.usage) this.countTokens(model, provider, context.usage);
     if (costNanoUsd !== null) this.cost.inc({ model, provider }, Number(costNanoUsd) / NANO_USD_PER_USD);
+    const unpriced = isMarkedUnpriced(context);
+    if (unpriced) this.unpricedRequests.inc({ model, provider });
 
-    this.log(context, outcome, { model, status, durationMs, costNanoUsd });
+    this.log(context, outcome, { model, status, durationMs, costNanoUsd, unpriced });
   }
 
   private countTokens(model: string, provider: string, usage: TokenUsage): void {
@@ -86,7 +89,7 @@ export class RequestRecorder {
   private log(
     context: RequestContext,
     outcome: RequestOutcome,
-    facts: { model: string; status: number; durationMs: number; costNanoUsd: bigint | null },
+    facts: { model: string; status: number; durationMs: number; costNanoUsd: bigint | null; unpriced: boolean },
   ): void {
     const { principal, usage, served } = context;
     const fields = {
@@ -114,6 +117,7 @@ export class RequestRecorder {
         costNanoUsd: facts.costNanoUsd.toString(),
         priceVersion: context.snapshot.pricing.version,
       }),
+      ...(facts.unpriced && { unpriced: true }),
       ...(context.findings.length > 0 && { findings: context.findings.map(({ rule, path }) => `${rule} ${path}`) }),
       ...(context.errorCode && { code: context.errorCode }),
     };
@@ -134,10 +138,16 @@ function modelLabel({ requestedModel, snapshot }: RequestContext): string {
   return snapshot.models.has(requestedModel) ? requestedModel : UNKNOWN_MODEL;
 }
 
-function costOf({ usage, served, snapshot }: RequestContext): bigint | null {
-  if (!usage || !served) return null;
-  const price = snapshot.pricing.prices.get(`${served.provider}/${served.model}`);
-  return price ? computeCostNanoUsd(usage, price) : null;
+function costOf({ costNanoUsd, usage, served, snapshot }: RequestContext): bigint | null {
+  // Where attempts are accounted for one by one, their sum stands here.
+  if (costNanoUsd !== null) return costNanoUsd;
+  return usage && served ? priceRequest(snapshot, served.provider, served.model, usage) : null;
+}
+
+/** Served by a target without a price, where such calls are to be marked. */
+function isMarkedUnpriced({ served, snapshot }: RequestContext): boolean {
+  if (served === null || snapshot.gateway.cost.onMissingPricing !== 'flag') return false;
+  return findPrice(snapshot.pricing, served.provider, served.model) === undefined;
 }
 
 /** An upstream's own code restated to the client is free text; as a label it is one word. */

@@ -8,6 +8,7 @@ import { HealthController } from './health.controller.js';
 import { METRIC_PROVIDERS } from './metrics.js';
 import { MetricsObserver } from './metrics.observer.js';
 import { MetricsServer } from './metrics.server.js';
+import { PricingGauges } from './pricing.gauges.js';
 import { RequestRecorder } from './request.recorder.js';
 
 /** Log, metrics, health. Global, because every room reports to its observer and none may import it. */
@@ -27,6 +28,7 @@ import { RequestRecorder } from './request.recorder.js';
     MetricsObserver,
     { provide: GATEWAY_OBSERVER, useExisting: MetricsObserver },
     RequestRecorder,
+    PricingGauges,
     MetricsServer,
   ],
   exports: [AegisLogger, GATEWAY_OBSERVER, RequestRecorder],

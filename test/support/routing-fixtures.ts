@@ -2,6 +2,7 @@ import { GatewayConfig, type RoutingConfig } from '../../src/config/schema/gatew
 import type { ConfigSnapshot, ModelRoute } from '../../src/config/snapshot.js';
 import type { ChatCompletionRequest } from '../../src/domain/chat.js';
 import type { Classification } from '../../src/domain/classification.js';
+import type { Price } from '../../src/domain/money.js';
 import type { Principal } from '../../src/domain/principal.js';
 import { RequestBody } from '../../src/domain/request-body.js';
 import type { ScreenedRequest } from '../../src/domain/screened-request.js';
@@ -9,7 +10,17 @@ import type { Provider, ProviderConnection, Target, UpstreamTimeouts } from '../
 import type { RequestContext } from '../../src/request-context/request-context.js';
 import { makePrincipal, makeRequestContext } from './principals.js';
 
-const PRICE = { inputNanoUsd: 1n, cachedInputNanoUsd: 1n, cacheWriteNanoUsd: 1n, outputNanoUsd: 1n };
+const PRICE: Price = {
+  inputNanoUsd: 1n,
+  cachedInputNanoUsd: 1n,
+  cacheWriteNanoUsd: 1n,
+  cacheWrite1hNanoUsd: 1n,
+  outputNanoUsd: 1n,
+  reasoningNanoUsd: 1n,
+  longContext: [],
+  serviceTiers: new Map(),
+  asOfMs: null,
+};
 
 export function makeProvider(
   overrides: Partial<Omit<Provider, 'timeouts' | 'connection'>> & {

@@ -99,6 +99,14 @@ export class AuthConfig {
   @Text({ about: 'Secret that API keys are hashed with, at least 32 bytes.', restart: true, secret: true })
   pepper = '';
 
+  /** Empty: no pepper is being replaced. */
+  @Text({
+    about: 'The pepper before: keys hashed with it are still found, and hashed anew.',
+    restart: true,
+    secret: true,
+  })
+  previousPepper = '';
+
   @Duration({ about: 'How long a key found is kept in this process.', restart: true, minMs: 100, maxMs: MAX_CACHE_MS })
   cacheTtlMs = 10_000;
 
@@ -208,6 +216,12 @@ export class CostConfig {
     choices: ['deny', 'flag', 'allow'],
   })
   onMissingPricing: 'deny' | 'flag' | 'allow' = 'deny';
+
+  @Duration({
+    about: 'How old the price of a target may be before a start and a reload warn of it; 0s: they never do.',
+    maxMs: 10 * 365 * 86_400_000,
+  })
+  warnPriceAgeMs = 180 * 86_400_000;
 }
 
 export class AccountingConfig {

@@ -42,15 +42,22 @@ export interface SettingOptions {
 const SETTINGS = new Map<unknown, Setting[]>();
 const UNIT_SUFFIX: Partial<Record<SettingShape['kind'], string>> = { duration: 'Ms', size: 'Bytes', usd: 'NanoUsd' };
 
-/** The settings of a class, in the order they are declared in. */
+/** The settings of the class that this one extends, then its own, in the order they are declared in. */
 export function settingsOf(type: SettingsClass): readonly Setting[] {
-  return SETTINGS.get(type) ?? [];
+  const own = SETTINGS.get(type) ?? [];
+  const base: unknown = Object.getPrototypeOf(type);
+  return isSettingsClass(base) ? [...settingsOf(base), ...own] : own;
+}
+
+function isSettingsClass(type: unknown): type is SettingsClass {
+  return SETTINGS.has(type);
 }
 
 function keyOf(property: string, kind: SettingShape['kind']): string {
   const suffix = UNIT_SUFFIX[kind] ?? '';
   if (!property.endsWith(suffix)) throw new TypeError(`${property} must end in ${suffix}, the unit it is kept in`);
-  return property.slice(0, property.length - suffix.length).replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  const name = property.slice(0, property.length - suffix.length);
+  return name.replace(/[A-Z]|(?<=[a-z])\d/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 function setting(
@@ -118,7 +125,8 @@ const DAY_MS = 86_400_000;
 
 export function Duration(options: DurationOptions): PropertyDecorator {
   const { minMs: min = 0, maxMs: max = DAY_MS } = options;
-  const mustBe = `a duration with its unit (250ms, 30s, 5m, 24h), from ${formatDuration(min)} to ${formatDuration(max)}`;
+  const examples = max > DAY_MS ? '30m, 24h, 180d' : '250ms, 30s, 5m, 24h';
+  const mustBe = `a duration with its unit (${examples}), from ${formatDuration(min)} to ${formatDuration(max)}`;
   return setting({ kind: 'duration', min, max }, mustBe, options, range(min, max, mustBe));
 }
 

@@ -2,10 +2,10 @@
  * How durations, sizes and money stand in the files. Every reader answers undefined for text that is none, so that the
  * caller can say where it stands.
  */
-const DURATION_UNITS_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
+const DURATION_UNITS_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const SIZE_UNITS_BYTES = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
 
-const DURATION = /^(\d{1,12})(ms|s|m|h)$/;
+const DURATION = /^(\d{1,12})(ms|s|m|h|d)$/;
 const SIZE = /^(\d{1,15})(B|KiB|MiB|GiB)$/;
 const WHOLE = /^\d{1,15}$/;
 const USD = /^(\d{1,9})(?:\.(\d{1,9}))?$/;
@@ -15,7 +15,7 @@ const NANO_USD_DIGITS = 9;
 /** The patterns editors check values with. */
 export const UNIT_PATTERNS = { duration: DURATION.source, size: SIZE.source, usd: USD.source } as const;
 
-/** `250ms`, `30s`, `5m`, `24h` → milliseconds. */
+/** `250ms`, `30s`, `5m`, `24h`, `180d` → milliseconds. */
 export function findDurationMs(text: string): number | undefined {
   const match = DURATION.exec(text);
   if (match === null) return undefined;
@@ -23,9 +23,11 @@ export function findDurationMs(text: string): number | undefined {
   return Number.isSafeInteger(durationMs) ? durationMs : undefined;
 }
 
-/** The shortest way to write a duration. */
+/** The shortest way to write a duration; one day is 24h, as people say it of time limits. */
 export function formatDuration(durationMs: number): string {
   if (durationMs === 0) return '0s';
+  const days = durationMs / DURATION_UNITS_MS.d;
+  if (days > 1 && Number.isInteger(days)) return `${days}d`;
   for (const unit of ['h', 'm', 's'] as const) {
     if (durationMs % DURATION_UNITS_MS[unit] === 0) return `${durationMs / DURATION_UNITS_MS[unit]}${unit}`;
   }

@@ -75,8 +75,7 @@ function readCacheWrites(usage: Readonly<Record<string, unknown>>): { total: num
   const written = isObject(usage.cache_creation) ? usage.cache_creation : {};
   const for1h = readCount(written.ephemeral_1h_input_tokens);
   const given = usage.cache_creation_input_tokens;
-  const total =
-    typeof given === 'number' ? readCount(given) : readCount(written.ephemeral_5m_input_tokens) + for1h;
+  const total = typeof given === 'number' ? readCount(given) : readCount(written.ephemeral_5m_input_tokens) + for1h;
   return { total, for1h: Math.min(total, for1h) };
 }
 

@@ -24,6 +24,7 @@ export interface LoadOptions {
   readonly environment?: Environment;
   readonly secrets?: Readonly<Record<string, string>>;
   readonly running?: GatewayConfig;
+  readonly nowMs?: number;
 }
 
 /** Loads the smallest right configuration with some of its files replaced; null = the file is missing. */
@@ -42,7 +43,7 @@ export function load(texts: Texts = {}, options: LoadOptions = {}): LoadedConfig
       if (text === undefined) throw new Error('no such file');
       return text;
     },
-    nowMs: 1_700_000_000_000,
+    nowMs: options.nowMs ?? 1_700_000_000_000,
     ...(options.running && { running: options.running }),
   });
 }

@@ -13,11 +13,13 @@ const formatNanoUsd = (nanoUsd: bigint): string => {
 };
 
 describe('units', () => {
-  it('reads durations in milliseconds, seconds, minutes and hours', () => {
-    expect(['250ms', '30s', '5m', '24h'].map(findDurationMs)).toEqual([250, 30_000, 300_000, 86_400_000]);
+  it('reads durations in milliseconds, seconds, minutes, hours and days', () => {
+    const durations = ['250ms', '30s', '5m', '24h', '2d'];
+    expect(durations.map(findDurationMs)).toEqual([250, 30_000, 300_000, 86_400_000, 172_800_000]);
+    expect([86_400_000, 172_800_000, 176_400_000].map(formatDuration)).toEqual(['24h', '2d', '49h']);
   });
 
-  it.each(['30', '1.5s', '-1s', '30 s', '30S', '1d', '', 's', '1e3s', '99999999999999s'])(
+  it.each(['30', '1.5s', '-1s', '30 s', '30S', '1w', '', 's', '1e3s', '99999999999999s'])(
     'reads no duration from %j',
     (text) => expect(findDurationMs(text)).toBeUndefined(),
   );
