@@ -7,6 +7,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppModule, type AppOptions } from './app.module.js';
 import { ApiKeyGuard } from './auth/api-key.guard.js';
+import { OpenRequests } from './auth/open-requests.js';
 import { SnapshotService } from './config/snapshot.service.js';
 import type { Clock } from './domain/clock.js';
 import { AegisError } from './domain/errors.js';
@@ -81,6 +82,7 @@ export async function startGateway(options: AppOptions = {}): Promise<Gateway> {
     recorder: app.get(RequestRecorder),
     clock: app.get<Clock>(CLOCK),
     guard: app.get(ApiKeyGuard, { strict: false }),
+    openRequests: app.get(OpenRequests, { strict: false }),
   });
 
   try {

@@ -5,15 +5,13 @@ import type { FastifyRequest } from 'fastify';
 import type { Clock } from '../domain/clock.js';
 import { systemClock } from '../domain/clock.js';
 import { AegisError } from '../domain/errors.js';
-import type { KeyStore, StoredKey } from '../domain/key-store.js';
-import { CLOCK, KEY_STORE } from '../domain/observer.js';
-import type { KeyStatus } from '../domain/principal.js';
+import { CLOCK } from '../domain/observer.js';
 import type { Access } from '../request-context/access.decorator.js';
 import { ACCESS_METADATA } from '../request-context/access.decorator.js';
-import { hashApiKey, INVALID_KEY_MESSAGE, isWellFormedKey } from './api-key.js';
-import type { AuthSettings } from './auth-settings.js';
-import { AUTH_SETTINGS } from './auth-settings.js';
+import { INVALID_KEY_MESSAGE, isWellFormedKey } from './api-key.js';
+import { KeyFinder } from './key-finder.js';
 import { extractKey } from './key-header.js';
+import { statusOf } from './key-status.js';
 
 /** Turns a request's key into its principal. A route that does not say who may call it is closed to all. */
 @Injectable()
@@ -22,8 +20,7 @@ export class ApiKeyGuard implements CanActivate {
 
   constructor(
     private readonly reflector: Reflector,
-    @Inject(AUTH_SETTINGS) private readonly settings: AuthSettings,
-    @Inject(KEY_STORE) private readonly store: KeyStore,
+    private readonly finder: KeyFinder,
     @Optional() @Inject(CLOCK) clock?: Clock,
   ) {
     this.clock = clock ?? systemClock;
@@ -58,20 +55,13 @@ export class ApiKeyGuard implements CanActivate {
   async authenticate({ headers, aegis }: FastifyRequest): Promise<true> {
     const presented = extractKey(headers);
     if (presented.kind !== 'key' || !isWellFormedKey(presented.key)) throw invalidKey();
-    const keyHash = hashApiKey(presented.key, this.settings.pepper);
-    const { key, tier } = await this.store.find(keyHash);
+    const { key, tier, keyHash } = await this.finder.find(presented.key);
     if (key === null || statusOf(key, this.clock.nowMs()) !== 'active') throw invalidKey();
     aegis.principal = key.principal;
     aegis.keyTier = tier;
     aegis.keyHash = keyHash;
     return true;
   }
-}
-
-/** The status now: a key expires by itself, in whichever cache it lies. */
-export function statusOf(key: StoredKey, nowMs: number): KeyStatus {
-  const { expiresAtMs } = key.principal;
-  return key.status === 'active' && expiresAtMs !== null && expiresAtMs <= nowMs ? 'expired' : key.status;
 }
 
 function invalidKey(): AegisError {

@@ -1,9 +1,11 @@
 import type { GatewayConfig } from '../config/schema/gateway.config.js';
 import { getDataFolder } from '../database/data-folder.js';
-import { loadPepper } from './pepper.js';
+import { checkPreviousPepper, loadPepper } from './pepper.js';
 
 export interface AuthSettings {
   readonly pepper: string;
+  /** Keys hashed with this one are still found, and hashed anew; null = none is being replaced. */
+  readonly previousPepper: string | null;
   /** How long a key is served from this process's memory without asking again. */
   readonly cacheTtlMs: number;
   readonly cacheMaxEntries: number;
@@ -18,12 +20,13 @@ export interface AuthSettings {
 /** Injection token of the `AuthSettings`. */
 export const AUTH_SETTINGS = Symbol('AuthSettings');
 
-/** Throws where the pepper is missing or short. Only the embedded development mode may go without one. */
+/** Throws where a pepper is missing or short. Only the embedded development mode may go without one. */
 export async function loadAuthSettings(
   gateway: GatewayConfig,
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<AuthSettings> {
   const mayMakePepper = gateway.database.url === '' && environment.NODE_ENV !== 'production';
   const dataFolder = mayMakePepper ? getDataFolder(environment) : null;
-  return { ...gateway.auth, pepper: await loadPepper({ configured: gateway.auth.pepper, dataFolder }) };
+  const pepper = await loadPepper({ configured: gateway.auth.pepper, dataFolder });
+  return { ...gateway.auth, pepper, previousPepper: checkPreviousPepper(gateway.auth.previousPepper, pepper) };
 }

@@ -1,11 +1,12 @@
 import { Module } from '@nestjs/common';
 import { SnapshotService } from '../config/snapshot.service.js';
-import { KEY_STORE } from '../domain/observer.js';
 import { ApiKeyGuard } from './api-key.guard.js';
 import { AUTH_SETTINGS, loadAuthSettings } from './auth-settings.js';
 import { KeyCacheInterceptor } from './key-cache.interceptor.js';
 import { KeyChangesService } from './key-changes.service.js';
+import { KeyFinder } from './key-finder.js';
 import { LastUsedRecorder } from './last-used.recorder.js';
+import { OpenRequests } from './open-requests.js';
 import { RedisKeyCache } from './redis-key.cache.js';
 import { TieredKeyStore } from './tiered-key.store.js';
 
@@ -19,18 +20,19 @@ import { TieredKeyStore } from './tiered-key.store.js';
     },
     RedisKeyCache,
     TieredKeyStore,
-    { provide: KEY_STORE, useExisting: TieredKeyStore },
+    OpenRequests,
     KeyChangesService,
     LastUsedRecorder,
+    KeyFinder,
     ApiKeyGuard,
     KeyCacheInterceptor,
   ],
   exports: [
     AUTH_SETTINGS,
-    KEY_STORE,
     TieredKeyStore,
     RedisKeyCache,
     LastUsedRecorder,
+    OpenRequests,
     ApiKeyGuard,
     KeyCacheInterceptor,
   ],

@@ -17,11 +17,8 @@ export interface PepperSource {
  */
 export async function loadPepper({ configured, dataFolder }: PepperSource): Promise<string> {
   if (configured !== '') {
-    const length = Buffer.byteLength(configured);
-    if (length >= PEPPER_MIN_BYTES) return configured;
-    throw new Error(
-      `auth.pepper (AEGIS_KEY_PEPPER) has ${length} bytes and needs at least ${PEPPER_MIN_BYTES}. Make one with: openssl rand -hex 32`,
-    );
+    assertLength('auth.pepper (AEGIS_KEY_PEPPER)', configured);
+    return configured;
   }
   if (dataFolder === null) {
     throw new Error(
@@ -31,6 +28,22 @@ export async function loadPepper({ configured, dataFolder }: PepperSource): Prom
   const file = path.join(dataFolder, 'pepper');
   const kept = await readFile(file, 'utf8').catch(() => null);
   return (kept ?? (await makePepper(file))).trim();
+}
+
+/** `auth.previous_pepper`; empty = none, which is null. Throws where it is short, or the pepper itself. */
+export function checkPreviousPepper(configured: string, pepper: string): string | null {
+  if (configured === '') return null;
+  assertLength('auth.previous_pepper (AEGIS_PREVIOUS_KEY_PEPPER)', configured);
+  if (configured === pepper) throw new Error('auth.previous_pepper is the same as auth.pepper: leave it out.');
+  return configured;
+}
+
+function assertLength(name: string, pepper: string): void {
+  const length = Buffer.byteLength(pepper);
+  if (length >= PEPPER_MIN_BYTES) return;
+  throw new Error(
+    `${name} has ${length} bytes and needs at least ${PEPPER_MIN_BYTES}. Make one with: openssl rand -hex 32`,
+  );
 }
 
 /** Text of 64 hex digits, so that what stands in the file may be given as `AEGIS_KEY_PEPPER` and means the same. */

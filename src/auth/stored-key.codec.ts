@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import type { StoredKey } from '../domain/key-store.js';
 import type { KeyStatus, Principal } from '../domain/principal.js';
 
@@ -9,39 +9,37 @@ export interface DatedKey {
   readonly verifiedAtMs: number;
 }
 
+/** Changes with every field of an entry: replicas of two versions ignore each other's, and no right is guessed. */
+const VERSION = 'v2';
+
+/** Nano-USD of a principal: JSON has no whole numbers of that size. */
+const MONEY_FIELDS = ['budgetNanoUsd'] as const satisfies readonly (keyof Principal)[];
+
+type MoneyField = (typeof MONEY_FIELDS)[number];
+
 interface Entry {
   readonly verifiedAtMs: number;
   readonly status: KeyStatus;
-  readonly principal: Omit<Principal, 'budgetNanoUsd' | 'mayExplain'> & {
-    readonly budgetNanoUsd: string | null;
-    /** Entries of older versions have none: no right is read into one that does not say it. */
-    readonly mayExplain?: boolean;
-  };
+  readonly principal: Omit<Principal, MoneyField> & Record<MoneyField, string | null>;
 }
 
 /**
- * Changes with the shape of an entry, so that replicas of two versions ignore each other's; not for a right that both
- * read safely.
- */
-const VERSION = 'v1';
-
-/**
  * Writes keys for a store that is not trusted, and reads them back. An entry is sealed together with the hash it
- * stands under: who can write to that store can neither invent a key, nor change one, nor move it to another hash.
+ * stands under and its age: who can write to that store can neither invent a key, nor change one, nor move it to
+ * another hash, nor make it younger. The seal's key is derived from the pepper and is not the pepper.
  */
 export class StoredKeyCodec {
   private readonly sealKey: Buffer;
 
   constructor(pepper: string) {
-    this.sealKey = createHmac('sha256', pepper).update(`aegis stored key ${VERSION}`).digest();
+    this.sealKey = Buffer.from(hkdfSync('sha256', pepper, '', `aegis stored key ${VERSION}`, 32));
   }
 
   encode(keyHash: string, { key, verifiedAtMs }: DatedKey): string {
-    const { budgetNanoUsd, ...rest } = key.principal;
     const entry: Entry = {
       verifiedAtMs,
       status: key.status,
-      principal: { ...rest, budgetNanoUsd: budgetNanoUsd?.toString() ?? null },
+      principal: { ...key.principal, ...mapMoney(key.principal, (nanoUsd) => nanoUsd.toString()) },
     };
     const body = JSON.stringify(entry);
     return `${VERSION}.${this.seal(keyHash, body).toString('base64url')}.${body}`;
@@ -56,17 +54,22 @@ export class StoredKeyCodec {
     const expected = this.seal(keyHash, body);
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) return null;
     // Sealed with our key, so written by `encode`.
-    const entry = JSON.parse(body) as Entry;
-    const { budgetNanoUsd, mayExplain, ...rest } = entry.principal;
-    const principal = {
-      ...rest,
-      budgetNanoUsd: budgetNanoUsd === null ? null : BigInt(budgetNanoUsd),
-      mayExplain: mayExplain === true,
-    };
-    return { key: { principal, status: entry.status }, verifiedAtMs: entry.verifiedAtMs };
+    const { principal, status, verifiedAtMs } = JSON.parse(body) as Entry;
+    return { key: { principal: { ...principal, ...mapMoney(principal, BigInt) }, status }, verifiedAtMs };
   }
 
   private seal(keyHash: string, body: string): Buffer {
-    return createHmac('sha256', this.sealKey).update(`${keyHash}\n${body}`).digest();
+    return createHmac('sha256', this.sealKey).update(`${VERSION}\n${keyHash}\n${body}`).digest();
   }
+}
+
+function mapMoney<From, To>(
+  fields: Readonly<Record<MoneyField, From | null>>,
+  convert: (amount: From) => To,
+): Record<MoneyField, To | null> {
+  const pairs = MONEY_FIELDS.map((field) => {
+    const amount = fields[field];
+    return [field, amount === null ? null : convert(amount)];
+  });
+  return Object.fromEntries(pairs) as Record<MoneyField, To | null>;
 }

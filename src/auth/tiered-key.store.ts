@@ -15,8 +15,10 @@ import { RedisKeyCache } from './redis-key.cache.js';
 import type { DatedKey } from './stored-key.codec.js';
 
 interface MemoryEntry extends DatedKey {
-  /** Monotonic milliseconds until which nobody need be asked. */
+  /** Monotonic milliseconds until which nobody need be asked, as long as somebody vouches for what lies in memory. */
   freshUntilMs: number;
+  /** The same where nobody does. */
+  freshAloneUntilMs: number;
 }
 
 /** One look-up under way; everybody who wants the same key waits for it. */
@@ -30,6 +32,8 @@ interface Flight {
 const PATIENCE_MS = 300;
 /** How long a known state serves without asking anew while the database is away. */
 const STALE_PAUSE_MS = 1_000;
+/** How long an entry is believed while nothing says that changes would be heard of. */
+const ALONE_TTL_MS = 2_000;
 /** A key that changes again and again while it is looked up. */
 const MAX_LOOKUPS = 3;
 
@@ -46,6 +50,7 @@ export class TieredKeyStore implements KeyStore {
   /** Apart from the known ones: a flood of invented keys must not push those out. */
   private readonly unknown: LRUCache<string, number>;
   private readonly flights = new Map<string, Flight>();
+  private vouchedUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     @Inject(AUTH_SETTINGS) private readonly settings: AuthSettings,
@@ -79,6 +84,18 @@ export class TieredKeyStore implements KeyStore {
     }
   }
 
+  /** Forgets everything, where nobody can say what changed. */
+  forgetAll(): void {
+    this.known.clear();
+    this.unknown.clear();
+    this.forget([...this.flights.keys()]);
+  }
+
+  /** Nothing in memory changes unnoticed until `untilMs` (monotonic): changes are heard of, or were just looked for. */
+  vouch(untilMs: number): void {
+    this.vouchedUntilMs = untilMs;
+  }
+
   /** Writes what was found in the database to Redis, for the other replicas; nothing where it changed meanwhile. */
   async writeBack(keyHash: string): Promise<void> {
     const entry = this.known.peek(keyHash);
@@ -93,7 +110,7 @@ export class TieredKeyStore implements KeyStore {
   private async findInTiers(keyHash: string): Promise<KeyLookup> {
     const nowMs = this.clock.monotonicMs();
     const entry = this.known.get(keyHash);
-    if (entry !== undefined && nowMs < entry.freshUntilMs) return { key: entry.key, tier: 'memory' };
+    if (entry !== undefined && this.isFresh(entry, nowMs)) return { key: entry.key, tier: 'memory' };
     if ((this.unknown.get(keyHash) ?? 0) > nowMs) return { key: null, tier: 'none' };
     if (entry === undefined || !this.isInGrace(entry)) return this.lookUp(keyHash);
     return this.lookUpOrServe(keyHash, entry);
@@ -105,11 +122,16 @@ export class TieredKeyStore implements KeyStore {
     const patience = new Promise<KeyLookup>((resolve) => {
       timer = setTimeout(resolve, PATIENCE_MS, known);
     });
+    const looking = this.lookUp(keyHash);
     try {
-      return await Promise.race([this.lookUp(keyHash), patience]);
+      const first = await Promise.race([looking, patience]);
+      // What was told to be forgotten meanwhile serves nobody.
+      return first === known && this.known.peek(keyHash) !== entry ? await looking : first;
     } catch (error) {
-      if (!(error instanceof AegisError) || error.code !== 'dependency_unavailable') throw error;
+      const isOutage = error instanceof AegisError && error.code === 'dependency_unavailable';
+      if (!isOutage || this.known.peek(keyHash) !== entry) throw error;
       entry.freshUntilMs = this.clock.monotonicMs() + STALE_PAUSE_MS;
+      entry.freshAloneUntilMs = entry.freshUntilMs;
       return known;
     } finally {
       clearTimeout(timer);
@@ -182,7 +204,13 @@ export class TieredKeyStore implements KeyStore {
   private remember(keyHash: string, dated: DatedKey, flight: Flight): void {
     if (flight.isOutdated) return;
     const ttlMs = this.database.isAvailable ? this.settings.cacheTtlMs : STALE_PAUSE_MS;
-    this.known.set(keyHash, { ...dated, freshUntilMs: this.clock.monotonicMs() + ttlMs });
+    const nowMs = this.clock.monotonicMs();
+    const freshAloneUntilMs = nowMs + Math.min(ttlMs, ALONE_TTL_MS);
+    this.known.set(keyHash, { ...dated, freshUntilMs: nowMs + ttlMs, freshAloneUntilMs });
+  }
+
+  private isFresh(entry: MemoryEntry, nowMs: number): boolean {
+    return nowMs < entry.freshAloneUntilMs || (nowMs < entry.freshUntilMs && nowMs < this.vouchedUntilMs);
   }
 
   private isInGrace(dated: DatedKey): boolean {

@@ -6,6 +6,7 @@ import { RedisKeyCache } from '../auth/redis-key.cache.js';
 import type { ApiKeyRecord, NewApiKey } from '../database/api-key.repository.js';
 import { ApiKeyRepository } from '../database/api-key.repository.js';
 import { RedisService } from '../redis/redis.service.js';
+import type { KeyUpdate } from './key-update.js';
 
 /** What a key is to be; the rest is made. */
 export type KeyOrder = Omit<NewApiKey, 'keyHash' | 'keyPrefix'>;
@@ -29,7 +30,9 @@ export class KeyAdministration {
   async mint(environment: string, order: KeyOrder): Promise<MintedKey> {
     const { key, prefix } = generateApiKey(environment);
     const keyHash = hashApiKey(key, this.settings.pepper);
-    return { key, record: await this.keys.create({ ...order, keyHash, keyPrefix: prefix }) };
+    const record = await this.keys.create({ ...order, keyHash, keyPrefix: prefix });
+    await this.tell(record);
+    return { key, record };
   }
 
   list(filter: { readonly organization?: string; readonly team?: string }): Promise<readonly ApiKeyRecord[]> {
@@ -39,14 +42,32 @@ export class KeyAdministration {
   /** By id, display prefix, or the key itself. */
   async find(reference: string): Promise<readonly ApiKeyRecord[]> {
     if (!isWellFormedKey(reference)) return this.keys.findByReference(reference);
-    const found = await this.keys.findByHash(hashApiKey(reference, this.settings.pepper));
-    return found === null ? [] : this.keys.findByReference(found.principal.keyId);
+    for (const pepper of [this.settings.pepper, this.settings.previousPepper]) {
+      const found = pepper === null ? null : await this.keys.findByHash(hashApiKey(reference, pepper));
+      if (found !== null) return this.keys.findByReference(found.principal.keyId);
+    }
+    return [];
+  }
+
+  /** The key as it is then, and the problems that kept it from changing; `told`: whether running gateways know already. */
+  async update(
+    record: ApiKeyRecord,
+    update: KeyUpdate,
+  ): Promise<{ record: ApiKeyRecord; problems: readonly string[]; told: boolean }> {
+    let problems: readonly string[] = [];
+    const changed = await this.keys.update(record.principal.keyId, (current) => {
+      const decided = update(current);
+      problems = decided.problems;
+      return problems.length === 0 ? decided.changes : {};
+    });
+    const now = changed ?? record;
+    return { record: now, problems, told: problems.length > 0 || (await this.tell(now)) };
   }
 
   /** False where it was revoked before. `told`: whether running gateways know already. */
   async revoke(record: ApiKeyRecord, reason: string | null): Promise<{ revoked: boolean; told: boolean }> {
     const revoked = await this.keys.revoke(record.principal.keyId, reason);
-    return { revoked, told: await this.tell(record.keyHash) };
+    return { revoked, told: await this.tell(record) };
   }
 
   /** A new key like the old one, which ends at `endsAt` or at once. Null where the old one has an end already: revoked, expired or rotated before. */
@@ -56,16 +77,15 @@ export class KeyAdministration {
     const keyHash = hashApiKey(key, this.settings.pepper);
     const created = await this.keys.rotate(principal.keyId, { ...principal, keyHash, keyPrefix: prefix }, endsAt);
     if (created === null) return null;
-    return { key, record: created, told: await this.tell(record.keyHash) };
+    await this.tell(created);
+    return { key, record: created, told: await this.tell(record) };
   }
 
   /** Without Redis, or where it is away, gateways find out by asking the database. */
-  private async tell(keyHash: string): Promise<boolean> {
+  private async tell({ keyHash, previousKeyHash }: ApiKeyRecord): Promise<boolean> {
     if (!this.redis.isAvailable) return false;
     try {
-      // First the entry, then the word: who hears it asks Redis next.
-      await this.shared.bury([keyHash]);
-      await this.shared.announce(keyHash);
+      await this.shared.announce(previousKeyHash === null ? [keyHash] : [keyHash, previousKeyHash]);
       return true;
     } catch {
       return false;

@@ -1,4 +1,4 @@
-import { statusOf } from '../auth/api-key.guard.js';
+import { statusOf } from '../auth/key-status.js';
 import type { ApiKeyRecord } from '../database/api-key.repository.js';
 import { formatUsd } from './input.js';
 import { formatTable } from './table.js';
@@ -34,10 +34,18 @@ export function toJson(record: ApiKeyRecord, nowMs: number): Record<string, unkn
 /** A new key for a person: the one time that it can be read. */
 export function describeNewKey(key: string, record: ApiKeyRecord, nowMs: number): string {
   const facts = Object.entries(toJson(record, nowMs)).filter(([, value]) => value !== null);
-  const lines = facts.map(
-    ([name, value]) => `  ${name.padEnd(24)}${Array.isArray(value) ? value.join(', ') || '(none)' : value}`,
-  );
-  return `${key}\n\nThis key is shown once. AEGIS keeps only its hash.\n\n${lines.join('\n')}\n`;
+  return `${key}\n\nThis key is shown once. AEGIS keeps only its hash.\n\n${describeFacts(facts)}`;
+}
+
+/** Everything that may be shown of a key, a line a field. */
+export function describeKey(record: ApiKeyRecord, nowMs: number): string {
+  return describeFacts(Object.entries(toJson(record, nowMs)));
+}
+
+function describeFacts(facts: readonly (readonly [string, unknown])[]): string {
+  const show = (value: unknown): string =>
+    value === null ? '-' : Array.isArray(value) ? value.join(', ') || '(none)' : String(value);
+  return `${facts.map(([name, value]) => `  ${name.padEnd(24)}${show(value)}`).join('\n')}\n`;
 }
 
 /** A table with one line a key. */

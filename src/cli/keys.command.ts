@@ -1,8 +1,9 @@
 import type { ApiKeyRecord } from '../database/api-key.repository.js';
 import { withKeys } from './cli.context.js';
 import { InputError, InputReader } from './input.js';
-import { describeList, describeNewKey, toJson } from './key.view.js';
+import { describeKey, describeList, describeNewKey, toJson } from './key.view.js';
 import type { KeyAdministration } from './key-administration.service.js';
+import { readKeyUpdate } from './key-update.js';
 
 type Options = Readonly<Record<string, unknown>>;
 
@@ -20,6 +21,22 @@ export async function listKeys(options: Options): Promise<void> {
         ? `${JSON.stringify(records.map((record) => toJson(record, nowMs)))}\n`
         : describeList(records, nowMs),
     );
+  });
+}
+
+/** `aegis keys show`. */
+export async function showKey(reference: string, options: Options): Promise<void> {
+  await withKeys(async (keys) => printKey(await getKey(keys, reference), options));
+}
+
+/** `aegis keys update`. */
+export async function updateKey(reference: string, options: Options): Promise<void> {
+  const update = readKeyUpdate(options, Date.now());
+  await withKeys(async (keys) => {
+    const { record, problems, told } = await keys.update(await getKey(keys, reference), update);
+    if (problems.length > 0) throw new InputError(problems);
+    if (!told) warnOfDelay();
+    printKey(record, options);
   });
 }
 
@@ -41,8 +58,14 @@ export async function revokeKey(reference: string, options: Options): Promise<vo
 /** `aegis keys rotate`. */
 export async function rotateKey(reference: string, options: Options): Promise<void> {
   const input = new InputReader(options);
-  const endsAtMs = input.moment('grace', Date.now());
+  const nowMs = Date.now();
+  // What the overlap was called before.
+  const [overlapEndsAtMs, graceEndsAtMs] = [input.moment('overlap', nowMs), input.moment('grace', nowMs)];
+  if (input.text('overlap') !== null && input.text('grace') !== null) {
+    input.problem('--overlap and --grace mean the same: give one of them');
+  }
   input.assertValid();
+  const endsAtMs = overlapEndsAtMs ?? graceEndsAtMs;
   await withKeys(async (keys) => {
     const record = await getKey(keys, reference);
     const rotated = await keys.rotate(record, endsAtMs === null ? null : new Date(endsAtMs));
@@ -53,7 +76,6 @@ export async function rotateKey(reference: string, options: Options): Promise<vo
       );
     }
     if (!rotated.told) warnOfDelay();
-    const nowMs = Date.now();
     const { id, ...facts } = toJson(rotated.record, nowMs);
     process.stdout.write(
       options.json === true
@@ -73,6 +95,13 @@ export async function getKey(keys: KeyAdministration, reference: string): Promis
     throw new InputError([`Several keys share this prefix; give an id: ${ids}`]);
   }
   return only;
+}
+
+function printKey(record: ApiKeyRecord, options: Options): void {
+  const nowMs = Date.now();
+  process.stdout.write(
+    options.json === true ? `${JSON.stringify(toJson(record, nowMs))}\n` : describeKey(record, nowMs),
+  );
 }
 
 function warnOfDelay(): void {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import type { EntityManager, SelectQueryBuilder } from 'typeorm';
+import type { EntityManager, QueryDeepPartialEntity, SelectQueryBuilder } from 'typeorm';
 import type { StoredKey } from '../domain/key-store.js';
 import type { Principal } from '../domain/principal.js';
 import { DatabaseService } from './database.service.js';
@@ -12,16 +12,26 @@ export type NewApiKey = Omit<Principal, 'keyId'> & { readonly keyHash: string };
 /** A key as `keys list` shows it. */
 export interface ApiKeyRecord extends StoredKey {
   readonly keyHash: string;
+  /** What it was hashed to with the pepper before; caches may know it by that. */
+  readonly previousKeyHash: string | null;
   readonly createdAt: Date;
   readonly lastUsedAt: Date | null;
   readonly revokedAt: Date | null;
   readonly revokedReason: string | null;
 }
 
+/** What may change of a key while it lives. What is left out stays. */
+export type KeyChanges = Partial<
+  Omit<Principal, 'keyId' | 'keyPrefix' | 'organization' | 'team'> & { readonly revokedReason: string | null }
+>;
+
 export interface ChangedKeys {
+  /** Present and previous hashes. */
   readonly hashes: readonly string[];
-  /** The database's clock when it answered: where the next question starts from. */
-  readonly asOf: Date;
+  /** The oldest transaction that was still under way: every one before it has been seen. The next question starts here. */
+  readonly horizon: bigint;
+  /** Which run of the server answered: another one may have lost what an earlier one had told. */
+  readonly serverRun: string;
 }
 
 /** All statements about keys. Every method throws `DatabaseUnavailableError` where the database cannot be asked. */
@@ -29,10 +39,17 @@ export interface ChangedKeys {
 export class ApiKeyRepository {
   constructor(private readonly database: DatabaseService) {}
 
-  /** One statement, on an index. */
+  /** By its hash, or by the one it had under the pepper before. One statement, on indexes. */
   async findByHash(keyHash: string): Promise<StoredKey | null> {
     const entity = await this.database.run((manager) =>
-      selectKeys(manager).where('key.keyHash = :keyHash', { keyHash }).getOne(),
+      selectKeys(manager).where('key.keyHash = :keyHash OR key.previousKeyHash = :keyHash', { keyHash }).getOne(),
+    );
+    return entity === null ? null : toRecord(entity);
+  }
+
+  async findById(keyId: string): Promise<ApiKeyRecord | null> {
+    const entity = await this.database.run((manager) =>
+      selectKeys(manager).where('key.id = :keyId', { keyId }).getOne(),
     );
     return entity === null ? null : toRecord(entity);
   }
@@ -87,19 +104,58 @@ export class ApiKeyRepository {
     );
   }
 
-  /** Hashes of keys that changed in the `windowMs` before `since` or after it; null = now. */
-  findChanged(since: Date | null, windowMs: number): Promise<ChangedKeys> {
+  /**
+   * Changes a key. `decide` sees it as it is, must not throw, and nobody else changes it until the change is made; no
+   * changes are fine. Null where there is no such key.
+   */
+  update(keyId: string, decide: (current: ApiKeyRecord) => KeyChanges): Promise<ApiKeyRecord | null> {
+    return this.database.run((manager) =>
+      manager.transaction(async (transaction) => {
+        await transaction.query('SELECT 1 FROM api_key WHERE id = $1 FOR UPDATE', [keyId]);
+        const find = (): Promise<ApiKeyEntity | null> =>
+          selectKeys(transaction).where('key.id = :keyId', { keyId }).getOne();
+        const current = await find();
+        if (current === null) return null;
+        const columns = toColumns(decide(toRecord(current)));
+        if (Object.keys(columns).length === 0) return toRecord(current);
+        await transaction.update(ApiKeyEntity, { id: keyId }, columns);
+        const changed = await find();
+        return changed && toRecord(changed);
+      }),
+    );
+  }
+
+  /** A key gets the hash that another pepper makes of it. False where it has it already. */
+  rehash(fromHash: string, toHash: string): Promise<boolean> {
     return this.database.run(async (manager) => {
-      const rows: { hashes: string[] | null; as_of: Date }[] = await manager.query(
-        `SELECT now() AS as_of, (
-           SELECT array_agg(key_hash) FROM api_key
-           WHERE changed_at > coalesce($1::timestamptz, now()) - $2 * interval '1 millisecond'
-         ) AS hashes`,
-        [since, windowMs],
+      const result = await manager.update(
+        ApiKeyEntity,
+        { keyHash: fromHash },
+        { keyHash: toHash, previousKeyHash: fromHash },
+      );
+      return result.affected === 1;
+    });
+  }
+
+  /**
+   * Keys changed by transactions that `since`, the horizon of an earlier answer, did not see the end of; and those that
+   * changed in the last `windowMs`. Transactions may end in any order: none is missed, some are told twice.
+   */
+  findChanged(since: bigint | null, windowMs: number): Promise<ChangedKeys> {
+    return this.database.run(async (manager) => {
+      const rows: { hashes: string[] | null; horizon: string; server_run: string }[] = await manager.query(
+        `SELECT pg_snapshot_xmin(snapshot)::text AS horizon, pg_postmaster_start_time()::text AS server_run, (
+           SELECT array_agg(hash) FROM api_key, LATERAL (VALUES (key_hash), (previous_key_hash)) AS known (hash)
+           WHERE hash IS NOT NULL AND (
+             changed_in >= $1::text::xid8 AND changed_in < pg_snapshot_xmax(snapshot)
+             OR changed_at > now() - $2 * interval '1 millisecond')
+         ) AS hashes
+         FROM pg_current_snapshot() AS snapshot`,
+        [since?.toString() ?? null, windowMs],
       );
       const [row] = rows;
       if (row === undefined) throw new Error('PostgreSQL returned no row for a plain SELECT');
-      return { hashes: row.hashes ?? [], asOf: row.as_of };
+      return { hashes: row.hashes ?? [], horizon: BigInt(row.horizon), serverRun: row.server_run };
     });
   }
 
@@ -156,7 +212,6 @@ async function insertKey(manager: EntityManager, key: NewApiKey): Promise<ApiKey
     budgetWindow: key.budgetWindow,
     mayExplain: key.mayExplain,
     createdAt: now,
-    changedAt: () => 'clock_timestamp()',
     expiresAt: key.expiresAtMs === null ? null : new Date(key.expiresAtMs),
   });
   return toRecord(await selectKeys(manager).where('key.id = :id', { id }).getOneOrFail());
@@ -177,7 +232,6 @@ async function revokeKey(manager: EntityManager, keyId: string, reason: string |
       status: 'revoked',
       revokedAt: () => 'clock_timestamp()',
       revokedReason: reason,
-      changedAt: () => 'clock_timestamp()',
     },
   );
   return result.affected === 1;
@@ -190,7 +244,6 @@ async function expireKey(manager: EntityManager, keyId: string, endsAt: Date, re
     .set({
       expiresAt: () => 'least(expires_at, :endsAt)',
       revokedReason: reason,
-      changedAt: () => 'clock_timestamp()',
     })
     .where('id = :keyId AND status = :status', { keyId, status: 'active', endsAt })
     .execute();
@@ -206,6 +259,18 @@ async function lockCurrentKey(manager: EntityManager, keyId: string): Promise<bo
     [keyId],
   );
   return rows.length > 0;
+}
+
+function toColumns(changes: KeyChanges): QueryDeepPartialEntity<ApiKeyEntity> {
+  const { keyName, user, allowedModels, budgetNanoUsd, expiresAtMs, ...same } = changes;
+  return {
+    ...same,
+    ...(keyName !== undefined && { name: keyName }),
+    ...(user !== undefined && { userName: user }),
+    ...(allowedModels !== undefined && { allowedModels: allowedModels && [...allowedModels] }),
+    ...(budgetNanoUsd !== undefined && { budgetNanoUsd: budgetNanoUsd?.toString() ?? null }),
+    ...(expiresAtMs !== undefined && { expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs) }),
+  };
 }
 
 function toRecord(entity: ApiKeyEntity): ApiKeyRecord {
@@ -230,6 +295,7 @@ function toRecord(entity: ApiKeyEntity): ApiKeyRecord {
     },
     status: entity.status,
     keyHash: entity.keyHash,
+    previousKeyHash: entity.previousKeyHash,
     createdAt: entity.createdAt,
     lastUsedAt: entity.lastUsedAt,
     revokedAt: entity.revokedAt,

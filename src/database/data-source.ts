@@ -2,6 +2,7 @@ import { DataSource } from 'typeorm';
 import { CreateOrganizationsAndTeams1790000000000 } from '../../migrations/1790000000000-create-organizations-and-teams.js';
 import { CreateApiKeys1790000000001 } from '../../migrations/1790000000001-create-api-keys.js';
 import { LetKeysExplain1790000000002 } from '../../migrations/1790000000002-let-keys-explain.js';
+import { SequenceKeyChanges1790000000003 } from '../../migrations/1790000000003-sequence-key-changes.js';
 import { buildDeadlineClient } from './deadline-client.js';
 import { ApiKeyEntity } from './entities/api-key.entity.js';
 import { OrganizationEntity } from './entities/organization.entity.js';
@@ -13,6 +14,7 @@ export const MIGRATIONS = [
   CreateOrganizationsAndTeams1790000000000,
   CreateApiKeys1790000000001,
   LetKeysExplain1790000000002,
+  SequenceKeyChanges1790000000003,
 ];
 
 export interface DataSourceOptions {

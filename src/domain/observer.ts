@@ -28,6 +28,8 @@ export type DependencyState = 'healthy' | 'degraded' | 'down';
  */
 export interface GatewayObserver {
   keyLookedUp(tier: KeyTier): void;
+  /** Redis holds a key's entry that was not sealed here. */
+  keyEntryRefused(): void;
   filterActed(filter: string, rule: string, action: FilterAction): void;
   attemptEnded(provider: string, model: string, outcome: AttemptOutcome, durationMs: number): void;
   /** The next target is tried because of `outcome` at the one before. */
@@ -50,11 +52,10 @@ export interface GatewayObserver {
 export const GATEWAY_OBSERVER = Symbol('GatewayObserver');
 /** Injection token of the `Clock`. */
 export const CLOCK = Symbol('Clock');
-/** Injection token of the `KeyStore`. */
-export const KEY_STORE = Symbol('KeyStore');
 
 export const silentObserver: GatewayObserver = {
   keyLookedUp: () => undefined,
+  keyEntryRefused: () => undefined,
   filterActed: () => undefined,
   attemptEnded: () => undefined,
   fellBack: () => undefined,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ApiKeyGuard } from '../auth/api-key.guard.js';
 import { hasWellFormedKey, INVALID_KEY_MESSAGE } from '../auth/api-key.js';
+import type { OpenRequests } from '../auth/open-requests.js';
 import type { SnapshotService } from '../config/snapshot.service.js';
 import { CLASSIFICATIONS, type Classification, findClassification } from '../domain/classification.js';
 import type { Clock } from '../domain/clock.js';
@@ -26,6 +27,7 @@ export interface HookDependencies {
   readonly recorder: RequestRecorder;
   readonly clock: Clock;
   readonly guard: ApiKeyGuard;
+  readonly openRequests: OpenRequests;
 }
 
 /**
@@ -33,7 +35,7 @@ export interface HookDependencies {
  * before a byte of the body is read, and its end is recorded, whichever way it comes.
  */
 export function installRequestHooks(instance: FastifyInstance, dependencies: HookDependencies): void {
-  const { snapshots, lifecycle, recorder, clock, guard } = dependencies;
+  const { snapshots, lifecycle, recorder, clock, guard, openRequests } = dependencies;
   const bodies = new BodyBudget();
   const routes = new RouteTable();
   instance.decorateRequest('aegis');
@@ -49,12 +51,14 @@ export function installRequestHooks(instance: FastifyInstance, dependencies: Hoo
     const access = accessOf(request);
     const endFlight = access === 'key' ? lifecycle.requestStarted((reason) => aborter.abort(reason)) : null;
     let releaseBody: (() => void) | null = null;
+    let endUse: (() => void) | null = null;
     // Node never tells an answer that still waits for its turn on the connection that the connection is gone.
     const forgetSocket = whenSocketCloses(request.raw.socket, () => reply.raw.emit('close'));
     reply.raw.once('close', () => {
       forgetSocket();
       if (!reply.raw.writableFinished) aborter.abort();
       releaseBody?.();
+      endUse?.();
       endFlight?.();
       recorder.record(context, {
         route: request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown'),
@@ -76,6 +80,12 @@ export function installRequestHooks(instance: FastifyInstance, dependencies: Hoo
     }
     guard.authenticate(request).then(
       () => {
+        // Nobody would give back what is set aside for a request whose end has come already.
+        if (aborter.signal.aborted) {
+          done(new AegisError('client_closed_request', 'The client left before its key was checked.'));
+          return;
+        }
+        endUse = openRequests.begin(context, (reason) => aborter.abort(reason));
         const problem = wrongHeader(request);
         releaseBody = problem ? null : bodies.reserve(request.headers, context.snapshot.gateway.server.bodyLimitBytes);
         done(problem ?? (releaseBody ? undefined : tooManyBodies()));

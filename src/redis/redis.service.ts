@@ -37,6 +37,7 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
   private readonly listeners = new Map<string, (message: string) => void>();
   private readonly resubscribed: (() => void)[] = [];
   private isUsable = false;
+  private isSubscribed = false;
   private isClosing = false;
   private reason: string | null = 'not connected yet';
   private missedProbes = 0;
@@ -55,6 +56,9 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
       if (this.isUsable) this.markUnusable('the connection is closed');
     });
     this.subscriber?.on('ready', () => void this.subscribeToAll());
+    this.subscriber?.on('close', () => {
+      this.isSubscribed = false;
+    });
     this.subscriber?.on('message', (channel: string, message: string) => this.listeners.get(channel)?.(message));
   }
 
@@ -65,6 +69,11 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
   /** Whether asking is worth it. */
   get isAvailable(): boolean {
     return this.isUsable;
+  }
+
+  /** Whether messages arrive: subscribed, and every probe of the last seconds was answered. */
+  get isListening(): boolean {
+    return this.isSubscribed && this.isUsable && this.missedProbes === 0;
   }
 
   get health(): RedisHealth {
@@ -148,6 +157,7 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
       if (!this.isClosing) this.subscriber?.disconnect(true);
       return;
     }
+    this.isSubscribed = true;
     for (const catchUp of this.resubscribed) catchUp();
   }
 

@@ -19,6 +19,7 @@ const DEPENDENCY_STATES: readonly DependencyState[] = ['healthy', 'degraded', 'd
 export class MetricsObserver implements GatewayObserver {
   constructor(
     @Inject(metricToken('keyLookups')) private readonly keyLookups: Counter,
+    @Inject(metricToken('keyEntriesRefused')) private readonly keyEntriesRefused: Counter,
     @Inject(metricToken('filterActions')) private readonly filterActions: Counter,
     @Inject(metricToken('attempts')) private readonly attempts: Counter,
     @Inject(metricToken('attemptDuration')) private readonly attemptDuration: Histogram,
@@ -37,6 +38,10 @@ export class MetricsObserver implements GatewayObserver {
 
   keyLookedUp(tier: KeyTier): void {
     this.keyLookups.inc({ tier });
+  }
+
+  keyEntryRefused(): void {
+    this.keyEntriesRefused.inc();
   }
 
   filterActed(filter: string, rule: string, action: FilterAction): void {

@@ -13,6 +13,10 @@ export class ApiKeyEntity {
   @Column({ type: 'text', name: 'key_hash', unique: true })
   keyHash!: string;
 
+  /** What the pepper before made of it, once another one took its place: gateways that know only that one find it too. */
+  @Column({ type: 'text', name: 'previous_key_hash', nullable: true })
+  previousKeyHash!: string | null;
+
   @Column({ type: 'text', name: 'key_prefix' })
   keyPrefix!: string;
 
@@ -61,10 +65,6 @@ export class ApiKeyEntity {
 
   @Column({ type: 'timestamptz', name: 'created_at' })
   createdAt!: Date;
-
-  /** When anything a cache may hold changed; `lastUsedAt` is not such a thing. By the database's clock. */
-  @Column({ type: 'timestamptz', name: 'changed_at' })
-  changedAt!: Date;
 
   @Column({ type: 'timestamptz', name: 'expires_at', nullable: true })
   expiresAt!: Date | null;

@@ -7,10 +7,10 @@ import { ApiKeyGuard } from '../../../src/auth/api-key.guard.js';
 import { generateApiKey, hashApiKey, INVALID_KEY_MESSAGE } from '../../../src/auth/api-key.js';
 import { AUTH_SETTINGS } from '../../../src/auth/auth-settings.js';
 import { KeyCacheInterceptor } from '../../../src/auth/key-cache.interceptor.js';
+import { KeyFinder } from '../../../src/auth/key-finder.js';
 import { LastUsedRecorder } from '../../../src/auth/last-used.recorder.js';
 import { TieredKeyStore } from '../../../src/auth/tiered-key.store.js';
 import { toAegisError } from '../../../src/domain/errors.js';
-import { KEY_STORE } from '../../../src/domain/observer.js';
 import type { Principal } from '../../../src/domain/principal.js';
 import { RouteAccess } from '../../../src/request-context/access.decorator.js';
 import type { RequestContext } from '../../../src/request-context/request-context.js';
@@ -63,7 +63,7 @@ describe('a guarded application', () => {
       controllers: [RoutesController],
       providers: [
         { provide: AUTH_SETTINGS, useValue: replica.settings },
-        { provide: KEY_STORE, useValue: replica.store },
+        { provide: KeyFinder, useValue: replica.finder },
         { provide: TieredKeyStore, useValue: replica.store },
         { provide: LastUsedRecorder, useValue: lastUsed },
         KeyCacheInterceptor,

@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import type { AuthSettings } from '../../../src/auth/auth-settings.js';
 import { KeyChangesService } from '../../../src/auth/key-changes.service.js';
+import { KeyFinder } from '../../../src/auth/key-finder.js';
+import { OpenRequests } from '../../../src/auth/open-requests.js';
 import { RedisKeyCache } from '../../../src/auth/redis-key.cache.js';
 import { TieredKeyStore } from '../../../src/auth/tiered-key.store.js';
 import { KeyAdministration } from '../../../src/cli/key-administration.service.js';
@@ -20,6 +22,8 @@ export interface Replica {
   readonly shared: RedisKeyCache;
   readonly keys: ApiKeyRepository;
   readonly store: TieredKeyStore;
+  readonly finder: KeyFinder;
+  readonly openRequests: OpenRequests;
   readonly changes: KeyChangesService;
   readonly administration: KeyAdministration;
   close(): Promise<void>;
@@ -39,6 +43,7 @@ export const PEPPER = 'a pepper that is used in tests only';
 export async function startReplica({ databaseUrl, redisUrl = '', auth = {} }: ReplicaOptions): Promise<Replica> {
   const settings: AuthSettings = {
     pepper: PEPPER,
+    previousPepper: null,
     cacheTtlMs: 10_000,
     cacheMaxEntries: 1_000,
     redisTtlMs: 300_000,
@@ -53,7 +58,8 @@ export async function startReplica({ databaseUrl, redisUrl = '', auth = {} }: Re
   const keys = new ApiKeyRepository(database);
   const shared = new RedisKeyCache(redis, settings);
   const store = new TieredKeyStore(settings, shared, database, keys);
-  const changes = new KeyChangesService(settings, redis, shared, store, keys);
+  const openRequests = new OpenRequests(keys);
+  const changes = new KeyChangesService(settings, redis, shared, store, keys, openRequests);
   await database.onModuleInit();
   await redis.onModuleInit();
   changes.onModuleInit();
@@ -64,6 +70,8 @@ export async function startReplica({ databaseUrl, redisUrl = '', auth = {} }: Re
     shared,
     keys,
     store,
+    openRequests,
+    finder: new KeyFinder(settings, store, database, keys, shared),
     changes,
     administration: new KeyAdministration(settings, keys, redis, shared),
     close: async () => {

@@ -23,6 +23,7 @@ function keyOf(changes: Partial<Principal> = {}, status: ApiKeyRecord['status'] 
     principal: makePrincipal({ keyPrefix: 'aegis-test-abc123', ...changes }),
     status,
     keyHash: 'hash',
+    previousKeyHash: null,
     createdAt: new Date(NOW_MS),
     lastUsedAt: null,
     revokedAt: null,
