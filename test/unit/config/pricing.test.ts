@@ -45,20 +45,20 @@ describe('a price', () => {
   });
 
   it.each([
-    ['as_of: 2026-02-30', 'pricing.yaml:3:61 prices[0].as_of: 2026-02-30 is no day of the calendar'],
-    ['as_of: 2026-13-01', 'pricing.yaml:3:61 prices[0].as_of: 2026-13-01 is no day of the calendar'],
-    ['as_of: yesterday', 'pricing.yaml:3:61 prices[0].as_of: must be a day such as 2026-01-31, not "yesterday"'],
+    ['as_of: 2026-02-30', 'pricing.yaml:3:65 prices[0].as_of: 2026-02-30 is no day of the calendar'],
+    ['as_of: 2026-13-01', 'pricing.yaml:3:65 prices[0].as_of: 2026-13-01 is no day of the calendar'],
+    ['as_of: yesterday', 'pricing.yaml:3:65 prices[0].as_of: must be a day such as 2026-01-31, not "yesterday"'],
     [
       'service_tiers: {turbo: {input: 1, output: 1}}',
-      'pricing.yaml:3:70 prices[0].service_tiers.turbo: the name must match ^(flex|priority|fast|scale|batch)$',
+      'pricing.yaml:3:74 prices[0].service_tiers.turbo: the name must match ^(flex|priority|fast|scale|batch)$',
     ],
     [
       'service_tiers: {flex: {input: 1}}',
-      'pricing.yaml:3:70 prices[0].service_tiers.flex: "output" is missing: US dollars per million completion tokens.',
+      'pricing.yaml:3:74 prices[0].service_tiers.flex: "output" is missing: US dollars per million completion tokens.',
     ],
     [
       'long_context: [{above_tokens: 0, input: 1, output: 1}]',
-      'pricing.yaml:3:84 prices[0].long_context[0].above_tokens: must be a whole number from 1 to 1000000000, not "0"',
+      'pricing.yaml:3:88 prices[0].long_context[0].above_tokens: must be a whole number from 1 to 1000000000, not "0"',
     ],
     ['long_context: [{input: 1, output: 1}]', '"above_tokens" is missing'],
     [
@@ -66,7 +66,7 @@ describe('a price', () => {
       'prices[0].long_context[1].above_tokens: prompts above 9 tokens have prices already, on line 3',
     ],
     ['reasoning: -1', 'prices[0].reasoning: must be an amount of US dollars'],
-    ['cache_write_2h: 1', 'prices[0].cache_write_2h: unknown key; did you mean "cache_write_1h"?'],
+    ['cache_write_2h: 1', 'prices[0].cache_write_2h: unknown key (did you mean "cache_write_1h"?)'],
   ])('with %s is refused', (fields, problem) => {
     const problems = problemsOf({ 'pricing.yaml': entry(`input: 1, output: 1, ${fields}`) });
     expect(problems).toEqual([expect.stringContaining(problem)]);
