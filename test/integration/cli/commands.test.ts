@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
+import { cp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { hashApiKey, isWellFormedKey } from '../../../src/auth/api-key.js';
 import { removeEmbeddedPostgres } from '../../../src/database/embedded-postgres.js';
@@ -180,6 +180,16 @@ describe('the command line on a PostgreSQL server', () => {
     expect(await run('config', 'check')).toMatchObject({ code: 0, stdout: expect.stringContaining('is valid') });
     const wrong = await runCli(['config', 'check'], { AEGIS_CONFIG_DIR: '/nonexistent' });
     expect(wrong).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('/nonexistent') });
+  });
+
+  it('warns of targets without a price in a configuration that is valid', async () => {
+    const folder = makeReachableFolder();
+    await cp(path.join(root, 'config'), folder, { recursive: true });
+    await writeFile(path.join(folder, 'pricing.yaml'), 'version: "1"\nprices: []\n');
+    const { code, stdout, stderr } = await runCli(['config', 'check'], { AEGIS_CONFIG_DIR: folder });
+    expect([code, stdout]).toEqual([0, expect.stringContaining('is valid')]);
+    expect(stderr).toContain('pricing.yaml has no price for openai/gpt-4o: this target is never used');
+    await rm(folder, { recursive: true });
   });
 
   it('says everything that would keep the gateway from starting, the secret rules included, and each thing once', async () => {

@@ -270,6 +270,16 @@ describe("Anthropic's usage", () => {
     expect(answerOf({ usage: { ...counted, cache_creation_input_tokens: 23 } }).usage?.promptTokens).toBe(24);
   });
 
+  it('keeps apart what was cached for an hour, which costs more', () => {
+    const cache_creation = { ephemeral_5m_input_tokens: 20, ephemeral_1h_input_tokens: 3 };
+    const counted = { input_tokens: 1, output_tokens: 1, cache_creation };
+    expect(answerOf({ usage: counted }).usage).toMatchObject({ cacheWriteTokens: 23, cacheWrite1hTokens: 3 });
+    const claimed = answerOf({ usage: { ...counted, cache_creation_input_tokens: 2 } }).usage;
+    expect(claimed).toMatchObject({ cacheWriteTokens: 2, cacheWrite1hTokens: 2 });
+    const short = { ...counted, cache_creation: { ephemeral_5m_input_tokens: 20, ephemeral_1h_input_tokens: 0 } };
+    expect(answerOf({ usage: short }).usage).not.toHaveProperty('cacheWrite1hTokens');
+  });
+
   it('adds neither iterations nor searches to the totals', () => {
     const { usage } = answerOf({
       usage: {
