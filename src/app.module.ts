@@ -1,4 +1,5 @@
 import { type DynamicModule, Global, Module, type ValueProvider } from '@nestjs/common';
+import { AccountingModule } from './accounting/accounting.module.js';
 import { GatewayConfigModule } from './config/config.module.js';
 import { DatabaseModule } from './database/database.module.js';
 import { systemClock } from './domain/clock.js';
@@ -43,6 +44,7 @@ export class AppModule {
         TelemetryModule,
         DatabaseModule,
         RedisModule,
+        AccountingModule,
         GatewayModule,
       ],
     };

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { UsageRecorder } from './accounting/usage.recorder.js';
 import { AppModule, type AppOptions } from './app.module.js';
 import { ApiKeyGuard } from './auth/api-key.guard.js';
 import { OpenRequests } from './auth/open-requests.js';
@@ -82,6 +83,7 @@ export async function startGateway(options: AppOptions = {}): Promise<Gateway> {
     recorder: app.get(RequestRecorder),
     clock: app.get<Clock>(CLOCK),
     guard: app.get(ApiKeyGuard, { strict: false }),
+    usage: app.get(UsageRecorder, { strict: false }),
     openRequests: app.get(OpenRequests, { strict: false }),
   });
 

@@ -3,10 +3,14 @@ import { CreateOrganizationsAndTeams1790000000000 } from '../../migrations/17900
 import { CreateApiKeys1790000000001 } from '../../migrations/1790000000001-create-api-keys.js';
 import { LetKeysExplain1790000000002 } from '../../migrations/1790000000002-let-keys-explain.js';
 import { SequenceKeyChanges1790000000003 } from '../../migrations/1790000000003-sequence-key-changes.js';
+import { CreateUsage1790000000010 } from '../../migrations/1790000000010-create-usage.js';
+import { BudgetTeamsAndOrganizations1790000000020 } from '../../migrations/1790000000020-budget-teams-and-organizations.js';
 import { buildDeadlineClient } from './deadline-client.js';
 import { ApiKeyEntity } from './entities/api-key.entity.js';
 import { OrganizationEntity } from './entities/organization.entity.js';
 import { TeamEntity } from './entities/team.entity.js';
+import { UsageAttemptEntity } from './entities/usage-attempt.entity.js';
+import { UsageRequestEntity } from './entities/usage-request.entity.js';
 import { silentLogger } from './silent-logger.js';
 
 /** In order. Listed one by one: what runs is what the compiler saw, whatever lies in a folder. */
@@ -15,6 +19,8 @@ export const MIGRATIONS = [
   CreateApiKeys1790000000001,
   LetKeysExplain1790000000002,
   SequenceKeyChanges1790000000003,
+  CreateUsage1790000000010,
+  BudgetTeamsAndOrganizations1790000000020,
 ];
 
 export interface DataSourceOptions {
@@ -32,7 +38,7 @@ export function buildDataSource(options: DataSourceOptions): DataSource {
     type: 'postgres',
     url: options.url,
     applicationName: 'aegis',
-    entities: [OrganizationEntity, TeamEntity, ApiKeyEntity],
+    entities: [OrganizationEntity, TeamEntity, ApiKeyEntity, UsageRequestEntity, UsageAttemptEntity],
     migrations: MIGRATIONS,
     migrationsTableName: 'schema_migration',
     installExtensions: false,

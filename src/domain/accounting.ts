@@ -65,6 +65,8 @@ export interface UsageRecord {
 export interface UsageJournal {
   /** False where nothing can be written (disk full, backlog at its bound): by policy new requests are refused then. */
   readonly isWritable: boolean;
+  /** Records that are not in the ledger yet. */
+  readonly depth: number;
   /** Returns once the record is with the operating system. Throws where it cannot be written. */
   append(record: UsageRecord): void;
 }

@@ -1,5 +1,6 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { UsageRecorder } from '../accounting/usage.recorder.js';
 import { AegisError, toAegisError } from '../domain/errors.js';
 import { AegisLogger } from '../telemetry/aegis.logger.js';
 import { answerHeaders, errorHeaders } from './response-headers.js';
@@ -12,7 +13,10 @@ const LINGER_BYTES = 64 * 1024 * 1024;
 @Injectable()
 @Catch()
 export class OpenAiErrorFilter implements ExceptionFilter {
-  constructor(private readonly logger: AegisLogger) {}
+  constructor(
+    private readonly logger: AegisLogger,
+    private readonly usage: UsageRecorder,
+  ) {}
 
   catch(thrown: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
@@ -26,6 +30,8 @@ export class OpenAiErrorFilter implements ExceptionFilter {
     if (error.code === 'internal_error') {
       this.logger.pino.error({ requestId: request.aegis.requestId, error: error.cause ?? error }, 'request failed');
     }
+    // Whatever was refused before it came to the interceptors is accounted for here.
+    this.usage.finish(request.aegis, { status: error.status, code: error.wireCode ?? error.code });
     answerWithError(request, reply, error);
   }
 }

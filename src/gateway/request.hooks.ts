@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { UsageRecorder } from '../accounting/usage.recorder.js';
 import type { ApiKeyGuard } from '../auth/api-key.guard.js';
 import { hasWellFormedKey, INVALID_KEY_MESSAGE } from '../auth/api-key.js';
 import type { OpenRequests } from '../auth/open-requests.js';
@@ -17,6 +18,7 @@ import { parseJsonBody } from './json-body.parser.js';
 import { RouteTable } from './route-table.js';
 import { whenSocketCloses } from './socket-close.js';
 
+const CLIENT_LEFT_STATUS = 499;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 const PROJECT = REQUEST_ID;
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
@@ -27,6 +29,7 @@ export interface HookDependencies {
   readonly recorder: RequestRecorder;
   readonly clock: Clock;
   readonly guard: ApiKeyGuard;
+  readonly usage: UsageRecorder;
   readonly openRequests: OpenRequests;
 }
 
@@ -35,7 +38,7 @@ export interface HookDependencies {
  * before a byte of the body is read, and its end is recorded, whichever way it comes.
  */
 export function installRequestHooks(instance: FastifyInstance, dependencies: HookDependencies): void {
-  const { snapshots, lifecycle, recorder, clock, guard, openRequests } = dependencies;
+  const { snapshots, lifecycle, recorder, clock, guard, openRequests, usage } = dependencies;
   const bodies = new BodyBudget();
   const routes = new RouteTable();
   instance.decorateRequest('aegis');
@@ -60,10 +63,12 @@ export function installRequestHooks(instance: FastifyInstance, dependencies: Hoo
       releaseBody?.();
       endUse?.();
       endFlight?.();
+      // Only who left before there was anything to answer has not been accounted for by now.
+      usage.finish(context, { status: CLIENT_LEFT_STATUS, code: 'client_closed_request' });
       recorder.record(context, {
         route: request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown'),
         method: request.method,
-        status: reply.raw.headersSent ? reply.raw.statusCode : 499,
+        status: reply.raw.headersSent ? reply.raw.statusCode : CLIENT_LEFT_STATUS,
         complete: reply.raw.writableFinished,
         endedAtMs: clock.monotonicMs(),
       });

@@ -52,12 +52,13 @@ function billableUsage(
   const promptTokens = usage?.promptTokens ?? estimatePromptTokens(chat);
   return {
     usage: {
+      cachedPromptTokens: 0,
+      cacheWriteTokens: 0,
+      reasoningTokens: 0,
+      ...usage,
       promptTokens,
       completionTokens,
       totalTokens: promptTokens + completionTokens,
-      cachedPromptTokens: usage?.cachedPromptTokens ?? 0,
-      cacheWriteTokens: usage?.cacheWriteTokens ?? 0,
-      reasoningTokens: usage?.reasoningTokens ?? 0,
     },
     usageSource: 'estimated',
   };

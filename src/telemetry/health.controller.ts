@@ -1,4 +1,4 @@
-import { Controller, Get, Header } from '@nestjs/common';
+import { Controller, Get, Header, Inject } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import {
   type HealthCheckResult,
@@ -8,6 +8,7 @@ import {
 } from '@nestjs/terminus';
 import { SnapshotService } from '../config/snapshot.service.js';
 import { DatabaseService } from '../database/database.service.js';
+import { USAGE_JOURNAL, type UsageJournal } from '../domain/accounting.js';
 import { LifecycleService } from '../lifecycle/lifecycle.service.js';
 import { RedisService } from '../redis/redis.service.js';
 import { RouteAccess } from '../request-context/access.decorator.js';
@@ -25,6 +26,7 @@ export class HealthController {
     private readonly database: DatabaseService,
     private readonly redis: RedisService,
     private readonly circuits: CircuitStates,
+    @Inject(USAGE_JOURNAL) private readonly journal: UsageJournal,
   ) {}
 
   @Get()
@@ -38,6 +40,7 @@ export class HealthController {
       this.databaseState,
       this.redisState,
       this.circuitState,
+      this.accountingState,
     ]);
   }
 
@@ -54,7 +57,7 @@ export class HealthController {
   @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'Readiness probe: send requests here, or not.' })
   ready(): Promise<HealthCheckResult> {
-    return this.health.check([this.processState, this.databaseState]);
+    return this.health.check([this.processState, this.databaseState, this.accountingState]);
   }
 
   private readonly processState: HealthIndicatorFunction = () => {
@@ -79,6 +82,16 @@ export class HealthController {
     const open = this.circuits.count('open');
     const halfOpen = this.circuits.count('half_open');
     return open + halfOpen === 0 ? indicator.up({ open, halfOpen }) : indicator.degraded({ open, halfOpen });
+  };
+
+  private readonly accountingState: HealthIndicatorFunction = () => {
+    const indicator = this.indicators.check('accounting');
+    const facts = { waiting: this.journal.depth };
+    if (this.journal.isWritable) return indicator.up(facts);
+    const message = 'Usage cannot be recorded.';
+    return this.snapshots.current.gateway.accounting.onFailure === 'open'
+      ? indicator.degraded({ ...facts, message })
+      : indicator.down({ ...facts, message });
   };
 
   private readonly databaseState: HealthIndicatorFunction = () => {

@@ -1,0 +1,40 @@
+import path from 'node:path';
+import { Global, Logger, Module } from '@nestjs/common';
+import { SnapshotService } from '../config/snapshot.service.js';
+import { getDataFolder } from '../database/data-folder.js';
+import { USAGE_JOURNAL } from '../domain/accounting.js';
+import { GATEWAY_OBSERVER, type GatewayObserver } from '../domain/observer.js';
+import { FileJournal } from './journal/file.journal.js';
+import { JournalRuntime } from './journal.runtime.js';
+import { LedgerShipper } from './ledger/ledger.shipper.js';
+import { UsageLedger } from './ledger/usage.ledger.js';
+import { UsageInterceptor } from './usage.interceptor.js';
+import { UsageRecorder } from './usage.recorder.js';
+
+/** What requests use: recorded in a journal beside the process, kept in PostgreSQL. Global: health asks the journal. */
+@Global()
+@Module({
+  providers: [
+    {
+      provide: USAGE_JOURNAL,
+      inject: [SnapshotService, GATEWAY_OBSERVER],
+      useFactory: ({ current }: SnapshotService, observer: GatewayObserver) => {
+        const { journalDir, maxJournalBytes: maxBytes, syncIntervalMs } = current.gateway.accounting;
+        const directory = journalDir === '' ? path.join(getDataFolder(), 'journal') : path.resolve(journalDir);
+        return new FileJournal({ directory, maxBytes, syncIntervalMs }, observer, new Logger('Journal'));
+      },
+    },
+    UsageLedger,
+    {
+      provide: LedgerShipper,
+      inject: [USAGE_JOURNAL, UsageLedger, GATEWAY_OBSERVER],
+      useFactory: (journal: FileJournal, ledger: UsageLedger, observer: GatewayObserver) =>
+        new LedgerShipper(journal, ledger, observer, new Logger('Ledger')),
+    },
+    JournalRuntime,
+    UsageRecorder,
+    UsageInterceptor,
+  ],
+  exports: [USAGE_JOURNAL, UsageRecorder, UsageInterceptor],
+})
+export class AccountingModule {}

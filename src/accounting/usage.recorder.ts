@@ -1,0 +1,122 @@
+import { randomUUID } from 'node:crypto';
+import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
+import { USAGE_JOURNAL, type UsageEnding, type UsageJournal, type UsageRecord } from '../domain/accounting.js';
+import type { Clock } from '../domain/clock.js';
+import { AegisError } from '../domain/errors.js';
+import { CLOCK, GATEWAY_OBSERVER, type GatewayObserver, silentObserver } from '../domain/observer.js';
+import type { RequestContext } from '../request-context/request-context.js';
+import { sumAttempts } from './attempt-sums.js';
+
+/** Longer names come from clients and providers only; the ledger needs no more of them. */
+const MAX_NAME_CHARACTERS = 256;
+const RETRY_AFTER_MS = 5_000;
+const CLIENT_LEFT: string = 'client_closed_request';
+
+/** How a request ended for its client. */
+export interface RequestEnd {
+  readonly status: number;
+  /** The error code on the wire; null where the answer is whole. */
+  readonly code: string | null;
+}
+
+/** One usage record for each request of a known key, made as the request ends, whichever way it does. */
+@Injectable()
+export class UsageRecorder {
+  private readonly logger = new Logger('Accounting');
+  private readonly observer: GatewayObserver;
+  private isComplaining = false;
+
+  constructor(
+    @Inject(USAGE_JOURNAL) private readonly journal: UsageJournal,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Optional() @Inject(GATEWAY_OBSERVER) observer: GatewayObserver | null = null,
+  ) {
+    this.observer = observer ?? silentObserver;
+  }
+
+  /** What a new request is refused with where its usage could not be recorded; null where it may go on. */
+  findObstacle(context: RequestContext): AegisError | null {
+    if (this.journal.isWritable || context.snapshot.gateway.accounting.onFailure === 'open') return null;
+    return unrecordedError();
+  }
+
+  /**
+   * Puts the request in the journal, once: later calls do nothing. Sets the context's `usage` and `costNanoUsd`. Returns
+   * what the client gets in the place of an answer that could not be recorded; null where nothing stands in its way.
+   */
+  finish(context: RequestContext, end: RequestEnd): AegisError | null {
+    if (context.isAccountedFor || context.principal === null) return null;
+    context.isAccountedFor = true;
+    const record = this.buildRecord(context, end);
+    context.usage = record.usage;
+    context.costNanoUsd = record.costNanoUsd;
+    // What is refused because the journal is full must not fill it further.
+    if (record.ending === 'refused' && !this.journal.isWritable) {
+      this.observer.journalFailed();
+      return null;
+    }
+    try {
+      this.journal.append(record);
+      this.isComplaining = false;
+      return null;
+    } catch (error) {
+      if (!this.isComplaining) this.logger.error(`Usage is not recorded: ${String(error)}`);
+      this.isComplaining = true;
+      return context.snapshot.gateway.accounting.onFailure === 'open' ? null : unrecordedError();
+    }
+  }
+
+  private buildRecord(context: RequestContext, { status, code }: RequestEnd): UsageRecord {
+    const { principal, served, snapshot, attempts } = context;
+    if (!principal) throw new Error('A request without a key has nobody to account it to.');
+    const durationMs = this.clock.monotonicMs() - context.startedAtMs;
+    return {
+      id: randomUUID(),
+      requestId: context.requestId,
+      keyId: principal.keyId,
+      organization: principal.organization,
+      team: principal.team,
+      project: context.project,
+      requestedModel: cleanName(context.requestedModel),
+      provider: served?.provider ?? null,
+      model: served?.model ?? null,
+      level: context.level,
+      stream: context.stream,
+      status,
+      code: cleanName(code),
+      ending: endingOf(code, attempts.length),
+      finishReason: cleanName(context.finishReason),
+      startedAtMs: Math.round(this.clock.nowMs() - durationMs),
+      durationMs: round(durationMs),
+      upstreamMs: round(context.upstreamMs),
+      firstContentMs: context.firstContentMs === null ? null : round(context.firstContentMs),
+      ...sumAttempts(attempts),
+      priceVersion: snapshot.pricing.version,
+      attempts: attempts.map((attempt) => ({ ...attempt, durationMs: round(attempt.durationMs) })),
+    };
+  }
+}
+
+export function unrecordedError(): AegisError {
+  return new AegisError('dependency_unavailable', 'This gateway cannot record usage at the moment. Try again later.', {
+    retryAfterMs: RETRY_AFTER_MS,
+  });
+}
+
+function endingOf(code: string | null, attempts: number): UsageEnding {
+  if (code === null) return 'complete';
+  if (code === CLIENT_LEFT) return 'client_left';
+  return attempts === 0 ? 'refused' : 'failed';
+}
+
+/** What others wrote, as PostgreSQL can keep it: no NUL, no half of a character. */
+function cleanName(name: string | null): string | null {
+  if (name === null) return null;
+  const short = name.length > MAX_NAME_CHARACTERS ? name.slice(0, MAX_NAME_CHARACTERS) : name;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: this is the one that must go.
+  return short.replace(/\u0000|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '\ufffd');
+}
+
+function round(milliseconds: number): number {
+  return Math.round(milliseconds * 100) / 100;
+}
