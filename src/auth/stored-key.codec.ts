@@ -13,7 +13,11 @@ export interface DatedKey {
 const VERSION = 'v2';
 
 /** Nano-USD of a principal: JSON has no whole numbers of that size. */
-const MONEY_FIELDS = ['budgetNanoUsd'] as const satisfies readonly (keyof Principal)[];
+const MONEY_FIELDS = [
+  'budgetNanoUsd',
+  'teamBudgetNanoUsd',
+  'organizationBudgetNanoUsd',
+] as const satisfies readonly (keyof Principal)[];
 
 type MoneyField = (typeof MONEY_FIELDS)[number];
 

@@ -6,8 +6,11 @@ import type { Principal } from '../domain/principal.js';
 import { DatabaseService } from './database.service.js';
 import { ApiKeyEntity } from './entities/api-key.entity.js';
 
+/** What a key shares with the others of its team and organization, and that is not set with it. */
+type SharedField = 'teamBudgetNanoUsd' | 'teamBudgetWindow' | 'organizationBudgetNanoUsd' | 'organizationBudgetWindow';
+
 /** What a new key may do, and whose it is. The organization and team are made where they are new. */
-export type NewApiKey = Omit<Principal, 'keyId'> & { readonly keyHash: string };
+export type NewApiKey = Omit<Principal, 'keyId' | SharedField> & { readonly keyHash: string };
 
 /** A key as `keys list` shows it. */
 export interface ApiKeyRecord extends StoredKey {
@@ -22,7 +25,9 @@ export interface ApiKeyRecord extends StoredKey {
 
 /** What may change of a key while it lives. What is left out stays. */
 export type KeyChanges = Partial<
-  Omit<Principal, 'keyId' | 'keyPrefix' | 'organization' | 'team'> & { readonly revokedReason: string | null }
+  Omit<Principal, 'keyId' | 'keyPrefix' | 'organization' | 'team' | SharedField> & {
+    readonly revokedReason: string | null;
+  }
 >;
 
 export interface ChangedKeys {
@@ -288,8 +293,12 @@ function toRecord(entity: ApiKeyEntity): ApiKeyRecord {
       rpmLimit: entity.rpmLimit,
       tpmLimit: entity.tpmLimit,
       maxParallelRequests: entity.maxParallelRequests,
-      budgetNanoUsd: entity.budgetNanoUsd === null ? null : BigInt(entity.budgetNanoUsd),
+      budgetNanoUsd: findBudget(entity.budgetNanoUsd),
       budgetWindow: entity.budgetWindow,
+      teamBudgetNanoUsd: findBudget(entity.team.budgetNanoUsd),
+      teamBudgetWindow: entity.team.budgetWindow,
+      organizationBudgetNanoUsd: findBudget(entity.team.organization.budgetNanoUsd),
+      organizationBudgetWindow: entity.team.organization.budgetWindow,
       expiresAtMs: entity.expiresAt?.getTime() ?? null,
       mayExplain: entity.mayExplain,
     },
@@ -301,4 +310,9 @@ function toRecord(entity: ApiKeyEntity): ApiKeyRecord {
     revokedAt: entity.revokedAt,
     revokedReason: entity.revokedReason,
   };
+}
+
+/** The driver gives 64-bit integers as text. */
+function findBudget(nanoUsd: string | null): bigint | null {
+  return nanoUsd === null ? null : BigInt(nanoUsd);
 }

@@ -19,6 +19,18 @@ export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
 export const CIRCUIT_STATES = ['closed', 'half_open', 'open'] as const;
 export type CircuitState = (typeof CIRCUIT_STATES)[number];
 
+/** What a request was refused by: a limit of its key, a budget, or counting itself, where nothing is let through uncounted. */
+export const LIMIT_NAMES = [
+  'requests',
+  'tokens',
+  'parallel',
+  'key_budget',
+  'team_budget',
+  'organization_budget',
+  'store',
+] as const;
+export type LimitName = (typeof LIMIT_NAMES)[number];
+
 /** `healthy` and `degraded` serve requests; `down` does not. */
 export type DependencyState = 'healthy' | 'degraded' | 'down';
 
@@ -38,6 +50,7 @@ export interface GatewayObserver {
   /** The circuit breaker of the target that a provider and its model name make. */
   circuitChanged(provider: string, model: string, state: CircuitState): void;
   dependencyChanged(name: 'database' | 'redis', state: DependencyState): void;
+  requestLimited(limit: LimitName): void;
   /** A usage record is in the journal. */
   usageJournalled(): void;
   /** A usage record could not be written, or could not be read again. */
@@ -62,6 +75,7 @@ export const silentObserver: GatewayObserver = {
   configReloaded: () => undefined,
   circuitChanged: () => undefined,
   dependencyChanged: () => undefined,
+  requestLimited: () => undefined,
   usageJournalled: () => undefined,
   journalFailed: () => undefined,
   journalMeasured: () => undefined,

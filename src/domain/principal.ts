@@ -28,6 +28,11 @@ export interface Principal {
   /** Budget in nano-USD (10^-9 USD) per `budgetWindow`; null = unlimited. */
   readonly budgetNanoUsd: bigint | null;
   readonly budgetWindow: BudgetWindow | null;
+  /** What all keys of the team, and of the organization, may spend together; as the key's own. */
+  readonly teamBudgetNanoUsd: bigint | null;
+  readonly teamBudgetWindow: BudgetWindow | null;
+  readonly organizationBudgetNanoUsd: bigint | null;
+  readonly organizationBudgetWindow: BudgetWindow | null;
   /** Milliseconds since 1970; null = never. */
   readonly expiresAtMs: number | null;
   /** Whether it may ask which targets would serve a request, and why the others would not (`X-Aegis-Explain`). */

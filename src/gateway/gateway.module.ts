@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
+import { LimitsInterceptor } from '../accounting/limits/limits.interceptor.js';
+import { LimitsModule } from '../accounting/limits/limits.module.js';
 import { ApiKeyGuard } from '../auth/api-key.guard.js';
 import { AuthModule } from '../auth/auth.module.js';
 import { KeyCacheInterceptor } from '../auth/key-cache.interceptor.js';
@@ -15,13 +17,14 @@ import { SseInterceptor } from './sse.interceptor.js';
 
 /** The HTTP surface. Every route passes the guard; every error leaves through the filter. */
 @Module({
-  imports: [AuthModule, FilterModule, RouterModule, TelemetryModule],
+  imports: [AuthModule, FilterModule, LimitsModule, RouterModule, TelemetryModule],
   controllers: [ChatCompletionsController, ModelsController, OpenApiController],
   providers: [
     ChatRequestPipe,
     SseInterceptor,
     { provide: APP_GUARD, useExisting: ApiKeyGuard },
     { provide: APP_INTERCEPTOR, useExisting: KeyCacheInterceptor },
+    { provide: APP_INTERCEPTOR, useExisting: LimitsInterceptor },
     { provide: APP_FILTER, useClass: OpenAiErrorFilter },
   ],
 })

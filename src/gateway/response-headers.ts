@@ -1,5 +1,5 @@
 import type { AegisError } from '../domain/errors.js';
-import type { RequestContext } from '../request-context/request-context.js';
+import type { RateLimitFacts, RequestContext } from '../request-context/request-context.js';
 
 /** Longest pause a client is told to make, in seconds. */
 const MAX_RETRY_AFTER_SECONDS = 60;
@@ -19,7 +19,26 @@ export function answerHeaders(context: RequestContext): Record<string, string> {
     headers['x-aegis-model'] = toHeaderValue(context.served.model);
     headers['x-aegis-attempts'] = String(context.served.attempts);
   }
+  if (context.rateLimits) {
+    addRateLimit(headers, 'requests', context.rateLimits.requests);
+    addRateLimit(headers, 'tokens', context.rateLimits.tokens);
+  }
   return headers;
+}
+
+/** As OpenAI's clients read them. */
+function addRateLimit(headers: Record<string, string>, what: string, facts: RateLimitFacts | null): void {
+  if (facts === null) return;
+  headers[`x-ratelimit-limit-${what}`] = String(facts.limit);
+  headers[`x-ratelimit-remaining-${what}`] = String(facts.remaining);
+  headers[`x-ratelimit-reset-${what}`] = formatReset(facts.resetMs);
+}
+
+/** `120ms`, `1s`, `6m0s`: rounded up, so that who waits as long as it says has waited enough. */
+export function formatReset(durationMs: number): string {
+  if (durationMs < 1000) return `${Math.ceil(durationMs)}ms`;
+  const seconds = Math.ceil(durationMs / 1000);
+  return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
 }
 
 export function errorHeaders(error: AegisError): Record<string, string> {

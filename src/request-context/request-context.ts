@@ -9,6 +9,14 @@ import type { Principal } from '../domain/principal.js';
 import type { ServedBy } from '../domain/target.js';
 import type { TokenUsage } from '../domain/usage.js';
 
+/** One limit as its key has it and as it stands. */
+export interface RateLimitFacts {
+  readonly limit: number;
+  readonly remaining: number;
+  /** Milliseconds until all of it is there again. */
+  readonly resetMs: number;
+}
+
 /**
  * What is known of the request being handled. Made when its headers are in, filled on the way, read by telemetry at
  * its end. One per request and never shared between two.
@@ -55,6 +63,8 @@ export interface RequestContext {
   upstreamMs: number;
   /** From the request's start to the first content of the answer, in milliseconds. */
   firstContentMs: number | null;
+  /** As they stood when the request was let in or refused; null where the key has no such limit, or nobody counted. */
+  rateLimits: { readonly requests: RateLimitFacts | null; readonly tokens: RateLimitFacts | null } | null;
   /** Set where the request failed; the wire code. */
   errorCode: string | null;
 }
@@ -83,6 +93,7 @@ export function beginContext(beginning: RequestBeginning): RequestContext {
     isAccountedFor: false,
     upstreamMs: 0,
     firstContentMs: null,
+    rateLimits: null,
     errorCode: null,
   };
 }

@@ -8,6 +8,7 @@ import {
   type CircuitState,
   type DependencyState,
   type GatewayObserver,
+  type LimitName,
 } from '../domain/observer.js';
 import { CircuitStates } from './circuit-states.js';
 import { metricToken } from './metrics.js';
@@ -28,6 +29,7 @@ export class MetricsObserver implements GatewayObserver {
     @Inject(metricToken('circuitOpenings')) private readonly circuitOpenings: Counter,
     private readonly circuits: CircuitStates,
     @Inject(metricToken('configReloads')) private readonly configReloads: Counter,
+    @Inject(metricToken('rateLimited')) private readonly rateLimited: Counter,
     @Inject(metricToken('dependencyState')) private readonly dependencyState: Gauge,
     @Inject(metricToken('journalRecords')) private readonly journalRecords: Counter,
     @Inject(metricToken('journalDepth')) private readonly journalDepth: Gauge,
@@ -65,6 +67,10 @@ export class MetricsObserver implements GatewayObserver {
 
   configReloaded(outcome: 'applied' | 'rejected' | 'unchanged'): void {
     this.configReloads.inc({ outcome });
+  }
+
+  requestLimited(limit: LimitName): void {
+    this.rateLimited.inc({ limit });
   }
 
   dependencyChanged(name: 'database' | 'redis', state: DependencyState): void {

@@ -117,6 +117,12 @@ export const METRICS = {
     help: 'Entries of keys in Redis that were not sealed with this pepper, and so were ignored.',
     labelNames: [],
   },
+  rateLimited: {
+    kind: 'counter',
+    name: 'aegis_rate_limited_total',
+    help: 'Requests refused by a limit or a budget.',
+    labelNames: ['limit'],
+  },
   configReloads: {
     kind: 'counter',
     name: 'aegis_config_reloads_total',

@@ -21,6 +21,8 @@ export interface TestConfig {
   readonly models?: Record<string, unknown>;
   /** `provider/model` that cost nothing; the simulator's is there already. */
   readonly freeModels?: readonly string[];
+  /** `provider/model` → USD a million prompt and completion tokens. */
+  readonly prices?: Readonly<Record<string, { readonly input: string; readonly output: string }>>;
 }
 
 export interface TestGateway {
@@ -104,16 +106,17 @@ function writeConfig(directory: string, config: TestConfig, databaseUrl: string)
     'gateway.yaml': gateway,
     'providers.yaml': { providers: { ...SIMULATOR, ...(config.providers ?? DEFAULT_PROVIDERS) } },
     'models.yaml': { models: config.models ?? DEFAULT_MODELS },
-    'pricing.yaml': pricing(free),
+    'pricing.yaml': pricing(free, config.prices ?? {}),
   };
   for (const [name, content] of Object.entries(files)) writeFileSync(join(directory, name), stringify(content));
   copyFileSync(join(process.cwd(), 'config', 'secret-rules.yaml'), join(directory, 'secret-rules.yaml'));
 }
 
-function pricing(freeModels: readonly string[]): object {
-  const prices = freeModels.map((name) => {
+function pricing(freeModels: readonly string[], priced: NonNullable<TestConfig['prices']>): object {
+  const free = freeModels.map((name) => [name, { input: '0', output: '0' }] as const);
+  const prices = [...free, ...Object.entries(priced)].map(([name, price]) => {
     const slash = name.indexOf('/');
-    return { provider: name.slice(0, slash), model: name.slice(slash + 1), input: '0', output: '0' };
+    return { provider: name.slice(0, slash), model: name.slice(slash + 1), ...price };
   });
   return { version: 'test', currency: 'USD', prices };
 }

@@ -3,7 +3,7 @@ import type { Problem } from '../problem.js';
 import type { GatewayConfig } from '../schema/gateway.config.js';
 
 /** What is valid and yet not what its author may expect. */
-export function findWarnings({ server, telemetry, limits }: GatewayConfig, places: Places): Problem[] {
+export function findWarnings({ server, telemetry }: GatewayConfig, places: Places): Problem[] {
   const warnings: Problem[] = [];
   const warn = (section: object, field: string, message: string): void => {
     warnings.push({ place: places.of(section, field), message });
@@ -12,7 +12,5 @@ export function findWarnings({ server, telemetry, limits }: GatewayConfig, place
   if (server.trustedProxies.length > 0) {
     warn(server, 'trustedProxies', 'has no effect: this version reads no forwarded address');
   }
-  if (limits.onStoreFailure !== 'local')
-    warn(limits, 'onStoreFailure', 'has no effect: this version enforces no limits');
   return warnings;
 }

@@ -1,0 +1,86 @@
+import type { Actual, BudgetFigures, Reservation } from './limit-store.js';
+import { LEASE_MS } from './limit-store.js';
+
+interface Held {
+  readonly amountNanoUsd: bigint;
+  leaseEndsMs: number;
+}
+
+/** What one budget's window has come to in this process. Money in nano-USD, times monotonic milliseconds. */
+export class BudgetCounter {
+  private readonly open = new Map<string, Held>();
+  /** Given back because nobody renewed them; their cost still counts once it is known. */
+  private readonly expired = new Set<string>();
+  private spent = 0n;
+  private reserved = 0n;
+  private seeded = false;
+  private known = false;
+
+  constructor(
+    /** Milliseconds since 1970. */
+    readonly endOfLifeMs: number,
+  ) {}
+
+  /** Whether anybody said what was spent: the ledger, or another store. */
+  get isKnown(): boolean {
+    return this.known;
+  }
+
+  get spentNanoUsd(): bigint {
+    return this.spent;
+  }
+
+  get reservedNanoUsd(): bigint {
+    return this.reserved;
+  }
+
+  get figures(): BudgetFigures {
+    return { spentNanoUsd: this.spent, isSeeded: this.seeded };
+  }
+
+  reserve(id: string, amountNanoUsd: bigint, nowMs: number): void {
+    if (this.open.has(id)) return;
+    this.open.set(id, { amountNanoUsd, leaseEndsMs: nowMs + LEASE_MS });
+    this.reserved += amountNanoUsd;
+  }
+
+  renew(id: string, nowMs: number): void {
+    const held = this.open.get(id);
+    if (held && held.leaseEndsMs > nowMs) held.leaseEndsMs = nowMs + LEASE_MS;
+  }
+
+  /** What was reserved elsewhere counts from the moment its cost is known. */
+  settle({ demand }: Reservation, { costNanoUsd }: Actual): void {
+    const held = this.open.get(demand.id);
+    if (held) {
+      this.open.delete(demand.id);
+      this.reserved -= held.amountNanoUsd;
+    } else if (!this.expired.delete(demand.id)) return;
+    this.spent += costNanoUsd;
+  }
+
+  charge(costNanoUsd: bigint): void {
+    this.spent += costNanoUsd;
+  }
+
+  /** The least that was spent, as somebody else knows it. */
+  learn(spentNanoUsd: bigint): void {
+    this.known = true;
+    if (spentNanoUsd > this.spent) this.spent = spentNanoUsd;
+  }
+
+  seed(spentNanoUsd: bigint): void {
+    if (this.seeded) return;
+    this.learn(spentNanoUsd);
+    this.seeded = true;
+  }
+
+  expire(nowMs: number): void {
+    for (const [id, held] of this.open) {
+      if (held.leaseEndsMs > nowMs) continue;
+      this.open.delete(id);
+      this.expired.add(id);
+      this.reserved -= held.amountNanoUsd;
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
+import type { Clock } from '../../domain/clock.js';
+import { systemClock } from '../../domain/clock.js';
+import { CLOCK } from '../../domain/observer.js';
+import type { LimitDemand, LimitStore } from './limit-store.js';
+import { SpendingRepository } from './spending.repository.js';
+
+/** How long a request waits for the ledger before it goes on with what is known. */
+const PATIENCE_MS = 1_000;
+/** How long a ledger that could not be asked is left alone. */
+const RETRY_PAUSE_MS = 1_000;
+
+/** Tells counters that are new, or that Redis lost, what the ledger says. One question at a time for each. */
+@Injectable()
+export class BudgetSeeder {
+  private readonly logger = new Logger('Budgets');
+  private readonly clock: Clock;
+  private readonly underWay = new Map<string, Promise<void>>();
+  private pausedUntilMs = 0;
+
+  constructor(
+    private readonly spending: SpendingRepository,
+    @Optional() @Inject(CLOCK) clock?: Clock,
+  ) {
+    this.clock = clock ?? systemClock;
+  }
+
+  /** Returns once all of them are seeded, or it takes too long, or cannot be done now. Never throws. */
+  async seedAll(store: LimitStore, demand: LimitDemand): Promise<void> {
+    if (this.clock.monotonicMs() < this.pausedUntilMs) return;
+    const seeds = Promise.all(demand.budgets.map((_, index) => this.seed(store, demand, index)));
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, PATIENCE_MS);
+    });
+    await Promise.race([seeds, patience]);
+    clearTimeout(timer);
+  }
+
+  private seed(store: LimitStore, demand: LimitDemand, index: number): Promise<void> {
+    const budget = demand.budgets[index];
+    if (budget === undefined) return Promise.resolve();
+    const name = JSON.stringify([demand.organization, budget.scope, budget.subject, budget.startMs, budget.endMs]);
+    let flight = this.underWay.get(name);
+    if (flight === undefined) {
+      flight = this.spending
+        .sum(demand.organization, budget)
+        .then((spentNanoUsd) => store.seed(demand, index, spentNanoUsd))
+        .then(
+          () => undefined,
+          (error: unknown) => {
+            this.pausedUntilMs = this.clock.monotonicMs() + RETRY_PAUSE_MS;
+            this.logger.debug(`A budget's counter was not seeded: ${String(error)}`);
+          },
+        )
+        .finally(() => this.underWay.delete(name));
+      this.underWay.set(name, flight);
+    }
+    return flight;
+  }
+}

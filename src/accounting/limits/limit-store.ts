@@ -1,0 +1,110 @@
+/** Who a budget belongs to. */
+export const BUDGET_SCOPES = ['key', 'team', 'organization'] as const;
+export type BudgetScope = (typeof BUDGET_SCOPES)[number];
+
+/** A budget that a request draws on. All money is nano-USD (10^-9 USD). */
+export interface BudgetDemand {
+  readonly scope: BudgetScope;
+  /** What the scope is called: the key's id, the team's or the organization's name. */
+  readonly subject: string;
+  readonly limitNanoUsd: bigint;
+  /** What the request may cost at most, as far as that can be known beforehand. */
+  readonly estimateNanoUsd: bigint;
+  /** The window, in milliseconds since 1970; the end is the next one's start. */
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+/** Everything that one request draws on, decided in one step: all of it or nothing. */
+export interface LimitDemand {
+  /** Unique; names the reservation. */
+  readonly id: string;
+  readonly keyId: string;
+  readonly organization: string;
+  readonly team: string;
+  /** Requests in any 60 seconds; null = unlimited. */
+  readonly requestLimit: number | null;
+  /** Tokens in any 60 seconds; null = unlimited. */
+  readonly tokenLimit: number | null;
+  readonly parallelLimit: number | null;
+  /** Estimate of prompt and answer together. */
+  readonly tokens: number;
+  readonly budgets: readonly BudgetDemand[];
+}
+
+/** What a demand was granted. Whoever holds it settles or refunds it; what nobody renews expires by itself. */
+export interface Reservation {
+  readonly demand: LimitDemand;
+  /** The second (since 1970, by the store's clock) that requests and tokens were counted in. */
+  readonly second: number;
+  /** For each budget, the life of the counter it was reserved in: a counter that was lost begins a new one. */
+  readonly epochs: readonly string[];
+}
+
+export interface WindowFigures {
+  readonly used: number;
+  /** Milliseconds until nothing of what is counted now counts any more. */
+  readonly resetMs: number;
+}
+
+export interface BudgetFigures {
+  readonly spentNanoUsd: bigint;
+  /** False while the counter, new or lost, has not learned from the ledger what was spent. */
+  readonly isSeeded: boolean;
+}
+
+/** As the store stands after its answer. */
+export interface LimitFigures {
+  readonly requests: WindowFigures;
+  readonly tokens: WindowFigures;
+  /** In the order of the demand's. */
+  readonly budgets: readonly BudgetFigures[];
+}
+
+export type ReserveOutcome =
+  | { readonly kind: 'admitted'; readonly reservation: Reservation; readonly figures: LimitFigures }
+  | {
+      readonly kind: 'refused';
+      readonly by: 'requests' | 'tokens' | 'parallel';
+      /** Milliseconds until there is room, if nobody else takes it; null where nobody can know, or there never is. */
+      readonly retryAfterMs: number | null;
+      readonly figures: LimitFigures;
+    }
+  /** `budget`: index in the demand's. `spent`: it is used up. `reserved`: requests under way hold what is left. */
+  | { readonly kind: 'spent' | 'reserved'; readonly budget: number; readonly figures: LimitFigures }
+  /** A counter that nobody knows anything of: it wants to be seeded first. */
+  | { readonly kind: 'unseeded'; readonly figures: LimitFigures };
+
+/** What a request came to. */
+export interface Actual {
+  readonly tokens: number;
+  readonly costNanoUsd: bigint;
+}
+
+/**
+ * Counts. In any 60 seconds at most the limit is admitted: seconds are counted apart, and one counts until it lies
+ * wholly behind. A budget admits while `spent + reserved < limit`, so that what is spent exceeds it by less than one
+ * request. Every method may throw where the store cannot be asked.
+ */
+export interface LimitStore {
+  /**
+   * Asking again with the id of an open reservation grants it once. `known`: for each budget, what was last known to be
+   * spent, for a counter that was lost; null = nothing is known.
+   */
+  reserve(demand: LimitDemand, known: readonly (bigint | null)[]): Promise<ReserveOutcome>;
+  /** Replaces estimates by facts and frees the place. Settling, or refunding, a second time changes nothing. */
+  settle(reservation: Reservation, actual: Actual): Promise<readonly BudgetFigures[]>;
+  /** As if there had been no such request. */
+  refund(reservation: Reservation): Promise<readonly BudgetFigures[]>;
+  /** Keeps a reservation from expiring for another `LEASE_MS`. */
+  renew(reservation: Reservation): Promise<void>;
+  /** Tells a counter that is new or was lost what the ledger says. One that knows already keeps what it knows. */
+  seed(demand: LimitDemand, budget: number, spentNanoUsd: bigint): Promise<BudgetFigures>;
+}
+
+/** The time requests and tokens are counted over. */
+export const WINDOW_SECONDS = 60;
+/** How long a reservation lives that nobody renews: its holder is taken for dead then. */
+export const LEASE_MS = 60_000;
+/** How long a budget's counter outlives its window, for answers that end late. */
+export const COUNTER_GRACE_MS = 86_400_000;

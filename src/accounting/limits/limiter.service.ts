@@ -1,0 +1,201 @@
+import { randomUUID } from 'node:crypto';
+import type { BeforeApplicationShutdown, OnModuleDestroy, OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
+import type { GatewayConfig } from '../../config/schema/gateway.config.js';
+import type { Clock } from '../../domain/clock.js';
+import { systemClock } from '../../domain/clock.js';
+import { CLOCK } from '../../domain/observer.js';
+import { BudgetLines } from './budget-lines.js';
+import { BudgetSeeder } from './budget-seeder.js';
+import type { Actual, LimitDemand, LimitFigures, LimitStore, Reservation, ReserveOutcome } from './limit-store.js';
+import { LEASE_MS } from './limit-store.js';
+import { LocalLimitStore } from './local-limit.store.js';
+import { RedisLimitStore } from './redis-limit.store.js';
+import { UnsettledQueue } from './unsettled-queue.js';
+
+export type StoreFailurePolicy = GatewayConfig['limits']['onStoreFailure'];
+
+/** What a request holds until it is over. One of the two is called, once; neither throws, neither is waited for. */
+export interface Grant {
+  /** Null where nobody counted. */
+  readonly figures: LimitFigures | null;
+  settle(actual: Actual): void;
+  /** As if there had been no such request. */
+  refund(): void;
+}
+
+export type GrantOutcome =
+  | { readonly kind: 'admitted'; readonly grant: Grant }
+  | Exclude<ReserveOutcome, { kind: 'admitted' | 'unseeded' }>
+  /** Nobody counts, and the configuration says that nothing is let through then. */
+  | { readonly kind: 'closed' };
+
+/** How long a request waits for the rest of a budget that requests under way hold. */
+const LONGEST_WAIT_MS = 10_000;
+const RENEW_INTERVAL_MS = LEASE_MS / 3;
+const CATCH_UP_INTERVAL_MS = 500;
+
+interface Held {
+  readonly store: LimitStore;
+  readonly reservation: Reservation;
+  readonly sinceMs: number;
+}
+
+/** Counts in Redis, by its failure policy while it is away, in this process where there is none; and brings Redis up to date afterwards. */
+@Injectable()
+export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeApplicationShutdown {
+  private readonly logger = new Logger('Limits');
+  private readonly clock: Clock;
+  private readonly lines = new BudgetLines();
+  private readonly unsettled: UnsettledQueue;
+  private readonly held = new Set<Held>();
+  private readonly endings = new Set<Promise<void>>();
+  private readonly timers: NodeJS.Timeout[] = [];
+
+  constructor(
+    private readonly shared: RedisLimitStore,
+    private readonly local: LocalLimitStore,
+    private readonly seeder: BudgetSeeder,
+    @Optional() @Inject(CLOCK) clock?: Clock,
+  ) {
+    this.clock = clock ?? systemClock;
+    this.unsettled = new UnsettledQueue(shared);
+  }
+
+  onModuleInit(): void {
+    this.timers.push(
+      setInterval(() => void this.renewAll(), RENEW_INTERVAL_MS).unref(),
+      setInterval(() => void this.unsettled.catchUp(), CATCH_UP_INTERVAL_MS).unref(),
+    );
+  }
+
+  onModuleDestroy(): void {
+    for (const timer of this.timers) clearInterval(timer);
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await Promise.all(this.endings);
+    await this.unsettled.catchUp();
+  }
+
+  /** Waits where a budget has room but for what requests under way hold of it. Throws only what is a fault of AEGIS. */
+  async reserve(demand: LimitDemand, policy: StoreFailurePolicy, signal: AbortSignal): Promise<GrantOutcome> {
+    const names = demand.budgets.map((budget) => lineName(demand, budget.scope, budget.subject));
+    let line = names.find((name) => this.lines.hasLine(name));
+    if (line === undefined) {
+      const outcome = await this.ask(demand, policy);
+      if (outcome.kind !== 'reserved') return outcome;
+      line = names[outcome.budget] ?? '';
+    }
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(LONGEST_WAIT_MS)]);
+    const isSettled = ({ kind }: GrantOutcome): boolean => kind !== 'reserved';
+    const ask = (): Promise<GrantOutcome> => this.ask(demand, policy);
+    return (await this.lines.wait(line, ask, isSettled, patience)) ?? this.ask(demand, policy);
+  }
+
+  private async ask(demand: LimitDemand, policy: StoreFailurePolicy): Promise<GrantOutcome> {
+    if (!this.shared.isEnabled) return this.askStore(this.local, demand);
+    if (this.shared.isAvailable) {
+      try {
+        return await this.askStore(this.shared, demand);
+      } catch (error) {
+        this.logger.debug(`Redis was not asked about limits: ${String(error)}`);
+        // It may have been granted all the same.
+        this.unsettled.release(demand);
+      }
+    }
+    switch (policy) {
+      case 'local':
+        return this.askStore(this.local, demand);
+      case 'closed':
+        return { kind: 'closed' };
+      case 'open':
+        return { kind: 'admitted', grant: this.grantUncounted(demand) };
+      default:
+        return policy satisfies never;
+    }
+  }
+
+  private async askStore(store: LimitStore, demand: LimitDemand): Promise<GrantOutcome> {
+    let outcome = await store.reserve(demand, this.local.findSpent(demand));
+    if (outcome.kind === 'unseeded') {
+      await this.seeder.seedAll(store, demand);
+      // What neither the ledger nor anybody here can tell begins at nothing: keys are served while PostgreSQL is away.
+      outcome = await store.reserve(
+        demand,
+        this.local.findSpent(demand).map((spent) => spent ?? 0n),
+      );
+    }
+    if (store === this.shared) this.local.learn(demand, outcome.figures.budgets);
+    if (outcome.figures.budgets.some(({ isSeeded }) => !isSeeded)) void this.seeder.seedAll(store, demand);
+    switch (outcome.kind) {
+      case 'admitted':
+        return { kind: 'admitted', grant: this.grant(store, outcome.reservation, outcome.figures) };
+      case 'unseeded':
+        throw new Error('A budget that was told what is known of it asks again.');
+      default:
+        return outcome;
+    }
+  }
+
+  private grant(store: LimitStore, reservation: Reservation, figures: LimitFigures): Grant {
+    const held = { store, reservation, sinceMs: this.clock.monotonicMs() };
+    this.held.add(held);
+    const end = (actual: Actual | null): void => {
+      if (!this.held.delete(held)) return;
+      const ending = this.end(store, reservation, actual).finally(() => {
+        this.endings.delete(ending);
+        for (const { scope, subject } of reservation.demand.budgets) {
+          this.lines.wake(lineName(reservation.demand, scope, subject));
+        }
+      });
+      this.endings.add(ending);
+    };
+    return { figures, settle: end, refund: () => end(null) };
+  }
+
+  private grantUncounted(demand: LimitDemand): Grant {
+    return {
+      figures: null,
+      settle: ({ costNanoUsd }) => {
+        this.local.charge(demand, costNanoUsd);
+        this.unsettled.charge(demand, costNanoUsd);
+      },
+      refund: () => undefined,
+    };
+  }
+
+  /** `actual` null: refunded. */
+  private async end(store: LimitStore, reservation: Reservation, actual: Actual | null): Promise<void> {
+    const { demand } = reservation;
+    if (store === this.local) {
+      await (actual ? store.settle(reservation, actual) : store.refund(reservation));
+      if (actual && this.shared.isEnabled) this.unsettled.charge(demand, actual.costNanoUsd);
+      return;
+    }
+    try {
+      const figures = await (actual ? store.settle(reservation, actual) : store.refund(reservation));
+      this.local.learn(demand, figures);
+    } catch {
+      this.unsettled.add(reservation, actual);
+      if (actual) this.local.charge(demand, actual.costNanoUsd);
+    }
+  }
+
+  private async renewAll(): Promise<void> {
+    const longSinceMs = this.clock.monotonicMs() - RENEW_INTERVAL_MS;
+    for (const { store, reservation, sinceMs } of this.held) {
+      if (sinceMs > longSinceMs) continue;
+      await store.renew(reservation).catch(() => undefined);
+    }
+  }
+}
+
+function lineName({ organization }: LimitDemand, scope: string, subject: string): string {
+  return JSON.stringify([organization, scope, subject]);
+}
+
+/** A name for a reservation. */
+export function makeReservationId(): string {
+  return randomUUID();
+}

@@ -1,0 +1,190 @@
+import { createHash } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import type { Redis } from 'ioredis';
+import { RedisService } from '../../redis/redis.service.js';
+import { endOfLifeMs, RENEW, RESERVE, SEED, SETTLE } from './limit-scripts.js';
+import type {
+  Actual,
+  BudgetDemand,
+  BudgetFigures,
+  LimitDemand,
+  LimitFigures,
+  LimitStore,
+  Reservation,
+  ReserveOutcome,
+} from './limit-store.js';
+
+/**
+ * How long an answer is waited for. Short: a Redis that stops answering may cost a request this much, and only the
+ * requests that are waiting at that moment.
+ */
+const PATIENCE_MS = 75;
+const NONE = -1;
+/** Fields of a reply before the budgets', and of each budget. */
+const HEAD_FIELDS = 8;
+const BUDGET_FIELDS = 3;
+
+interface Script {
+  readonly source: string;
+  readonly digest: string;
+}
+
+const scriptOf = (source: string): Script => ({ source, digest: createHash('sha1').update(source).digest('hex') });
+const SCRIPTS = { reserve: scriptOf(RESERVE), settle: scriptOf(SETTLE), renew: scriptOf(RENEW), seed: scriptOf(SEED) };
+
+/** Counts shared by all replicas: one script, one round trip, for everything that a request draws on. */
+@Injectable()
+export class RedisLimitStore implements LimitStore {
+  constructor(private readonly redis: RedisService) {}
+
+  get isEnabled(): boolean {
+    return this.redis.isEnabled;
+  }
+
+  get isAvailable(): boolean {
+    return this.redis.isAvailable;
+  }
+
+  async reserve(demand: LimitDemand, known: readonly (bigint | null)[]): Promise<ReserveOutcome> {
+    const reply = await this.run(SCRIPTS.reserve, keysOf(demand), [
+      demand.id,
+      demand.requestLimit ?? NONE,
+      demand.tokenLimit ?? NONE,
+      demand.parallelLimit ?? NONE,
+      demand.tokens,
+      ...demand.budgets.flatMap(({ limitNanoUsd, estimateNanoUsd, endMs }, index) => [
+        limitNanoUsd.toString(),
+        estimateNanoUsd.toString(),
+        known[index]?.toString() ?? '',
+        endOfLifeMs(endMs),
+      ]),
+    ]);
+    return readOutcome(demand, reply);
+  }
+
+  settle(reservation: Reservation, actual: Actual): Promise<readonly BudgetFigures[]> {
+    return this.end('settle', reservation, actual);
+  }
+
+  refund(reservation: Reservation): Promise<readonly BudgetFigures[]> {
+    return this.end('refund', reservation, { tokens: 0, costNanoUsd: 0n });
+  }
+
+  async renew({ demand }: Reservation): Promise<void> {
+    const [, , leases = '', ...budgets] = keysOf(demand);
+    await this.run(SCRIPTS.renew, [leases, ...budgets.filter((_, index) => index % 3 === 1)], [demand.id]);
+  }
+
+  async seed(demand: LimitDemand, budget: number, spentNanoUsd: bigint): Promise<BudgetFigures> {
+    const { endMs } = getBudget(demand, budget);
+    const counter = keysOf(demand)[3 + budget * 3] ?? '';
+    const reply = await this.run(SCRIPTS.seed, [counter], [spentNanoUsd.toString(), endOfLifeMs(endMs)]);
+    return readBudget(reply, 0);
+  }
+
+  private async end(
+    kind: 'settle' | 'refund',
+    { demand, second, epochs }: Reservation,
+    { tokens, costNanoUsd }: Actual,
+  ): Promise<readonly BudgetFigures[]> {
+    const reply = await this.run(SCRIPTS.settle, keysOf(demand), [
+      demand.id,
+      kind,
+      second,
+      demand.tokenLimit === null ? NONE : demand.tokens,
+      tokens,
+      demand.requestLimit === null ? 0 : 1,
+      ...demand.budgets.flatMap(({ endMs }, index) => [
+        epochs[index] ?? '',
+        costNanoUsd.toString(),
+        endOfLifeMs(endMs),
+      ]),
+    ]);
+    return demand.budgets.map((_, index) => readBudget(reply, index * 2));
+  }
+
+  private async run(
+    { source, digest }: Script,
+    keys: readonly string[],
+    values: readonly (string | number)[],
+  ): Promise<readonly string[]> {
+    const reply: unknown = await this.redis.run((client: Redis) =>
+      withinPatience(
+        client.evalsha(digest, keys.length, ...keys, ...values).catch((error: unknown) => {
+          // A Redis that was restarted or flushed knows no script.
+          if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+          return client.eval(source, keys.length, ...keys, ...values);
+        }),
+      ),
+    );
+    return Array.isArray(reply) ? reply.map(String) : [];
+  }
+}
+
+/** The clock is looked at only after what has arrived was read: a process that was busy is no fault of Redis. */
+function withinPatience<T>(answer: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => setImmediate(() => setImmediate(reject, new Error(`no answer within ${PATIENCE_MS} ms`))),
+      PATIENCE_MS,
+    );
+    answer.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+/** The braces keep what one script touches on one node of a cluster. */
+function keysOf(demand: LimitDemand): string[] {
+  const base = `aegis:limits:{${encodeURIComponent(demand.organization)}}`;
+  const key = `${base}:key:${demand.keyId}`;
+  return [
+    `${key}:requests`,
+    `${key}:tokens`,
+    `${key}:open`,
+    ...demand.budgets.flatMap((budget) => {
+      const counter = `${base}:${budget.scope}:${encodeURIComponent(budget.subject)}:${periodOf(budget)}`;
+      return [`${counter}:budget`, `${counter}:leases`, `${counter}:amounts`];
+    }),
+  ];
+}
+
+/** A day and a month may begin at the same moment. */
+function periodOf({ startMs, endMs }: BudgetDemand): string {
+  const start = new Date(startMs).toISOString();
+  return endMs - startMs > 86_400_000 ? start.slice(0, 7) : start.slice(0, 10);
+}
+
+function readOutcome(demand: LimitDemand, reply: readonly string[]): ReserveOutcome {
+  const [kind, index, pause, second] = reply;
+  const figures: LimitFigures = {
+    requests: { used: Number(reply[4]), resetMs: Number(reply[5]) },
+    tokens: { used: Number(reply[6]), resetMs: Number(reply[7]) },
+    budgets: demand.budgets.map((_, budget) => readBudget(reply, HEAD_FIELDS + budget * BUDGET_FIELDS)),
+  };
+  switch (kind) {
+    case 'admitted': {
+      const epochs = demand.budgets.map((_, budget) => reply[HEAD_FIELDS + budget * BUDGET_FIELDS + 2] ?? '');
+      return { kind, reservation: { demand, second: Number(second), epochs }, figures };
+    }
+    case 'requests':
+    case 'tokens':
+    case 'parallel':
+      return { kind: 'refused', by: kind, retryAfterMs: Number(pause) < 0 ? null : Number(pause), figures };
+    case 'spent':
+    case 'reserved':
+      return { kind, budget: Number(index) - 1, figures };
+    case 'unseeded':
+      return { kind, figures };
+    default:
+      throw new Error(`Redis gave an unknown answer to a reservation: ${String(kind)}`);
+  }
+}
+
+function readBudget(reply: readonly string[], at: number): BudgetFigures {
+  return { spentNanoUsd: BigInt(reply[at] ?? '0'), isSeeded: reply[at + 1] === '1' };
+}
+
+export function getBudget(demand: LimitDemand, index: number): BudgetDemand {
+  const budget = demand.budgets[index];
+  if (budget === undefined) throw new Error('There is no such budget in this demand.');
+  return budget;
+}

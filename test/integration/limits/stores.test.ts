@@ -1,0 +1,204 @@
+import { Logger } from '@nestjs/common';
+import type { LimitStore } from '../../../src/accounting/limits/limit-store.js';
+import { LocalLimitStore } from '../../../src/accounting/limits/local-limit.store.js';
+import { RedisLimitStore } from '../../../src/accounting/limits/redis-limit.store.js';
+import { RedisService } from '../../../src/redis/redis.service.js';
+import { buildRedisSettings } from '../../../src/redis/redis-settings.js';
+import { getReservation, makeBudget, makeDemand } from '../../support/limit-demands.js';
+import { describeWithRedis, startRedis, type TestRedis } from '../../support/redis.js';
+
+Logger.overrideLogger(false);
+
+/** What both stores promise; their own tests add what time and outages do to each. */
+function describeLimitStore(start: () => Promise<{ store: LimitStore; close(): Promise<void> }>): void {
+  let store: LimitStore;
+  let close: () => Promise<void>;
+  beforeEach(async () => {
+    ({ store, close } = await start());
+  });
+  afterEach(() => close());
+
+  const reserve = (changes: Parameters<typeof makeDemand>[0], known: (bigint | null)[] = [0n, 0n, 0n]) =>
+    store.reserve(makeDemand(changes), known);
+
+  it('admits as many requests as the limit says, and says when the next one fits', async () => {
+    for (let sent = 1; sent <= 3; sent += 1) {
+      const outcome = await reserve({ requestLimit: 3 });
+      expect(outcome.kind).toBe('admitted');
+      expect(outcome.figures.requests.used).toBe(sent);
+      expect(outcome.figures.requests.resetMs).toBeGreaterThan(55_000);
+    }
+    const refused = await reserve({ requestLimit: 3 });
+    expect(refused).toMatchObject({ kind: 'refused', by: 'requests', figures: { requests: { used: 3 } } });
+    const pauseMs = refused.kind === 'refused' ? refused.retryAfterMs : null;
+    expect(pauseMs).toBeGreaterThan(50_000);
+    expect(pauseMs).toBeLessThanOrEqual(61_000);
+  });
+
+  it('counts each key by itself', async () => {
+    expect((await reserve({ requestLimit: 1, keyId: 'one' })).kind).toBe('admitted');
+    expect((await reserve({ requestLimit: 1, keyId: 'two' })).kind).toBe('admitted');
+    expect((await reserve({ requestLimit: 1, keyId: 'one' })).kind).toBe('refused');
+  });
+
+  it('counts tokens as estimated, and as used once that is known', async () => {
+    const first = getReservation(await reserve({ tokenLimit: 1_000, tokens: 800 }));
+    expect(await reserve({ tokenLimit: 1_000, tokens: 300 })).toMatchObject({ kind: 'refused', by: 'tokens' });
+    await store.settle(first, { tokens: 100, costNanoUsd: 0n });
+    const second = await reserve({ tokenLimit: 1_000, tokens: 300 });
+    expect(second).toMatchObject({ kind: 'admitted', figures: { tokens: { used: 400 } } });
+    await store.settle(getReservation(second), { tokens: 950, costNanoUsd: 0n });
+    const third = await reserve({ tokenLimit: 1_000, tokens: 1 });
+    expect(third).toMatchObject({ kind: 'refused', by: 'tokens', figures: { tokens: { used: 1_050 } } });
+  });
+
+  it('says that a request that is larger than the limit never fits', async () => {
+    const outcome = await reserve({ tokenLimit: 1_000, tokens: 1_001 });
+    expect(outcome).toMatchObject({ kind: 'refused', by: 'tokens', retryAfterMs: null });
+  });
+
+  it('holds a place for each request under way, and frees it once', async () => {
+    const first = getReservation(await reserve({ parallelLimit: 2 }));
+    await reserve({ parallelLimit: 2 });
+    expect(await reserve({ parallelLimit: 2 })).toMatchObject({ kind: 'refused', by: 'parallel' });
+    await store.settle(first, { tokens: 0, costNanoUsd: 0n });
+    await store.settle(first, { tokens: 0, costNanoUsd: 0n });
+    expect((await reserve({ parallelLimit: 2 })).kind).toBe('admitted');
+    expect((await reserve({ parallelLimit: 2 })).kind).toBe('refused');
+  });
+
+  it('takes nothing of any limit where one of them refuses', async () => {
+    const budgets = [makeBudget(100n, { estimateNanoUsd: 60n })];
+    getReservation(await reserve({ parallelLimit: 1 }));
+    const refused = { requestLimit: 5, tokenLimit: 50, parallelLimit: 1, tokens: 50, budgets };
+    expect((await reserve(refused)).kind).toBe('refused');
+    const outcome = await reserve({ ...refused, parallelLimit: 2 });
+    expect(outcome).toMatchObject({ kind: 'admitted', figures: { requests: { used: 1 }, tokens: { used: 50 } } });
+  });
+
+  it('gives everything back for a refund', async () => {
+    const demand = {
+      requestLimit: 1,
+      tokenLimit: 10,
+      parallelLimit: 1,
+      tokens: 10,
+      budgets: [makeBudget(10n, { estimateNanoUsd: 10n })],
+    };
+    const first = getReservation(await reserve(demand));
+    await store.refund(first);
+    await store.refund(first);
+    const second = await reserve(demand);
+    expect(second).toMatchObject({ kind: 'admitted', figures: { requests: { used: 1 }, tokens: { used: 10 } } });
+    expect(second.figures.budgets[0]?.spentNanoUsd).toBe(0n);
+  });
+
+  it('grants a reservation once, however often it is asked for by the same id', async () => {
+    const demand = makeDemand({ requestLimit: 5, budgets: [makeBudget(100n, { estimateNanoUsd: 40n })] });
+    await store.reserve(demand, [0n]);
+    const again = await store.reserve(demand, [0n]);
+    expect(again).toMatchObject({ kind: 'admitted', figures: { requests: { used: 1 } } });
+    await store.settle(getReservation(again), { tokens: 0, costNanoUsd: 90n });
+    expect((await reserve({ budgets: [makeBudget(100n)] })).figures.budgets[0]?.spentNanoUsd).toBe(90n);
+  });
+
+  it('admits while money is neither spent nor reserved, waits for what is reserved, and refuses what is spent', async () => {
+    const budgets = [makeBudget(100n, { estimateNanoUsd: 60n })];
+    const first = getReservation(await reserve({ budgets }));
+    const second = getReservation(await reserve({ budgets }));
+    expect(await reserve({ budgets })).toMatchObject({ kind: 'reserved', budget: 0 });
+    const [afterFirst] = await store.settle(first, { tokens: 0, costNanoUsd: 30n });
+    expect(afterFirst?.spentNanoUsd).toBe(30n);
+    const third = getReservation(await reserve({ budgets }));
+    await store.settle(second, { tokens: 0, costNanoUsd: 60n });
+    await store.settle(third, { tokens: 0, costNanoUsd: 60n });
+    await store.settle(third, { tokens: 0, costNanoUsd: 60n });
+    const spent = await reserve({ budgets });
+    expect(spent).toMatchObject({ kind: 'spent', budget: 0, figures: { budgets: [{ spentNanoUsd: 150n }] } });
+  });
+
+  it('says which of several budgets is spent, and draws on all of them', async () => {
+    const budgets = [
+      makeBudget(1_000n),
+      makeBudget(50n, { scope: 'team', subject: 'core' }),
+      makeBudget(2_000n, { scope: 'organization', subject: 'acme' }),
+    ];
+    const first = getReservation(await reserve({ budgets }));
+    await store.settle(first, { tokens: 0, costNanoUsd: 70n });
+    const outcome = await reserve({ budgets, keyId: 'key-2' });
+    expect(outcome).toMatchObject({ kind: 'spent', budget: 1 });
+    expect(outcome.figures.budgets.map(({ spentNanoUsd }) => spentNanoUsd)).toEqual([70n, 70n, 70n]);
+  });
+
+  it('keeps windows and owners apart, whatever they are called', async () => {
+    const budget = makeBudget(100n);
+    const spend = async (changes: object) =>
+      store.settle(getReservation(await reserve({ budgets: [{ ...budget, ...changes }] })), {
+        tokens: 0,
+        costNanoUsd: 10n,
+      });
+    const owners = [
+      {},
+      { scope: 'team', subject: 'a:b}' },
+      { scope: 'team', subject: 'a%3Ab%7D' },
+      { startMs: budget.endMs, endMs: budget.endMs + 86_400_000 },
+      { startMs: Date.UTC(2026, 0, 1), endMs: Date.UTC(2026, 1, 1) },
+      { startMs: Date.UTC(2026, 0, 1), endMs: Date.UTC(2026, 0, 2) },
+    ];
+    for (const owner of owners) expect((await spend(owner))[0]?.spentNanoUsd).toBe(10n);
+  });
+
+  it('asks to be told what was spent where nobody knows, and keeps the larger of what it is told and knows', async () => {
+    const demand = makeDemand({ budgets: [makeBudget(100n)] });
+    expect(await store.reserve(demand, [null])).toMatchObject({ kind: 'unseeded' });
+    expect(await store.seed(demand, 0, 40n)).toEqual({ spentNanoUsd: 40n, isSeeded: true });
+    // The ledger lags: what it says later changes nothing.
+    expect(await store.seed(demand, 0, 90n)).toEqual({ spentNanoUsd: 40n, isSeeded: true });
+    const outcome = await store.reserve(demand, [null]);
+    expect(outcome).toMatchObject({ kind: 'admitted', figures: { budgets: [{ spentNanoUsd: 40n, isSeeded: true }] } });
+  });
+
+  it('goes on with what was last known until it is seeded, and never counts that twice', async () => {
+    const demand = makeDemand({ budgets: [makeBudget(100n)] });
+    const outcome = await store.reserve(demand, [30n]);
+    expect(outcome).toMatchObject({ kind: 'admitted', figures: { budgets: [{ spentNanoUsd: 30n, isSeeded: false }] } });
+    await store.settle(getReservation(outcome), { tokens: 0, costNanoUsd: 5n });
+    expect(await store.seed(demand, 0, 32n)).toEqual({ spentNanoUsd: 35n, isSeeded: true });
+  });
+
+  it('adds money up exactly beyond what a floating-point number holds', async () => {
+    const huge = 9_007_199_254_740_993n;
+    const budgets = [makeBudget(4n * huge)];
+    await store.seed(makeDemand({ budgets }), 0, huge);
+    const reservation = getReservation(await reserve({ budgets }));
+    const [figures] = await store.settle(reservation, { tokens: 0, costNanoUsd: 1n });
+    expect(figures?.spentNanoUsd).toBe(huge + 1n);
+  });
+
+  it('lets 200 requests at once take no more than there is', async () => {
+    const demand = { requestLimit: 50, budgets: [makeBudget(1_000n, { estimateNanoUsd: 10n })] };
+    const outcomes = await Promise.all(Array.from({ length: 200 }, () => reserve(demand)));
+    expect(outcomes.filter(({ kind }) => kind === 'admitted')).toHaveLength(50);
+  });
+}
+
+describe('limits counted in process', () => {
+  describeLimitStore(async () => ({ store: new LocalLimitStore(), close: async () => undefined }));
+});
+
+describeWithRedis('limits counted in Redis', () => {
+  let server: TestRedis;
+  let redis: RedisService;
+  beforeAll(async () => {
+    server = await startRedis();
+    redis = new RedisService(buildRedisSettings({ url: server.url }));
+    await redis.onModuleInit();
+  });
+  afterAll(async () => {
+    redis.onApplicationShutdown();
+    await server.close();
+  });
+  describeLimitStore(async () => {
+    await redis.run((client) => client.flushdb());
+    return { store: new RedisLimitStore(redis), close: async () => undefined };
+  });
+});
