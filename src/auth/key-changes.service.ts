@@ -71,6 +71,7 @@ export class KeyChangesService implements OnModuleInit, OnApplicationShutdown {
         void this.sweep();
       },
     );
+    void this.sweep();
     this.timer = setInterval(() => this.tick(), Math.min(this.settings.cacheTtlMs / 2, TICK_MS));
   }
 
@@ -116,7 +117,9 @@ export class KeyChangesService implements OnModuleInit, OnApplicationShutdown {
       const isCatchingUp = this.sweptUpTo === null || (canBury && this.buriedUpTo === null);
       const { hashes, horizon } = await this.findChanged(since, isCatchingUp && this.shared.isEnabled, startedAtMs);
       this.forget(hashes);
-      if (this.sweptUpTo !== null && horizon < this.sweptUpTo) this.forgetAll();
+      // What was looked up before the first question may have changed before it.
+      if (this.sweptUpTo === null) this.store.forgetAll();
+      else if (horizon < this.sweptUpTo) this.distrustAll();
       this.sweptUpTo = horizon;
       this.sweptAtMs = startedAtMs;
       this.store.vouch(startedAtMs + VOUCHER_MS);
@@ -153,7 +156,7 @@ export class KeyChangesService implements OnModuleInit, OnApplicationShutdown {
   }
 
   /** The numbers went back: this is another database, restored or failed over to. What was known may never have been. */
-  private forgetAll(): void {
+  private distrustAll(): void {
     this.logger.warn('The database has gone back in time: every key is asked for anew.');
     this.shared.distrustAll(this.clock.nowMs());
     this.store.forgetAll();

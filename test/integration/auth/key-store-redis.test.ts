@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import { StoredKeyCodec } from '../../../src/auth/stored-key.codec.js';
+import type { RequestContext } from '../../../src/request-context/request-context.js';
 import type { TestDatabase } from '../../support/postgres.js';
 import { createDatabase } from '../../support/postgres.js';
 import type { TestRedis } from '../../support/redis.js';
@@ -100,6 +101,44 @@ describeWithRedis('keys shared through a real Redis', () => {
     await client.set(`aegis:key:${active.keyHash}`, aged);
     second.store.forget([active.keyHash]);
     expect((await second.store.find(active.keyHash)).key?.status).toBe('revoked');
+  });
+
+  it('stay revoked where an entry from before is put back, young as it is', async () => {
+    const record = await makeWarmKey();
+    const entry = (await client.get(`aegis:key:${record.keyHash}`)) ?? '';
+    await first.administration.revoke(record, null);
+    await Promise.all([first.changes.sweep(), second.changes.sweep()]);
+    await client.set(`aegis:key:${record.keyHash}`, entry);
+    for (const replica of [first, second]) {
+      replica.store.forget([record.keyHash]);
+      expect((await replica.store.find(record.keyHash)).key?.status).toBe('revoked');
+    }
+    // Nor does a gateway believe it that starts now and heard of nothing.
+    const third = await startReplica({ databaseUrl: database.url, redisUrl: redis.url });
+    await waitUntil(() => third.redis.isAvailable);
+    await third.changes.sweep();
+    await client.set(`aegis:key:${record.keyHash}`, entry);
+    expect((await third.store.find(record.keyHash)).key?.status).toBe('revoked');
+    await third.close();
+  });
+
+  it('go on whatever anybody says on the bus, and what they have open too', async () => {
+    const record = await makeWarmKey();
+    const cuts: unknown[] = [];
+    const context = { keyHash: record.keyHash, principal: record.principal, level: null, requestedModel: null };
+    const end = second.openRequests.begin(context as RequestContext, (reason) => cuts.push(reason));
+    for (const message of [record.keyHash, 'nonsense', '', '{"revoked":true}', buildOrder().keyHash]) {
+      await client.publish('aegis:key-changed', message);
+    }
+    await waitUntil(async () => (await second.store.find(record.keyHash)).tier !== 'memory');
+    expect((await second.store.find(record.keyHash)).key?.status).toBe('active');
+    expect(cuts).toEqual([]);
+    // The same message with a change behind it.
+    await second.keys.revoke(record.principal.keyId, null);
+    await client.publish('aegis:key-changed', record.keyHash);
+    await waitUntil(() => cuts.length === 1);
+    expect(cuts).toMatchObject([{ code: 'invalid_api_key' }]);
+    end();
   });
 
   it('survive a value of another type in their place', async () => {
