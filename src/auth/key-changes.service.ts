@@ -123,7 +123,7 @@ export class KeyChangesService implements OnModuleInit, OnApplicationShutdown {
       this.sweptUpTo = horizon;
       this.sweptAtMs = startedAtMs;
       this.store.vouch(startedAtMs + VOUCHER_MS);
-      this.openRequests.resolveDoubts();
+      void this.openRequests.resolveDoubts();
       if (!canBury) {
         this.buriedUpTo = null;
         return;

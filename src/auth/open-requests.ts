@@ -24,9 +24,6 @@ interface KeyInUse {
   readonly requests: Set<OpenRequest>;
   /** Rings when the key expires. */
   timer: NodeJS.Timeout | undefined;
-  /** Something was said to have changed, and the database was not asked since. */
-  isDoubtful: boolean;
-  isBeingChecked: boolean;
 }
 
 /** No timer rings later, and no request lasts that long. */
@@ -41,6 +38,9 @@ export class OpenRequests implements OnApplicationShutdown {
   private readonly logger = new Logger('OpenRequests');
   private readonly clock: Clock;
   private readonly inUse = new Map<string, KeyInUse>();
+  /** Keys of which something was said to have changed, and the database was not asked since. */
+  private readonly doubtful = new Set<KeyInUse>();
+  private isChecking = false;
 
   constructor(
     private readonly keys: ApiKeyRepository,
@@ -61,6 +61,7 @@ export class OpenRequests implements OnApplicationShutdown {
       if (use.requests.size > 0 || this.inUse.get(keyHash) !== use) return;
       clearTimeout(use.timer);
       this.inUse.delete(keyHash);
+      this.doubtful.delete(use);
     };
   }
 
@@ -68,20 +69,38 @@ export class OpenRequests implements OnApplicationShutdown {
   doubt(keyHashes: Iterable<string>): void {
     for (const keyHash of keyHashes) {
       const use = this.inUse.get(keyHash);
-      if (use === undefined) continue;
-      use.isDoubtful = true;
-      void this.check(keyHash, use);
+      if (use !== undefined) this.doubtful.add(use);
     }
+    void this.resolveDoubts();
   }
 
-  /** All keys in use, where nobody can say which of them changed. */
+  /** Of all keys in use, where nobody can say which of them changed. */
   doubtAll(): void {
-    this.doubt([...this.inUse.keys()]);
+    this.doubt(this.inUse.keys());
   }
 
-  /** Asks again about keys whose doubt no answer has ended yet. */
-  resolveDoubts(): void {
-    for (const [keyHash, use] of this.inUse) if (use.isDoubtful) void this.check(keyHash, use);
+  /** Asks the database about every key in doubt, in one statement; those it cannot be asked about stay in doubt. Never throws. */
+  async resolveDoubts(): Promise<void> {
+    if (this.isChecking) return;
+    this.isChecking = true;
+    let asked: KeyInUse[] = [];
+    try {
+      while (this.doubtful.size > 0) {
+        asked = [...this.doubtful];
+        this.doubtful.clear();
+        const keys = await this.keys.findByIds(asked.map(({ keyId }) => keyId));
+        for (const use of asked) this.settle(use, keys.get(use.keyId) ?? null);
+      }
+    } catch (error) {
+      if (!(error instanceof DatabaseUnavailableError)) {
+        this.logger.warn(
+          `The keys of open requests were not checked: ${error instanceof Error ? error.name : 'unknown'}`,
+        );
+      }
+      for (const use of new Set([...asked, ...this.doubtful])) this.endExpired(use);
+    } finally {
+      this.isChecking = false;
+    }
   }
 
   onApplicationShutdown(): void {
@@ -89,54 +108,40 @@ export class OpenRequests implements OnApplicationShutdown {
   }
 
   private startUse(keyHash: string, keyId: string, expiresAtMs: number | null): KeyInUse {
-    const use: KeyInUse = {
-      keyId,
-      requests: new Set(),
-      timer: undefined,
-      isDoubtful: false,
-      isBeingChecked: false,
-    };
+    const use: KeyInUse = { keyId, requests: new Set(), timer: undefined };
     this.inUse.set(keyHash, use);
-    this.awaitExpiry(keyHash, use, expiresAtMs);
+    this.awaitExpiry(use, expiresAtMs);
     return use;
   }
 
-  private awaitExpiry(keyHash: string, use: KeyInUse, expiresAtMs: number | null): void {
+  private awaitExpiry(use: KeyInUse, expiresAtMs: number | null): void {
     clearTimeout(use.timer);
     use.timer = undefined;
     const inMs = expiresAtMs === null ? Number.POSITIVE_INFINITY : expiresAtMs - this.clock.nowMs();
-    if (inMs <= LONGEST_TIMER_MS) use.timer = setTimeout(() => this.doubt([keyHash]), Math.max(inMs, 1));
+    if (inMs > LONGEST_TIMER_MS) return;
+    const ring = (): void => {
+      // The end may have been put off since.
+      this.doubtful.add(use);
+      void this.resolveDoubts();
+    };
+    use.timer = setTimeout(ring, Math.max(inMs, 1));
   }
 
-  private async check(keyHash: string, use: KeyInUse): Promise<void> {
-    if (use.isBeingChecked) return;
-    use.isBeingChecked = true;
-    try {
-      while (use.isDoubtful && use.requests.size > 0) {
-        use.isDoubtful = false;
-        const key = await this.keys.findById(use.keyId);
-        for (const request of [...use.requests]) this.judge(request, key);
-        if (use.requests.size > 0 && key !== null && statusOf(key, this.clock.nowMs()) === 'active') {
-          this.awaitExpiry(keyHash, use, key.principal.expiresAtMs);
-        }
+  private settle(use: KeyInUse, key: StoredKey | null): void {
+    for (const request of [...use.requests]) this.judge(request, key);
+    if (use.requests.size === 0 || key === null || statusOf(key, this.clock.nowMs()) !== 'active') return;
+    this.awaitExpiry(use, key.principal.expiresAtMs);
+  }
+
+  /** The database cannot be asked: only the clock can tell. */
+  private endExpired(use: KeyInUse): void {
+    for (const { context, cut } of [...use.requests]) {
+      const { principal } = context;
+      if (principal !== null && statusOf({ principal, status: 'active' }, this.clock.nowMs()) !== 'active') {
+        cut(endedKey());
       }
-    } catch (error) {
-      use.isDoubtful = true;
-      if (!(error instanceof DatabaseUnavailableError)) {
-        this.logger.warn(
-          `The key of open requests could not be checked: ${error instanceof Error ? error.name : 'unknown'}`,
-        );
-      }
-      // The clock needs no database.
-      for (const request of [...use.requests]) {
-        const { principal } = request.context;
-        if (principal !== null && statusOf({ principal, status: 'active' }, this.clock.nowMs()) !== 'active') {
-          request.cut(endedKey());
-        }
-      }
-    } finally {
-      use.isBeingChecked = false;
     }
+    if (use.requests.size > 0) this.doubtful.add(use);
   }
 
   private judge({ context, cut }: OpenRequest, key: StoredKey | null): void {

@@ -52,11 +52,12 @@ export class ApiKeyRepository {
     return entity === null ? null : toRecord(entity);
   }
 
-  async findById(keyId: string): Promise<ApiKeyRecord | null> {
-    const entity = await this.database.run((manager) =>
-      selectKeys(manager).where('key.id = :keyId', { keyId }).getOne(),
+  /** By id, in one statement; those that do not exist are missing. */
+  async findByIds(keyIds: readonly string[]): Promise<ReadonlyMap<string, ApiKeyRecord>> {
+    const entities = await this.database.run((manager) =>
+      selectKeys(manager).where('key.id = ANY(:keyIds::uuid[])', { keyIds }).getMany(),
     );
-    return entity === null ? null : toRecord(entity);
+    return new Map(entities.map((entity) => [entity.id, toRecord(entity)]));
   }
 
   /** By id, or by display prefix; several may share a prefix. Newest first. */

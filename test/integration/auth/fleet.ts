@@ -109,7 +109,7 @@ export async function openStream(member: FleetMember, key: string): Promise<Open
   const answer = await chat(member, key, true);
   const startedAtMs = performance.now();
   let text = '';
-  let begin: () => void;
+  let begin = (): void => undefined;
   const begun = new Promise<void>((resolve) => {
     begin = resolve;
   });

@@ -1,4 +1,6 @@
 import { execFileSync } from 'node:child_process';
+import type { ApiKeyRecord } from '../../../src/database/api-key.repository.js';
+import type { RequestContext } from '../../../src/request-context/request-context.js';
 import type { TestServer } from '../../support/postgres.js';
 import { startOwnPostgres } from '../../support/postgres.js';
 import type { Replica } from './replica.js';
@@ -58,6 +60,33 @@ describe('keys while the database fails', () => {
       }
     }, 10_000);
     expect(replica.database.health).toEqual({ state: 'healthy', reason: null });
+  });
+
+  it('end nothing that is open meanwhile, but what expires, and end what was revoked once it can be asked', async () => {
+    replica = await startReplica({ databaseUrl: server.url });
+    const cuts: string[] = [];
+    const open = async (name: string, expiresAtMs: number | null): Promise<ApiKeyRecord> => {
+      const record = await replica.keys.create(buildOrder({ expiresAtMs }));
+      const context = { keyHash: record.keyHash, principal: record.principal, level: null, requestedModel: null };
+      replica.openRequests.begin(context as RequestContext, ({ code }) => cuts.push(`${name} ${code}`));
+      return record;
+    };
+    await open('lasting', null);
+    const revoked = await open('revoked', null);
+    await open('expiring', Date.now() + 2_000);
+    await replica.changes.sweep();
+    await replica.keys.revoke(revoked.principal.keyId, null);
+    signalAll(server, 'SIGSTOP');
+    try {
+      // Somebody says so, and nobody can be asked whether it is true.
+      replica.openRequests.doubtAll();
+      await waitUntil(() => cuts.length > 0);
+      expect(cuts).toEqual(['expiring invalid_api_key']);
+    } finally {
+      signalAll(server, 'SIGCONT');
+    }
+    await waitUntil(() => cuts.includes('revoked invalid_api_key'));
+    expect(cuts.some((cut) => cut.startsWith('lasting'))).toBe(false);
   });
 
   it('are no longer served once the grace is over', async () => {
