@@ -11,8 +11,8 @@ import { buildDatabaseSettings, DATABASE_SETTINGS } from './database-settings.js
     {
       provide: DATABASE_SETTINGS,
       inject: [SnapshotService],
-      useFactory: ({ current }: SnapshotService) =>
-        buildDatabaseSettings({ url: current.gateway.database.url, graceMs: current.gateway.auth.staleGraceMs }),
+      useFactory: ({ current: { gateway } }: SnapshotService) =>
+        buildDatabaseSettings({ ...gateway.database, graceMs: gateway.auth.staleGraceMs }),
     },
     DatabaseService,
     ApiKeyRepository,

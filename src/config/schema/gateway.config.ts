@@ -47,6 +47,20 @@ export class DatabaseConfig {
     mustBe: 'empty, or a postgres:// address',
   })
   url = '';
+
+  @Whole({ about: 'Connections to PostgreSQL that this process keeps at most.', restart: true, min: 2, max: 1_000 })
+  poolSize = 10;
+
+  @Duration({ about: 'Until a connection to PostgreSQL is there, or free.', restart: true, minMs: 10, maxMs: 60_000 })
+  connectTimeoutMs = 2_000;
+
+  @Duration({
+    about: 'Longest a statement may take; the connection it hangs on is then destroyed.',
+    restart: true,
+    minMs: 10,
+    maxMs: 60_000,
+  })
+  queryTimeoutMs = 2_000;
 }
 
 export class RedisConfig {
