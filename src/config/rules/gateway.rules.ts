@@ -38,6 +38,13 @@ function checkPepper({ auth, database }: GatewayConfig, places: Places, problems
   } else if (auth.pepper !== '' && Buffer.byteLength(auth.pepper) < MIN_PEPPER_BYTES) {
     problems.add(place, `must be at least ${MIN_PEPPER_BYTES} bytes long`);
   }
+  if (auth.previousPepper === '') return;
+  const previousPlace = places.of(auth, 'previousPepper');
+  if (Buffer.byteLength(auth.previousPepper) < MIN_PEPPER_BYTES) {
+    problems.add(previousPlace, `must be at least ${MIN_PEPPER_BYTES} bytes long`);
+  } else if (auth.previousPepper === auth.pepper) {
+    problems.add(previousPlace, 'is the same as auth.pepper: leave it out');
+  }
 }
 
 function isAddressRange(text: string): boolean {

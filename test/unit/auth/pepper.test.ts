@@ -2,8 +2,19 @@ import { mkdtemp, readFile, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { loadAuthSettings } from '../../../src/auth/auth-settings.js';
-import { loadPepper } from '../../../src/auth/pepper.js';
+import { checkPreviousPepper, loadPepper } from '../../../src/auth/pepper.js';
 import { GatewayConfig } from '../../../src/config/schema/gateway.config.js';
+
+describe('the pepper before', () => {
+  const pepper = 'p'.repeat(32);
+
+  it('is none where it is empty, and refused where it is short or the present one', () => {
+    expect(checkPreviousPepper('', pepper)).toBeNull();
+    expect(checkPreviousPepper('q'.repeat(32), pepper)).toBe('q'.repeat(32));
+    expect(() => checkPreviousPepper('short', pepper)).toThrow('auth.previous_pepper');
+    expect(() => checkPreviousPepper(pepper, pepper)).toThrow('leave it out');
+  });
+});
 
 describe('the pepper', () => {
   const configured = 'x'.repeat(32);

@@ -362,6 +362,11 @@ describe('gateway.yaml', () => {
     ['routing: {deadline: 30sec}', 'not "30sec"'],
     ['filters: {secrets: {enabled: "yes"}}', 'filters.secrets.enabled: must be true or false, not "yes"'],
     ['auth: {pepper: short}', 'auth.pepper: must be at least 32 bytes long'],
+    ['auth: {previous_pepper: short}', 'auth.previous_pepper: must be at least 32 bytes long'],
+    [
+      `auth: {pepper: ${PEPPER}, previous_pepper: ${PEPPER}}`,
+      'auth.previous_pepper: is the same as auth.pepper: leave it out',
+    ],
     ['database: {url: "mysql://h/d"}', 'database.url: must be empty, or a postgres:// address'],
     [
       'database: {url: "postgres://h/d"}',
