@@ -23,6 +23,7 @@ export class UsageInterceptor implements NestInterceptor<unknown, unknown> {
     const { aegis } = execution.switchToHttp().getRequest<FastifyRequest>();
     const obstacle = this.recorder.findObstacle(aegis);
     if (obstacle) throw obstacle;
+    this.recorder.begin(aegis);
     return next.handle().pipe(
       map((answer: unknown) => (isStream(answer) ? this.watch(answer, aegis) : this.account(answer, aegis))),
       tap({ error: (thrown: unknown) => this.fail(toAegisError(thrown), aegis) }),

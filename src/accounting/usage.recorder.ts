@@ -1,9 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
-import { USAGE_JOURNAL, type UsageEnding, type UsageJournal, type UsageRecord } from '../domain/accounting.js';
+import {
+  USAGE_JOURNAL,
+  type UsageBeginning,
+  type UsageEnding,
+  type UsageJournal,
+  type UsageRecord,
+} from '../domain/accounting.js';
 import type { Clock } from '../domain/clock.js';
 import { AegisError } from '../domain/errors.js';
 import { CLOCK, GATEWAY_OBSERVER, type GatewayObserver, silentObserver } from '../domain/observer.js';
+import type { Principal } from '../domain/principal.js';
 import type { RequestContext } from '../request-context/request-context.js';
 import { sumAttempts } from './attempt-sums.js';
 
@@ -24,6 +31,7 @@ export interface RequestEnd {
 export class UsageRecorder {
   private readonly logger = new Logger('Accounting');
   private readonly observer: GatewayObserver;
+  private readonly ids = new WeakMap<RequestContext, string>();
   private isComplaining = false;
 
   constructor(
@@ -38,6 +46,16 @@ export class UsageRecorder {
   findObstacle(context: RequestContext): AegisError | null {
     if (this.journal.isWritable || context.snapshot.gateway.accounting.onFailure === 'open') return null;
     return unrecordedError();
+  }
+
+  /** From here on each attempt is written down before it is made, so that even a process that dies leaves its trace. */
+  begin(context: RequestContext): void {
+    const { principal } = context;
+    if (!principal) return;
+    const id = randomUUID();
+    this.ids.set(context, id);
+    context.beforeAttempt = (provider, model) =>
+      this.beginAttempt({ ...this.describe(context, principal, id), provider, model }, context);
   }
 
   /**
@@ -60,38 +78,61 @@ export class UsageRecorder {
       this.isComplaining = false;
       return null;
     } catch (error) {
-      if (!this.isComplaining) this.logger.error(`Usage is not recorded: ${String(error)}`);
-      this.isComplaining = true;
+      this.complain(error);
       return context.snapshot.gateway.accounting.onFailure === 'open' ? null : unrecordedError();
     }
   }
 
-  private buildRecord(context: RequestContext, { status, code }: RequestEnd): UsageRecord {
-    const { principal, served, snapshot, attempts } = context;
-    if (!principal) throw new Error('A request without a key has nobody to account it to.');
-    const durationMs = this.clock.monotonicMs() - context.startedAtMs;
+  private beginAttempt(beginning: UsageBeginning, context: RequestContext): void {
+    try {
+      this.journal.begin(beginning);
+    } catch (error) {
+      this.complain(error);
+      if (context.snapshot.gateway.accounting.onFailure === 'closed') throw unrecordedError();
+    }
+  }
+
+  private complain(error: unknown): void {
+    if (!this.isComplaining) this.logger.error(`Usage is not recorded: ${String(error)}`);
+    this.isComplaining = true;
+  }
+
+  private describe(
+    context: RequestContext,
+    principal: Principal,
+    id: string,
+  ): Omit<UsageBeginning, 'provider' | 'model'> {
     return {
-      id: randomUUID(),
+      id,
       requestId: context.requestId,
       keyId: principal.keyId,
       organization: principal.organization,
       team: principal.team,
       project: context.project,
       requestedModel: cleanName(context.requestedModel),
-      provider: served?.provider ?? null,
-      model: served?.model ?? null,
       level: context.level,
       stream: context.stream,
+      startedAtMs: Math.round(this.clock.nowMs() - (this.clock.monotonicMs() - context.startedAtMs)),
+      priceVersion: context.snapshot.pricing.version,
+    };
+  }
+
+  private buildRecord(context: RequestContext, { status, code }: RequestEnd): UsageRecord {
+    const { principal, served, attempts } = context;
+    if (!principal) throw new Error('A request without a key has nobody to account it to.');
+    const durationMs = this.clock.monotonicMs() - context.startedAtMs;
+    return {
+      ...this.describe(context, principal, this.ids.get(context) ?? randomUUID()),
+      provider: served?.provider ?? null,
+      model: served?.model ?? null,
       status,
       code: cleanName(code),
       ending: endingOf(code, attempts.length),
       finishReason: cleanName(context.finishReason),
-      startedAtMs: Math.round(this.clock.nowMs() - durationMs),
       durationMs: round(durationMs),
       upstreamMs: round(context.upstreamMs),
       firstContentMs: context.firstContentMs === null ? null : round(context.firstContentMs),
       ...sumAttempts(attempts),
-      priceVersion: snapshot.pricing.version,
       attempts: attempts.map((attempt) => ({ ...attempt, durationMs: round(attempt.durationMs) })),
     };
   }

@@ -61,12 +61,34 @@ export interface UsageRecord {
   readonly attempts: readonly AttemptRecord[];
 }
 
+/** What is known of a request as it is about to be sent to a target: all that is left of it where the process dies. */
+export interface UsageBeginning
+  extends Pick<
+    UsageRecord,
+    | 'id'
+    | 'requestId'
+    | 'keyId'
+    | 'organization'
+    | 'team'
+    | 'project'
+    | 'requestedModel'
+    | 'level'
+    | 'stream'
+    | 'startedAtMs'
+    | 'priceVersion'
+  > {
+  readonly provider: string;
+  readonly model: string;
+}
+
 /** Durable local storage for usage: what was appended survives the process's death. */
 export interface UsageJournal {
   /** False where nothing can be written (disk full, backlog at its bound): by policy new requests are refused then. */
   readonly isWritable: boolean;
   /** Records that are not in the ledger yet. */
   readonly depth: number;
+  /** Written before each attempt. Returns and throws as `append` does. */
+  begin(beginning: UsageBeginning): void;
   /** Returns once the record is with the operating system. Throws where it cannot be written. */
   append(record: UsageRecord): void;
 }

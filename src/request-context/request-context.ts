@@ -57,6 +57,8 @@ export interface RequestContext {
   costNanoUsd: bigint | null;
   /** The finish reason of the first choice. */
   finishReason: string | null;
+  /** Called before each attempt. Throws an `AegisError` where it could not be accounted for: then nothing is sent. */
+  beforeAttempt: ((provider: string, model: string) => void) | null;
   /** Set once the usage record is made: there is one a request. */
   isAccountedFor: boolean;
   /** Time spent waiting on upstreams, in milliseconds. */
@@ -90,6 +92,7 @@ export function beginContext(beginning: RequestBeginning): RequestContext {
     usage: null,
     costNanoUsd: null,
     finishReason: null,
+    beforeAttempt: null,
     isAccountedFor: false,
     upstreamMs: 0,
     firstContentMs: null,

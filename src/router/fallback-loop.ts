@@ -201,6 +201,13 @@ export class FallbackLoop {
   ): Promise<ChatAnswer> {
     const { activity, client, clock } = this.parts;
     const { context } = this;
+    try {
+      context.beforeAttempt?.(target.provider.name, target.model);
+    } catch (thrown) {
+      activity.leave(target);
+      passage.released();
+      throw thrown;
+    }
     const served: ServedBy = { provider: target.provider.name, model: target.model, attempts: ++this.attempts };
     const startedAtMs = clock.monotonicMs();
     const plan: AttemptPlan = {

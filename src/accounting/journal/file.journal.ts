@@ -1,19 +1,21 @@
 import { closeSync, fdatasync, fsyncSync, ftruncateSync, openSync, rmSync, writeSync } from 'node:fs';
-import { open, rename, rm, stat, truncate } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import type { UsageJournal, UsageRecord } from '../../domain/accounting.js';
+import type { UsageBeginning, UsageJournal, UsageRecord } from '../../domain/accounting.js';
 import type { GatewayObserver } from '../../domain/observer.js';
+import { DiskReserve } from './disk-reserve.js';
+import { readEstate } from './estate.js';
 import { MAX_FRAME_BYTES, writeFrame } from './frames.js';
-import { HEARTBEAT_MS, InstanceFolder, RESERVE_FILE, SEGMENT_SUFFIX } from './instance-folder.js';
-import { encodeRecord } from './record.codec.js';
-import { scanSegment } from './segment.reader.js';
+import { HEARTBEAT_MS, InstanceFolder, listSegments, SEGMENT_SUFFIX } from './instance-folder.js';
+import { encodeBeginning, encodeRecord } from './record.codec.js';
+import type { Segment } from './segment.js';
 
 const MEBIBYTE = 1024 * 1024;
 const MAX_SEGMENT_BYTES = 8 * MEBIBYTE;
 /** Segments are what room is given back in: the smaller the journal, the smaller they are. */
 const SEGMENTS_AT_LEAST = 8;
-/** Given back to a full disk, it holds what is still to be said of about a thousand requests under way. */
-const RESERVE_BYTES = MEBIBYTE;
+/** Records that a full disk did not take and that are written once it does. */
+const MAX_UNWRITTEN = 1_000;
 const RETRY_MS = 500;
 const ADOPT_EVERY_MS = 5_000;
 /** Faults that pass: no room, a disk in trouble. Any other is a mistake in the set-up. */
@@ -31,16 +33,6 @@ export interface JournalLog {
   error(message: string): void;
 }
 
-/** A file of records in this process's folder. */
-export interface Segment {
-  readonly path: string;
-  /** Bytes that may be read; grows while the segment is written to. */
-  bytes: number;
-  /** Nothing is added any more. */
-  isSealed: boolean;
-  isDamaged: boolean;
-}
-
 /**
  * The journal as files: an append is one write to the newest segment. What has been written survives the process;
  * what is older than `syncIntervalMs` survives the machine. Not writable where the disk takes nothing more or
@@ -52,16 +44,21 @@ export class FileJournal implements UsageJournal {
   private readonly segmentBytes: number;
   private readonly sealed: Segment[] = [];
   private readonly timers: NodeJS.Timeout[] = [];
+  /** Where the requests under way were begun. */
+  private readonly begun = new Map<string, Segment>();
+  private readonly unwritten: UsageRecord[] = [];
   private active: Segment | null = null;
   private file = -1;
   private segmentCount = 0;
   private storedBytes = 0;
   private waitingRecords = 0;
   private failure: string | null = null;
-  private isReserved = false;
+  private readonly reserve = new DiskReserve();
   private isUnsynced = false;
   private isSyncing = false;
   private isTending = false;
+  private isAdopting = false;
+  private isSweeping = false;
 
   constructor(
     private readonly settings: JournalSettings,
@@ -92,9 +89,9 @@ export class FileJournal implements UsageJournal {
     return this.settings.directory;
   }
 
-  /** Oldest first; the last one may still be written to. */
-  get segments(): readonly Segment[] {
-    return this.active ? [...this.sealed, this.active] : this.sealed;
+  /** The oldest of which not all is in the ledger; the last one may still be written to. */
+  get next(): Segment | null {
+    return this.sealed.find(({ isShipped }) => !isShipped) ?? this.active;
   }
 
   /** Throws where nothing can ever be written here; a disk that is merely full is waited for. */
@@ -102,7 +99,7 @@ export class FileJournal implements UsageJournal {
     try {
       this.folder.claim();
       this.startSegment();
-      await this.reserve();
+      await this.reserve.take(this.folder.path);
     } catch (error) {
       if (!PASSING_FAULTS.has(codeOf(error))) {
         throw new Error(`The usage journal ${this.settings.directory} cannot be written: ${messageOf(error)}`);
@@ -116,16 +113,21 @@ export class FileJournal implements UsageJournal {
     this.every(ADOPT_EVERY_MS, () => void this.adopt());
   }
 
+  begin(beginning: UsageBeginning): void {
+    this.write(writeFrame(encodeBeginning(beginning), this.frame));
+    if (!this.active || this.begun.has(beginning.id)) return;
+    this.active.open++;
+    this.begun.set(beginning.id, this.active);
+  }
+
   append(record: UsageRecord): void {
     try {
-      const bytes = writeFrame(encodeRecord(record), this.frame);
-      this.write(bytes);
+      this.add(record);
     } catch (error) {
       this.observer.journalFailed();
+      if (this.unwritten.length < MAX_UNWRITTEN) this.unwritten.push(record);
       throw error;
     }
-    this.waitingRecords++;
-    this.observer.usageJournalled();
   }
 
   /** Its records are in the ledger. */
@@ -134,19 +136,25 @@ export class FileJournal implements UsageJournal {
     this.measure();
   }
 
-  /** All of a sealed segment is in the ledger. One that holds what cannot be read is kept beside, for people. */
-  async remove(segment: Segment): Promise<void> {
-    const index = this.sealed.indexOf(segment);
-    if (index < 0) return;
-    if (segment.isDamaged) {
-      const kept = path.join(this.settings.directory, `${path.basename(segment.path)}.damaged`);
-      await rename(segment.path, kept);
-      this.logger.error(`Part of a usage segment cannot be read; it is kept as ${kept}`);
-    } else {
-      await rm(segment.path, { force: true });
+  /**
+   * Removes what is in the ledger, oldest first: an end must never be gone before the beginning it belongs to. A
+   * segment that holds what cannot be read is kept beside, for people.
+   */
+  async sweep(): Promise<void> {
+    if (this.isSweeping) return;
+    this.isSweeping = true;
+    try {
+      for (let segment = this.sealed[0]; segment?.isShipped && segment.open === 0; segment = this.sealed[0]) {
+        await this.remove(segment);
+        // Others may have come in front of it meanwhile, or all have been given up.
+        const index = this.sealed.indexOf(segment);
+        if (index < 0) break;
+        this.sealed.splice(index, 1);
+        this.storedBytes -= segment.bytes;
+      }
+    } finally {
+      this.isSweeping = false;
     }
-    this.sealed.splice(index, 1);
-    this.storedBytes -= segment.bytes;
     this.measure();
   }
 
@@ -163,12 +171,35 @@ export class FileJournal implements UsageJournal {
     this.failure ??= 'closed';
   }
 
+  private async remove(segment: Segment): Promise<void> {
+    if (segment.isDamaged) {
+      const kept = path.join(this.settings.directory, `${path.basename(segment.path)}.damaged`);
+      await rename(segment.path, kept);
+      this.logger.error(`Part of a usage segment cannot be read; it is kept as ${kept}`);
+    } else {
+      await rm(segment.path, { force: true });
+    }
+    const folder = path.dirname(segment.path);
+    if (folder !== this.folder.path && listSegments(folder).length === 0) this.folder.discard(folder);
+  }
+
+  private add(record: UsageRecord): void {
+    this.write(writeFrame(encodeRecord(record), this.frame));
+    const segment = this.begun.get(record.id);
+    if (segment) {
+      segment.open--;
+      this.begun.delete(record.id);
+    }
+    this.waitingRecords++;
+    this.observer.usageJournalled();
+  }
+
   private write(length: number): void {
     try {
       this.writeOnce(length);
     } catch (error) {
       // A first sign that the disk is full: with the reserve given back, requests under way can still be recorded.
-      const hadReserve = this.isReserved && this.releaseReserve();
+      const hadReserve = this.reserve.release();
       this.fail(error);
       if (!hadReserve) throw error;
       this.writeOnce(length);
@@ -197,7 +228,6 @@ export class FileJournal implements UsageJournal {
     try {
       ftruncateSync(this.file, active.bytes);
     } catch {
-      active.isDamaged = false;
       this.closeActive();
     }
   }
@@ -209,7 +239,15 @@ export class FileJournal implements UsageJournal {
     this.closeActive();
     this.segmentCount++;
     this.file = file;
-    this.active = { path: segmentPath, bytes: 0, isSealed: false, isDamaged: false };
+    this.active = {
+      path: segmentPath,
+      bytes: 0,
+      isSealed: false,
+      isDamaged: false,
+      shippedBytes: 0,
+      isShipped: false,
+      open: 0,
+    };
     this.syncFolder();
   }
 
@@ -232,10 +270,11 @@ export class FileJournal implements UsageJournal {
   private moveOut(): void {
     this.logger.warn('Another process has taken over the usage segments of this one, which was stopped for long.');
     this.closeActive();
-    for (const { bytes } of this.sealed.splice(0)) this.storedBytes -= bytes;
+    this.sealed.length = 0;
+    this.begun.clear();
+    this.storedBytes = 0;
     this.waitingRecords = 0;
     this.segmentCount = 0;
-    this.isReserved = false;
     this.folder.claim();
   }
 
@@ -265,14 +304,18 @@ export class FileJournal implements UsageJournal {
   }
 
   private async tend(): Promise<void> {
-    this.measure();
+    if (this.failure === null) await this.sweep().catch((error: unknown) => this.logger.warn(messageOf(error)));
     if (this.failure === null || this.isTending) return;
     this.isTending = true;
     try {
       if (this.folder.path === '') this.folder.claim();
-      await this.reserve();
+      await this.reserve.take(this.folder.path);
       // Who knows what the disk made of the old one.
       this.startSegment();
+      for (let record = this.unwritten[0]; record; record = this.unwritten[0]) {
+        this.add(record);
+        this.unwritten.shift();
+      }
       this.logger.log('The usage journal can be written again.');
       this.failure = null;
     } catch (error) {
@@ -282,67 +325,39 @@ export class FileJournal implements UsageJournal {
     }
   }
 
-  /** Takes room for hard times, and thereby tells whether there is any. */
-  private async reserve(): Promise<void> {
-    const file = await open(path.join(this.folder.path, RESERVE_FILE), 'w', 0o640);
-    try {
-      await file.writeFile(Buffer.alloc(RESERVE_BYTES, 0xa5));
-      await file.datasync();
-      this.isReserved = true;
-    } catch (error) {
-      await file.truncate(0).catch(() => undefined);
-      throw error;
-    } finally {
-      await file.close();
-    }
-  }
-
-  private releaseReserve(): boolean {
-    this.isReserved = false;
-    try {
-      rmSync(path.join(this.folder.path, RESERVE_FILE));
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
-  /** Takes over what dead processes have left: cuts off what they could not finish writing, and counts the rest. */
+  /** Takes over what dead processes have left. */
   private async adopt(): Promise<void> {
-    let paths: string[] = [];
+    if (this.folder.path === '' || this.isAdopting) return;
+    this.isAdopting = true;
     try {
-      if (this.folder.path !== '') paths = this.folder.adopt();
+      for (const folder of this.folder.adopt()) await this.takeOver(folder);
     } catch (error) {
-      this.logger.warn(`Segments of other processes cannot be looked for: ${messageOf(error)}`);
+      this.logger.warn(`What other processes have left cannot be taken over: ${messageOf(error)}`);
+    } finally {
+      this.isAdopting = false;
     }
-    for (const segmentPath of paths) {
+  }
+
+  private async takeOver(folder: string): Promise<void> {
+    const { segments, records, orphans, problems } = await readEstate(folder);
+    for (const problem of problems) {
+      this.observer.journalFailed();
+      this.logger.warn(problem);
+    }
+    for (const orphan of orphans) {
       try {
-        await this.take(segmentPath);
-      } catch (error) {
-        this.logger.error(`The usage segment ${segmentPath} cannot be read: ${messageOf(error)}`);
+        this.append(orphan);
+      } catch {
+        // Kept among the unwritten.
       }
     }
-    if (paths.length > 0) this.logger.log(`Took over ${paths.length} usage segments of processes that ended.`);
-  }
-
-  private async take(segmentPath: string): Promise<void> {
-    const { records, wholeBytes, damages } = await scanSegment(segmentPath);
-    const { size } = await stat(segmentPath);
-    for (const { offset, bytes } of damages) {
-      if (offset < wholeBytes) this.observer.journalFailed();
-      const what = offset < wholeBytes ? 'cannot be read and are skipped' : 'were not written to their end: cut off';
-      this.logger.warn(`${segmentPath}: ${bytes} bytes at ${offset} ${what}`);
-    }
-    if (size > wholeBytes) await truncate(segmentPath, wholeBytes);
-    if (wholeBytes === 0) {
-      await rm(segmentPath, { force: true });
-      return;
-    }
-    const isDamaged = damages.some(({ offset }) => offset < wholeBytes);
-    this.sealed.push({ path: segmentPath, bytes: wholeBytes, isSealed: true, isDamaged });
-    this.storedBytes += wholeBytes;
+    for (const { bytes } of segments) this.storedBytes += bytes;
     this.waitingRecords += records;
-    this.measure();
+    // First of all: a request that ended is known by its end, even where its process was taken for dead too early.
+    this.sealed.unshift(...segments);
+    if (segments.length === 0) this.folder.discard(folder);
+    const ended = orphans.length === 0 ? '' : `, and ended ${orphans.length} requests that died with it`;
+    this.logger.log(`Took over ${segments.length} usage segments of another process${ended}.`);
   }
 
   private fail(error: unknown): void {

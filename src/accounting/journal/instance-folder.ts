@@ -7,7 +7,6 @@ import {
   rmdirSync,
   rmSync,
   statSync,
-  unlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -34,16 +33,18 @@ interface Sighting {
 }
 
 /**
- * One process's own folder within the journal's. Nobody else writes there; what a dead process left behind is moved
- * into the folder of a living one, file by file, so that a death in the middle of that leaves nothing in between.
+ * One process's own folder within the journal's. Only its owner writes there. What a dead process left behind changes
+ * its owner as it lies, by one rename, so that whoever dies in the middle of that leaves nothing half done.
  *
  * Whether an owner lives is read from `/proc` where that can be said for certain: same boot, same process
  * namespace. Elsewhere (containers on one volume) it is dead once its heartbeat has stood still for `LEASE_MS` as the
- * observer's own clock counts. An owner that was itself stopped for long checks before it writes.
+ * observer's own clock counts. An owner that was itself stopped for long checks before it writes. Two processes that
+ * take over the same folder at once both read it to its end, which the ledger does not mind.
  */
 export class InstanceFolder {
   private readonly identity = findOwnIdentity();
   private readonly sightings = new Map<string, Sighting>();
+  private readonly adopted = new Set<string>();
   private token = '';
   private folder = '';
   private beatAtMs = 0;
@@ -54,6 +55,7 @@ export class InstanceFolder {
     private readonly monotonicMs: () => number,
   ) {}
 
+  /** Empty until one was claimed. */
   get path(): string {
     return this.folder;
   }
@@ -69,8 +71,7 @@ export class InstanceFolder {
     const unborn = path.join(this.root, `.${token}`);
     mkdirSync(unborn, { recursive: true, mode: 0o750 });
     try {
-      const owner: Owner = { token, identity: this.identity };
-      writeFileSync(path.join(unborn, OWNER_FILE), JSON.stringify(owner));
+      writeFileSync(path.join(unborn, OWNER_FILE), JSON.stringify(this.describe(token)));
       // It appears with its owner in it: a folder without one has been let go of.
       renameSync(unborn, folder);
     } catch (error) {
@@ -82,53 +83,62 @@ export class InstanceFolder {
     this.beatAtMs = this.monotonicMs();
   }
 
-  /** Says that the owner lives. Never throws: a disk that is full lets no time be set. */
+  /** Says that the owner lives. Never throws: a disk in trouble lets no time be set. */
   beat(): void {
-    if (!this.owns()) return;
-    try {
-      const now = new Date();
-      utimesSync(path.join(this.folder, OWNER_FILE), now, now);
-      this.beatAtMs = this.monotonicMs();
-    } catch {
-      // The next one, or the doubt that grows meanwhile, tells.
-    }
+    if (this.folder !== '' && this.beatIn(this.folder)) this.beatAtMs = this.monotonicMs();
+    for (const folder of this.adopted) this.beatIn(folder);
   }
 
   /** Whether this process may write here. Asks the disk only where it was out of time for long. */
   isOurs(): boolean {
     if (this.monotonicMs() - this.beatAtMs < DOUBT_MS) return true;
     this.beat();
-    return this.monotonicMs() - this.beatAtMs < DOUBT_MS || this.owns();
+    return this.monotonicMs() - this.beatAtMs < DOUBT_MS || this.owns(this.folder);
   }
 
-  /** Moves the segments of processes that are dead here. The paths they have now. */
+  /** Takes over the folders of processes that are dead. Their paths. */
   adopt(): string[] {
-    const adopted: string[] = [];
+    const taken: string[] = [];
     for (const name of listFolders(this.root)) {
-      if (name === this.token || !this.isDead(name)) continue;
       const folder = path.join(this.root, name);
-      for (const segment of listSegments(folder)) {
-        const target = path.join(this.folder, segment);
-        if (attempt(() => renameSync(path.join(folder, segment), target))) adopted.push(target);
-      }
-      if (listSegments(folder).length > 0) continue;
-      attempt(() => unlinkSync(path.join(folder, OWNER_FILE)));
-      attempt(() => rmSync(path.join(folder, RESERVE_FILE), { force: true }));
-      attempt(() => rmdirSync(folder));
+      if (folder === this.folder || this.adopted.has(folder) || !this.isDead(name)) continue;
+      if (!attempt(() => this.takeOver(folder))) continue;
+      this.adopted.add(folder);
       this.sightings.delete(name);
+      taken.push(folder);
     }
-    return adopted;
+    return taken;
   }
 
-  /** Lets go of the folder: whoever comes next takes what is left in it at once. */
+  /** A folder that was taken over and is empty. */
+  discard(folder: string): void {
+    this.adopted.delete(folder);
+    if (this.owns(folder)) letGo(folder);
+  }
+
+  /** Lets go of everything: whoever comes next takes what is left at once. */
   release(): void {
-    attempt(() => rmSync(path.join(this.folder, RESERVE_FILE), { force: true }));
-    attempt(() => unlinkSync(path.join(this.folder, OWNER_FILE)));
-    if (listSegments(this.folder).length === 0) attempt(() => rmdirSync(this.folder));
+    for (const folder of [this.folder, ...this.adopted]) if (folder !== '' && this.owns(folder)) letGo(folder);
+    this.adopted.clear();
   }
 
-  private owns(): boolean {
-    return findOwner(this.folder)?.token === this.token;
+  private describe(token: string): Owner {
+    return { token, identity: this.identity };
+  }
+
+  private takeOver(folder: string): void {
+    const file = path.join(folder, `${OWNER_FILE}.${this.token}`);
+    writeFileSync(file, JSON.stringify(this.describe(this.token)));
+    renameSync(file, path.join(folder, OWNER_FILE));
+  }
+
+  private beatIn(folder: string): boolean {
+    const now = new Date();
+    return this.owns(folder) && attempt(() => utimesSync(path.join(folder, OWNER_FILE), now, now));
+  }
+
+  private owns(folder: string): boolean {
+    return findOwner(folder)?.token === this.token;
   }
 
   private isDead(name: string): boolean {
@@ -143,6 +153,12 @@ export class InstanceFolder {
     this.sightings.set(name, { heartbeatMs, seenAtMs: nowMs });
     return false;
   }
+}
+
+/** Leaves no owner; and no folder where nothing is in it. */
+function letGo(folder: string): void {
+  for (const name of [RESERVE_FILE, OWNER_FILE]) attempt(() => rmSync(path.join(folder, name), { force: true }));
+  attempt(() => rmdirSync(folder));
 }
 
 /** Room that is given back to the disk where it is full, see `FileJournal`. */

@@ -2,8 +2,9 @@ import { appendFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { UsageRecord } from '../../domain/accounting.js';
 import type { GatewayObserver } from '../../domain/observer.js';
-import type { FileJournal, JournalLog, Segment } from '../journal/file.journal.js';
-import { decodeRecord, encodeRecord } from '../journal/record.codec.js';
+import type { FileJournal, JournalLog } from '../journal/file.journal.js';
+import { decodeEntry, encodeRecord, isRecord } from '../journal/record.codec.js';
+import type { Segment } from '../journal/segment.js';
 import { readSegment, type SegmentPiece } from '../journal/segment.reader.js';
 
 const MAX_BATCH = 500;
@@ -28,8 +29,6 @@ export interface LedgerStore {
  * kept in memory only: after a death the segment is sent again, and the ledger takes each record once.
  */
 export class LedgerShipper {
-  private offset = 0;
-  private segment: Segment | null = null;
   private batchSize = MAX_BATCH;
   private isStopping = false;
   private wake: (() => void) | null = null;
@@ -84,45 +83,47 @@ export class LedgerShipper {
 
   /** False where nothing waits. Throws where the batch did not get through; the next call sends it again. */
   private async shipOne(): Promise<boolean> {
-    const segment = this.journal.segments[0];
+    const segment = this.journal.next;
     if (!segment) return false;
-    if (segment !== this.segment) {
-      this.segment = segment;
-      this.offset = 0;
-    }
     // Looked at before reading: what is added meanwhile is for the next time.
     const { bytes: end, isSealed } = segment;
-    if (this.offset >= end) {
+    if (segment.shippedBytes >= end) {
       if (!isSealed) {
         this.journal.shipped(this.journal.depth);
         return false;
       }
-      await this.journal.remove(segment);
+      segment.isShipped = true;
+      await this.journal.sweep();
       return true;
     }
     const piece = await this.read(segment, end, isSealed);
     if (!piece) return true;
-    const records = piece.payloads.map(decodeRecord).filter((record) => record !== null);
-    if (records.length < piece.payloads.length || piece.damages.length > 0) segment.isDamaged = true;
+    const payloads = piece.payloads.filter(isRecord);
+    const records = payloads.flatMap((payload) => {
+      const entry = decodeEntry(payload);
+      return entry?.kind === 'record' ? [entry.record] : [];
+    });
+    if (records.length < payloads.length || piece.damages.length > 0) segment.isDamaged = true;
     if (records.length > 0) await this.send(records);
-    this.journal.shipped(piece.payloads.length);
-    if (piece.nextOffset === this.offset) return false;
-    this.offset = piece.nextOffset;
+    this.journal.shipped(payloads.length);
+    if (piece.nextOffset === segment.shippedBytes) return false;
+    segment.shippedBytes = piece.nextOffset;
     return true;
   }
 
-  /** Null where somebody has taken the file away: nothing can be read of it any more. */
+  /** Null where the file is not there any more: nothing can be read of it again. */
   private async read(segment: Segment, end: number, isSealed: boolean): Promise<SegmentPiece | null> {
     try {
-      return await readSegment(segment.path, { offset: this.offset, end, isSealed }, this.batchSize);
+      return await readSegment(segment.path, { offset: segment.shippedBytes, end, isSealed }, this.batchSize);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      // Not so where another process took it over: then it is no longer among the journal's.
-      if (!this.journal.segments.includes(segment)) return null;
-      this.observer.journalFailed();
-      this.logger.error(`The usage segment ${segment.path} is gone, and with it what was not in the ledger yet.`);
+      this.logger.warn(
+        `The usage segment ${segment.path} is gone: another process has shipped it, or somebody removed it.`,
+      );
       if (!segment.isSealed) this.journal.seal();
-      await this.journal.remove(segment);
+      segment.isShipped = true;
+      segment.isDamaged = false;
+      await this.journal.sweep();
       return null;
     }
   }
@@ -144,7 +145,7 @@ export class LedgerShipper {
     const [only, ...others] = records;
     if (only && others.length === 0) {
       const file = path.join(this.journal.directory, REFUSED_FILE);
-      await appendFile(file, `${encodeRecord(only)}\n`, { mode: 0o640 });
+      await appendFile(file, `${encodeRecord(only).slice(1)}\n`, { mode: 0o640 });
       this.observer.journalFailed();
       this.logger.error(`PostgreSQL refuses the usage record ${only.id}, which is kept in ${file}: ${String(error)}`);
       return;
