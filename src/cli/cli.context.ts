@@ -7,11 +7,13 @@ import { RedisKeyCache } from '../auth/redis-key.cache.js';
 import { GatewayConfigModule } from '../config/config.module.js';
 import type { ConfigSnapshot } from '../config/snapshot.js';
 import { SnapshotService } from '../config/snapshot.service.js';
+import { BudgetRepository } from '../database/budget.repository.js';
 import { getDataFolder } from '../database/data-folder.js';
 import { DatabaseModule } from '../database/database.module.js';
 import { DatabaseService } from '../database/database.service.js';
 import { startEmbeddedPostgres } from '../database/embedded-postgres.js';
 import { RedisModule } from '../redis/redis.module.js';
+import { BudgetAdministration } from './budget-administration.service.js';
 import { KeyAdministration } from './key-administration.service.js';
 import { StderrLogger } from './stderr.logger.js';
 
@@ -30,6 +32,8 @@ class ConfigOnlyModule {}
     },
     RedisKeyCache,
     KeyAdministration,
+    BudgetRepository,
+    BudgetAdministration,
   ],
 })
 class KeyAdministrationModule {}
@@ -49,12 +53,23 @@ export function withConfig<T>(action: (snapshot: ConfigSnapshot) => Promise<T>):
 
 /** The stores as the gateway has them, the embedded database included. Throws where the database cannot be asked. */
 export function withKeys<T>(action: (keys: KeyAdministration, snapshot: ConfigSnapshot) => Promise<T>): Promise<T> {
+  return withStores((context) =>
+    action(context.get(KeyAdministration), context.get(SnapshotService, { strict: false }).current),
+  );
+}
+
+/** As `withKeys`. */
+export function withBudgets<T>(action: (budgets: BudgetAdministration) => Promise<T>): Promise<T> {
+  return withStores((context) => action(context.get(BudgetAdministration)));
+}
+
+function withStores<T>(action: (context: INestApplicationContext) => Promise<T>): Promise<T> {
   return withContext(KeyAdministrationModule, async (context) => {
     const database = context.get(DatabaseService, { strict: false });
     if (!(await database.waitUntilReady(DATABASE_DEADLINE_MS))) {
       throw new Error(`The database cannot be asked: ${database.health.reason}`);
     }
-    return action(context.get(KeyAdministration), context.get(SnapshotService, { strict: false }).current);
+    return action(context);
   });
 }
 

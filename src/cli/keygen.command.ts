@@ -13,10 +13,6 @@ interface KeyRequest {
 
 const DEFAULT_LEVEL: Classification = 'INTERNAL';
 
-/** Who sets a limit relies on it, so it must not look as if it held. */
-const LIMITS_NOTE =
-  'Note: limits and budgets are recorded with the key; this version counts usage and does not enforce them yet.\n';
-
 /** `aegis keygen`. Nothing is touched before every option is known to be usable. */
 export async function generateKey(
   options: Readonly<Record<string, unknown>>,
@@ -28,7 +24,6 @@ export async function generateKey(
     if (unknownModels.length > 0) {
       process.stderr.write(`Note: models.yaml has no ${unknownModels.join(', ')} yet.\n`);
     }
-    if (hasLimits(order)) process.stderr.write(LIMITS_NOTE);
     const { key, record } = await keys.mint(environment, order);
     const nowMs = Date.now();
     const { id, ...facts } = toJson(record, nowMs);
@@ -88,10 +83,6 @@ export function readKeyRequest(
       mayExplain: options.allowExplain === true,
     },
   };
-}
-
-function hasLimits({ rpmLimit, tpmLimit, maxParallelRequests, budgetNanoUsd }: KeyOrder): boolean {
-  return [rpmLimit, tpmLimit, maxParallelRequests, budgetNanoUsd].some((limit) => limit !== null);
 }
 
 /** What was not said is INTERNAL, as far as what was said allows. */

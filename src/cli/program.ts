@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { listBudgets, setBudget } from './budgets.command.js';
 import { withEnvironment } from './cli.context.js';
 import { getValidConfiguration } from './config-check.js';
 import { explain } from './explain.command.js';
@@ -22,6 +23,7 @@ export function buildProgram(): Command {
     });
 
   addKeyCommands(program);
+  addBudgetCommands(program);
   addExplain(program);
 
   program
@@ -138,4 +140,22 @@ function addKeyCommands(program: Command): void {
     .addOption(new Option('--grace <duration>', 'the same').hideHelp())
     .option('--json', 'print one JSON object')
     .action((reference: string, options: Record<string, unknown>) => rotateKey(reference, options));
+}
+
+function addBudgetCommands(program: Command): void {
+  const budgets = program.command('budgets').description('say what teams and organizations may spend');
+  budgets
+    .command('set')
+    .description('what all keys of a team, or of an organization, may spend together')
+    .option('--org <name>', 'organization (required)')
+    .option('--team <name>', 'team in it; the organization itself where absent')
+    .option('--usd <amount>', 'e.g. 250 or 99.50; none for no limit (required)')
+    .option('--window <window>', 'day or month, UTC (default month)')
+    .option('--json', 'print one JSON object')
+    .action((options: Record<string, unknown>) => setBudget(options));
+  budgets
+    .command('list')
+    .description('all budgets of teams and organizations')
+    .option('--json', 'print one JSON array')
+    .action((options: Record<string, unknown>) => listBudgets(options));
 }

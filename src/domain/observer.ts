@@ -50,6 +50,7 @@ export interface GatewayObserver {
   /** The circuit breaker of the target that a provider and its model name make. */
   circuitChanged(provider: string, model: string, state: CircuitState): void;
   dependencyChanged(name: 'database' | 'redis', state: DependencyState): void;
+  /** A request was refused. */
   requestLimited(limit: LimitName): void;
   /** A usage record is in the journal. */
   usageJournalled(): void;

@@ -62,7 +62,7 @@ describe('the command line on a PostgreSQL server', () => {
       ...['--tpm', '100000', '--max-parallel', '4', '--budget-usd', '0.1', '--budget-window', 'day', '--json'],
     );
     expect(code).toBe(0);
-    expect(stderr).toContain('does not enforce them yet');
+    expect(stderr).toContain('models.yaml has no a, b yet');
     const made = JSON.parse(stdout);
     expect(isWellFormedKey(made.key)).toBe(true);
     expect(made).toMatchObject({

@@ -148,6 +148,59 @@ describeWithOwnRedis('limits over three replicas', () => {
     await until(async () => (await spentNanoUsd()) === 77n * CENT);
   });
 
+  it('go on from what they last knew where the ledger has not been told yet', async () => {
+    const budgets = [budgetOf(100n * CENT)];
+    await spend(replicaOf(0), demandOf({ budgets }), { costNanoUsd: 60n * CENT });
+    // It hears of what another replica spent from the answer to its own question.
+    const outcome = await replicaOf(1).reserve(demandOf({ budgets }));
+    await replicaOf(0).redis.run((client) => client.flushall());
+    const after = await replicaOf(1).reserve(demandOf({ budgets }));
+    expect(after.kind === 'admitted' && after.grant.figures?.budgets[0]?.spentNanoUsd).toBe(60n * CENT);
+    if (outcome.kind === 'admitted') outcome.grant.settle({ tokens: 0, costNanoUsd: 40n * CENT });
+    await until(async () => (await replicaOf(2).reserve(demandOf({ budgets }))).kind === 'spent');
+  });
+
+  it('count a second until it lies wholly a minute back, by the clock of Redis', async () => {
+    const limited = () => demandOf({ requestLimit: 2, tokenLimit: 100, tokens: 10 });
+    await replicaOf(0).reserve(limited());
+    await age(keyId, 30);
+    await replicaOf(1).reserve(limited());
+    const refused = await replicaOf(2).reserve(limited());
+    const pauseMs = refused.kind === 'refused' ? (refused.retryAfterMs ?? 0) : 0;
+    expect(pauseMs).toBeGreaterThan(25_000);
+    expect(pauseMs).toBeLessThanOrEqual(31_000);
+    await age(keyId, 29);
+    expect((await replicaOf(0).reserve(limited())).kind).toBe('refused');
+    await age(keyId, 2);
+    const next = await replicaOf(0).reserve(limited());
+    expect(next.kind === 'admitted' && next.grant.figures).toMatchObject({
+      requests: { used: 2 },
+      tokens: { used: 20 },
+    });
+    await age(keyId, 1_000);
+    const idle = await replicaOf(0).reserve(limited());
+    expect(idle.kind === 'admitted' && idle.grant.figures).toMatchObject({
+      requests: { used: 1 },
+      tokens: { used: 10 },
+    });
+  });
+
+  /** Moves what was counted for a key back in time. */
+  async function age(id: string, seconds: number): Promise<void> {
+    await replicaOf(0).redis.run(async (client) => {
+      for (const name of await client.keys(`*:key:${id}:*s`)) {
+        if ((await client.type(name)) !== 'hash') continue;
+        const entries = Object.entries(await client.hgetall(name));
+        await client.del(name);
+        const moved = entries.map(([field, value]) => {
+          if (field === 't') return [field, value];
+          return field === 'h' || field === 'n' ? [field, Number(value) - seconds] : [Number(field) - seconds, value];
+        });
+        await client.hset(name, ...moved.flat());
+      }
+    });
+  }
+
   it('go on in each process while Redis is frozen, and together again once it answers', async () => {
     const demand = () => demandOf({ requestLimit: 5, budgets: [budgetOf(100n * CENT)] });
     await spend(replicaOf(0), demand(), { costNanoUsd: 10n * CENT });
