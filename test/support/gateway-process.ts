@@ -17,7 +17,7 @@ export interface GatewayProcess {
 /** Runs `dist/src/main.js`; `npm test` builds it first. */
 export function spawnGateway(environment: Record<string, string>): GatewayProcess {
   const child = spawn(process.execPath, [join(process.cwd(), 'dist', 'src', 'main.js')], {
-    env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...environment },
+    env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...ownDataFolder(environment), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -51,4 +51,9 @@ export function spawnGateway(environment: Record<string, string>): GatewayProces
     }
   };
   return { child, output: () => output, exited, logged };
+}
+
+/** Beside its configuration: what one test leaves behind must not be taken over by another's gateway. */
+function ownDataFolder({ AEGIS_CONFIG_DIR }: Record<string, string>): Record<string, string> {
+  return AEGIS_CONFIG_DIR === undefined ? {} : { AEGIS_DATA_DIR: join(AEGIS_CONFIG_DIR, 'data') };
 }
