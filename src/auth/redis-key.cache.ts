@@ -1,4 +1,5 @@
 import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
+import type { ChainableCommander } from 'ioredis';
 import { LRUCache } from 'lru-cache';
 import type { GatewayObserver } from '../domain/observer.js';
 import { GATEWAY_OBSERVER, silentObserver } from '../domain/observer.js';
@@ -18,6 +19,8 @@ const TOMBSTONE_MS = 60_000;
 /** Replicas' clocks may differ by this much; an entry from further in the future is not believed. */
 const CLOCK_SKEW_MS = 60_000;
 const MAX_CHANGED_KEYS = 100_000;
+/** Sent at once: few enough to be done within a command's time limit. */
+const MAX_COMMANDS = 500;
 
 /** A look-up that began before a change must not put the old state back: one step, so that nothing comes between. */
 const WRITE_UNLESS_CHANGED = `
@@ -89,24 +92,35 @@ export class RedisKeyCache {
   }
 
   /** Removes entries and keeps them away until look-ups now under way have ended. */
-  async bury(keyHashes: readonly string[]): Promise<void> {
-    await this.redis.run(async (client) => {
-      const commands = client.pipeline();
-      for (const keyHash of keyHashes) commands.set(KEY_PREFIX + keyHash, TOMBSTONE, 'PX', TOMBSTONE_MS);
-      const results = await commands.exec();
-      for (const [error] of results ?? []) if (error !== null) throw error;
-    });
+  bury(keyHashes: readonly string[]): Promise<void> {
+    return this.runForAll(keyHashes, (commands, keyHash) =>
+      commands.set(KEY_PREFIX + keyHash, TOMBSTONE, 'PX', TOMBSTONE_MS),
+    );
   }
 
   /** Makes every replica forget a key: first the entry goes, then the word, since who hears it asks Redis next. */
   async announce(keyHashes: readonly string[]): Promise<void> {
     await this.bury(keyHashes);
-    for (const keyHash of keyHashes) await this.redis.run((client) => client.publish(KEY_CHANGED_CHANNEL, keyHash));
+    await this.runForAll(keyHashes, (commands, keyHash) => commands.publish(KEY_CHANGED_CHANNEL, keyHash));
   }
 
   /** Entries live as long as any use of them: as fresh ones, or in the grace while the database is away. */
   get longestUseMs(): number {
     return Math.max(this.settings.redisTtlMs, this.settings.staleGraceMs);
+  }
+
+  private async runForAll(
+    keyHashes: readonly string[],
+    add: (commands: ChainableCommander, keyHash: string) => void,
+  ): Promise<void> {
+    for (let from = 0; from < keyHashes.length; from += MAX_COMMANDS) {
+      await this.redis.run(async (client) => {
+        const commands = client.pipeline();
+        for (const keyHash of keyHashes.slice(from, from + MAX_COMMANDS)) add(commands, keyHash);
+        const results = await commands.exec();
+        for (const [error] of results ?? []) if (error !== null) throw error;
+      });
+    }
   }
 
   private noteForgery(): void {
