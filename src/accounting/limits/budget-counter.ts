@@ -13,11 +13,14 @@ export class BudgetCounter {
   private readonly expired = new Set<string>();
   private spent = 0n;
   private reserved = 0n;
+  /** Part of `spent` that was spent here since the counter began. */
+  private charged = 0n;
   private seeded = false;
   private known = false;
 
   constructor(
     /** Milliseconds since 1970. */
+    private readonly beganAtMs: number,
     readonly endOfLifeMs: number,
   ) {}
 
@@ -35,7 +38,7 @@ export class BudgetCounter {
   }
 
   get figures(): BudgetFigures {
-    return { spentNanoUsd: this.spent, isSeeded: this.seeded };
+    return { spentNanoUsd: this.spent, isSeeded: this.seeded, beganAtMs: this.beganAtMs };
   }
 
   reserve(id: string, amountNanoUsd: bigint, nowMs: number): void {
@@ -56,11 +59,12 @@ export class BudgetCounter {
       this.open.delete(demand.id);
       this.reserved -= held.amountNanoUsd;
     } else if (!this.expired.delete(demand.id)) return;
-    this.spent += costNanoUsd;
+    this.charge(costNanoUsd);
   }
 
   charge(costNanoUsd: bigint): void {
     this.spent += costNanoUsd;
+    this.charged += costNanoUsd;
   }
 
   /** The least that was spent, as somebody else knows it. */
@@ -69,9 +73,10 @@ export class BudgetCounter {
     if (spentNanoUsd > this.spent) this.spent = spentNanoUsd;
   }
 
+  /** What was spent before the counter began. */
   seed(spentNanoUsd: bigint): void {
     if (this.seeded) return;
-    this.learn(spentNanoUsd);
+    this.learn(spentNanoUsd + this.charged);
     this.seeded = true;
   }
 

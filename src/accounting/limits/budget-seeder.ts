@@ -2,7 +2,7 @@ import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
 import type { Clock } from '../../domain/clock.js';
 import { systemClock } from '../../domain/clock.js';
 import { CLOCK } from '../../domain/observer.js';
-import type { LimitDemand, LimitStore } from './limit-store.js';
+import type { BudgetFigures, LimitDemand, LimitStore } from './limit-store.js';
 import { SpendingRepository } from './spending.repository.js';
 
 /** How long a request waits for the ledger before it goes on with what is known. */
@@ -26,9 +26,11 @@ export class BudgetSeeder {
   }
 
   /** Returns once all of them are seeded, or it takes too long, or cannot be done now. Never throws. */
-  async seedAll(store: LimitStore, demand: LimitDemand): Promise<void> {
+  async seedAll(store: LimitStore, demand: LimitDemand, figures: readonly BudgetFigures[]): Promise<void> {
     if (this.clock.monotonicMs() < this.pausedUntilMs) return;
-    const seeds = Promise.all(demand.budgets.map((_, index) => this.seed(store, demand, index)));
+    const seeds = Promise.all(
+      figures.map(({ isSeeded, beganAtMs }, index) => isSeeded || this.seed(store, demand, index, beganAtMs)),
+    );
     let timer: NodeJS.Timeout | undefined;
     const patience = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, PATIENCE_MS);
@@ -37,14 +39,14 @@ export class BudgetSeeder {
     clearTimeout(timer);
   }
 
-  private seed(store: LimitStore, demand: LimitDemand, index: number): Promise<void> {
+  private seed(store: LimitStore, demand: LimitDemand, index: number, beganAtMs: number): Promise<void> {
     const budget = demand.budgets[index];
     if (budget === undefined) return Promise.resolve();
     const name = JSON.stringify([demand.organization, budget.scope, budget.subject, budget.startMs, budget.endMs]);
     let flight = this.underWay.get(name);
     if (flight === undefined) {
       flight = this.spending
-        .sum(demand.organization, budget)
+        .sum(demand.organization, budget, beganAtMs)
         .then((spentNanoUsd) => store.seed(demand, index, spentNanoUsd))
         .then(
           () => undefined,

@@ -70,6 +70,8 @@ local function spending(counter)
   return whole(tonumber(state[2] or '0') + tonumber(state[3] or '0')), '0'
 end
 
+local function epoch_of(counter) return redis.call('HGET', counter, 'epoch') or '' end
+
 local function begin(counter, ends)
   if redis.call('HSETNX', counter, 'epoch', time[1] .. '.' .. time[2]) == 1 then
     redis.call('PEXPIREAT', counter, ends)
@@ -98,7 +100,7 @@ local function answer(kind, index, pause)
     local spent, seeded = spending(counter)
     reply[#reply + 1] = spent
     reply[#reply + 1] = seeded
-    reply[#reply + 1] = redis.call('HGET', counter, 'epoch') or ''
+    reply[#reply + 1] = epoch_of(counter)
   end
   return reply
 end
@@ -208,6 +210,7 @@ for budget = 1, budgets do
   local spent, seeded = spending(counter)
   reply[#reply + 1] = spent
   reply[#reply + 1] = seeded
+  reply[#reply + 1] = epoch_of(counter)
 end
 return reply
 `;
@@ -221,18 +224,19 @@ end
 return 1
 `;
 
-/** KEYS: counter. ARGV: what the ledger says, end of life. Never less than what is known already. */
+/** KEYS: counter. ARGV: what the ledger says of the time before, end of life. Never less than what was known of it. */
 export const SEED = `${COMMON}
 begin(KEYS[1], ARGV[2])
 if redis.call('HEXISTS', KEYS[1], 'spent') == 0 then
-  local known = (spending(KEYS[1]))
+  local state = redis.call('HMGET', KEYS[1], 'floor', 'charged')
   local spent = ARGV[1]
-  if tonumber(known) > tonumber(spent) then spent = known end
+  if state[1] and tonumber(state[1]) > tonumber(spent) then spent = state[1] end
   redis.call('HSET', KEYS[1], 'spent', spent)
+  redis.call('HINCRBY', KEYS[1], 'spent', state[2] or '0')
   redis.call('HDEL', KEYS[1], 'floor', 'charged')
 end
 local spent, seeded = spending(KEYS[1])
-return { spent, seeded }
+return { spent, seeded, epoch_of(KEYS[1]) }
 `;
 
 /** When a counter of a window that ends at `endMs` is removed. */

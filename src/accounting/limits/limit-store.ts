@@ -51,6 +51,8 @@ export interface BudgetFigures {
   readonly spentNanoUsd: bigint;
   /** False while the counter, new or lost, has not learned from the ledger what was spent. */
   readonly isSeeded: boolean;
+  /** When the counter began, in milliseconds since 1970: it knows by itself what was spent since then. */
+  readonly beganAtMs: number;
 }
 
 /** As the store stands after its answer. */
@@ -98,7 +100,7 @@ export interface LimitStore {
   refund(reservation: Reservation): Promise<readonly BudgetFigures[]>;
   /** Keeps a reservation from expiring for another `LEASE_MS`. */
   renew(reservation: Reservation): Promise<void>;
-  /** Tells a counter that is new or was lost what the ledger says. One that knows already keeps what it knows. */
+  /** Tells a counter that is new or was lost what was spent before it began. One that was told before keeps what it knows. */
   seed(demand: LimitDemand, budget: number, spentNanoUsd: bigint): Promise<BudgetFigures>;
 }
 

@@ -119,7 +119,7 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
   private async askStore(store: LimitStore, demand: LimitDemand): Promise<GrantOutcome> {
     let outcome = await store.reserve(demand, this.local.findSpent(demand));
     if (outcome.kind === 'unseeded') {
-      await this.seeder.seedAll(store, demand);
+      await this.seeder.seedAll(store, demand, outcome.figures.budgets);
       // What neither the ledger nor anybody here can tell begins at nothing: keys are served while PostgreSQL is away.
       outcome = await store.reserve(
         demand,
@@ -127,7 +127,8 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
       );
     }
     if (store === this.shared) this.local.learn(demand, outcome.figures.budgets);
-    if (outcome.figures.budgets.some(({ isSeeded }) => !isSeeded)) void this.seeder.seedAll(store, demand);
+    const { budgets } = outcome.figures;
+    if (budgets.some(({ isSeeded }) => !isSeeded)) void this.seeder.seedAll(store, demand, budgets);
     switch (outcome.kind) {
       case 'admitted':
         return { kind: 'admitted', grant: this.grant(store, outcome.reservation, outcome.figures) };

@@ -182,7 +182,7 @@ export class LocalLimitStore implements LimitStore {
     const name = counterName(demand, budget);
     let counter = this.counters.get(name);
     if (counter === undefined) {
-      counter = new BudgetCounter(budget.endMs + COUNTER_GRACE_MS);
+      counter = new BudgetCounter(this.clock.nowMs(), budget.endMs + COUNTER_GRACE_MS);
       this.counters.set(name, counter);
     }
     return counter;

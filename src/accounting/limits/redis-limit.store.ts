@@ -100,7 +100,7 @@ export class RedisLimitStore implements LimitStore {
         endOfLifeMs(endMs),
       ]),
     ]);
-    return demand.budgets.map((_, index) => readBudget(reply, index * 2));
+    return demand.budgets.map((_, index) => readBudget(reply, index * BUDGET_FIELDS));
   }
 
   private async run(
@@ -180,7 +180,13 @@ function readOutcome(demand: LimitDemand, reply: readonly string[]): ReserveOutc
 }
 
 function readBudget(reply: readonly string[], at: number): BudgetFigures {
-  return { spentNanoUsd: BigInt(reply[at] ?? '0'), isSeeded: reply[at + 1] === '1' };
+  // An epoch is the moment of its beginning: seconds and microseconds.
+  const [seconds = '0', microseconds = '0'] = (reply[at + 2] ?? '').split('.');
+  return {
+    spentNanoUsd: BigInt(reply[at] ?? '0'),
+    isSeeded: reply[at + 1] === '1',
+    beganAtMs: Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000),
+  };
 }
 
 export function getBudget(demand: LimitDemand, index: number): BudgetDemand {

@@ -7,9 +7,9 @@ import type { BudgetDemand } from './limit-store.js';
 export class SpendingRepository {
   constructor(private readonly database: DatabaseService) {}
 
-  /** Nano-USD of all requests that began within the budget's window. */
-  sum(organization: string, { scope, subject, startMs, endMs }: BudgetDemand): Promise<bigint> {
-    const window = [new Date(startMs), new Date(endMs)];
+  /** Nano-USD of all requests that began within the budget's window, and before `untilMs` (since 1970). */
+  sum(organization: string, { scope, subject, startMs, endMs }: BudgetDemand, untilMs: number): Promise<bigint> {
+    const window = [new Date(startMs), new Date(Math.min(endMs, untilMs))];
     switch (scope) {
       case 'key':
         return this.ask('key_id = $3', [...window, subject]);
