@@ -1,8 +1,8 @@
 /**
- * What the gateway itself costs, on this machine: first the translation of streamed events alone, then the built
+ * What the gateway itself costs, on this machine: first the translation of streamed events alone, then the usage journal, then the built
  * gateway, one key, a provider on the loopback that answers at once. Prints processor time of the gateway a request and
- * a streamed event, and latencies. A few thousand requests; `--requests N` for another number. `--only translation`
- * leaves the gateway out.
+ * a streamed event, and latencies. A few thousand requests; `--requests N` for another number. `--only translation` or
+ * `--only journal` leaves the gateway out.
  */
 import './lib/node-version.mjs';
 import assert from 'node:assert/strict';
@@ -22,13 +22,19 @@ const { values } = parseArgs({ options: { requests: { type: 'string', default: '
 const REQUESTS = Math.min(Number(values.requests), 50_000);
 const CONCURRENCY = 16;
 assert(Number.isInteger(REQUESTS) && REQUESTS > 0, '--requests takes a whole number');
-assert(values.only === undefined || values.only === 'translation', '--only takes translation');
+assert(
+  values.only === undefined || ['translation', 'journal'].includes(values.only),
+  '--only takes translation or journal',
+);
 
 await ensureInstalled();
 await build();
 const { measureTranslation } = await import('../test/bench/translation.mjs');
-measureTranslation();
+if (values.only !== 'journal') measureTranslation();
 if (values.only === 'translation') process.exit();
+const { measureJournal } = await import('../test/bench/journal.mjs');
+await measureJournal();
+if (values.only === 'journal') process.exit();
 const { Pool } = await import('undici');
 
 const folder = mkdtempSync(path.join(tmpdir(), 'aegis-bench-'));

@@ -1,12 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
-import {
-  USAGE_JOURNAL,
-  type UsageBeginning,
-  type UsageEnding,
-  type UsageJournal,
-  type UsageRecord,
-} from '../domain/accounting.js';
+import { USAGE_JOURNAL, type UsageEnding, type UsageJournal, type UsageRecord } from '../domain/accounting.js';
 import type { Clock } from '../domain/clock.js';
 import { AegisError } from '../domain/errors.js';
 import { CLOCK, GATEWAY_OBSERVER, type GatewayObserver, silentObserver } from '../domain/observer.js';
@@ -17,6 +11,7 @@ import { sumAttempts } from './attempt-sums.js';
 /** Longer names come from clients and providers only; the ledger needs no more of them. */
 const MAX_NAME_CHARACTERS = 256;
 const RETRY_AFTER_MS = 5_000;
+const PLAIN_NAME = /^[\x20-\x7e]{0,256}$/;
 const CLIENT_LEFT: string = 'client_closed_request';
 
 /** How a request ended for its client. */
@@ -31,7 +26,6 @@ export interface RequestEnd {
 export class UsageRecorder {
   private readonly logger = new Logger('Accounting');
   private readonly observer: GatewayObserver;
-  private readonly ids = new WeakMap<RequestContext, string>();
   private isComplaining = false;
 
   constructor(
@@ -52,10 +46,8 @@ export class UsageRecorder {
   begin(context: RequestContext): void {
     const { principal } = context;
     if (!principal) return;
-    const id = randomUUID();
-    this.ids.set(context, id);
-    context.beforeAttempt = (provider, model) =>
-      this.beginAttempt({ ...this.describe(context, principal, id), provider, model }, context);
+    context.usageId = randomUUID();
+    context.beforeAttempt = (provider, model) => this.beginAttempt(context, principal, provider, model);
   }
 
   /**
@@ -63,9 +55,10 @@ export class UsageRecorder {
    * what the client gets in the place of an answer that could not be recorded; null where nothing stands in its way.
    */
   finish(context: RequestContext, end: RequestEnd): AegisError | null {
-    if (context.isAccountedFor || context.principal === null) return null;
+    const { principal } = context;
+    if (context.isAccountedFor || principal === null) return null;
     context.isAccountedFor = true;
-    const record = this.buildRecord(context, end);
+    const record = this.buildRecord(context, principal, end);
     context.usage = record.usage;
     context.costNanoUsd = record.costNanoUsd;
     // What is refused because the journal is full must not fill it further.
@@ -83,9 +76,23 @@ export class UsageRecorder {
     }
   }
 
-  private beginAttempt(beginning: UsageBeginning, context: RequestContext): void {
+  private beginAttempt(context: RequestContext, principal: Principal, provider: string, model: string): void {
     try {
-      this.journal.begin(beginning);
+      this.journal.begin({
+        id: context.usageId ?? randomUUID(),
+        requestId: context.requestId,
+        keyId: principal.keyId,
+        organization: principal.organization,
+        team: principal.team,
+        project: context.project,
+        requestedModel: cleanName(context.requestedModel),
+        level: context.level,
+        stream: context.stream,
+        startedAtMs: this.startOf(context),
+        priceVersion: context.snapshot.pricing.version,
+        provider,
+        model,
+      });
     } catch (error) {
       this.complain(error);
       if (context.snapshot.gateway.accounting.onFailure === 'closed') throw unrecordedError();
@@ -97,44 +104,40 @@ export class UsageRecorder {
     this.isComplaining = true;
   }
 
-  private describe(
-    context: RequestContext,
-    principal: Principal,
-    id: string,
-  ): Omit<UsageBeginning, 'provider' | 'model'> {
+  /** Field by field: copying objects into one another costs more than writing the record to the disk. */
+  private buildRecord(context: RequestContext, principal: Principal, { status, code }: RequestEnd): UsageRecord {
+    const { served, attempts, firstContentMs } = context;
+    const sums = sumAttempts(attempts);
     return {
-      id,
+      id: context.usageId ?? randomUUID(),
       requestId: context.requestId,
       keyId: principal.keyId,
       organization: principal.organization,
       team: principal.team,
       project: context.project,
       requestedModel: cleanName(context.requestedModel),
+      provider: served === null ? null : served.provider,
+      model: served === null ? null : served.model,
       level: context.level,
       stream: context.stream,
-      startedAtMs: Math.round(this.clock.nowMs() - (this.clock.monotonicMs() - context.startedAtMs)),
-      priceVersion: context.snapshot.pricing.version,
-    };
-  }
-
-  private buildRecord(context: RequestContext, { status, code }: RequestEnd): UsageRecord {
-    const { principal, served, attempts } = context;
-    if (!principal) throw new Error('A request without a key has nobody to account it to.');
-    const durationMs = this.clock.monotonicMs() - context.startedAtMs;
-    return {
-      ...this.describe(context, principal, this.ids.get(context) ?? randomUUID()),
-      provider: served?.provider ?? null,
-      model: served?.model ?? null,
       status,
       code: cleanName(code),
       ending: endingOf(code, attempts.length),
       finishReason: cleanName(context.finishReason),
-      durationMs: round(durationMs),
+      startedAtMs: this.startOf(context),
+      durationMs: round(this.clock.monotonicMs() - context.startedAtMs),
       upstreamMs: round(context.upstreamMs),
-      firstContentMs: context.firstContentMs === null ? null : round(context.firstContentMs),
-      ...sumAttempts(attempts),
-      attempts: attempts.map((attempt) => ({ ...attempt, durationMs: round(attempt.durationMs) })),
+      firstContentMs: firstContentMs === null ? null : round(firstContentMs),
+      usage: sums.usage,
+      usageSource: sums.usageSource,
+      costNanoUsd: sums.costNanoUsd,
+      priceVersion: context.snapshot.pricing.version,
+      attempts,
     };
+  }
+
+  private startOf({ startedAtMs }: RequestContext): number {
+    return Math.round(this.clock.nowMs() - (this.clock.monotonicMs() - startedAtMs));
   }
 }
 
@@ -152,7 +155,7 @@ function endingOf(code: string | null, attempts: number): UsageEnding {
 
 /** What others wrote, as PostgreSQL can keep it: no NUL, no half of a character. */
 function cleanName(name: string | null): string | null {
-  if (name === null) return null;
+  if (name === null || PLAIN_NAME.test(name)) return name;
   const short = name.length > MAX_NAME_CHARACTERS ? name.slice(0, MAX_NAME_CHARACTERS) : name;
   // biome-ignore lint/suspicious/noControlCharactersInRegex: this is the one that must go.
   return short.replace(/\u0000|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '\ufffd');

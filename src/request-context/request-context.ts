@@ -57,6 +57,8 @@ export interface RequestContext {
   costNanoUsd: bigint | null;
   /** The finish reason of the first choice. */
   finishReason: string | null;
+  /** Of its usage record; null until the request has come as far as being accounted for. */
+  usageId: string | null;
   /** Called before each attempt. Throws an `AegisError` where it could not be accounted for: then nothing is sent. */
   beforeAttempt: ((provider: string, model: string) => void) | null;
   /** Set once the usage record is made: there is one a request. */
@@ -92,6 +94,7 @@ export function beginContext(beginning: RequestBeginning): RequestContext {
     usage: null,
     costNanoUsd: null,
     finishReason: null,
+    usageId: null,
     beforeAttempt: null,
     isAccountedFor: false,
     upstreamMs: 0,

@@ -26,7 +26,7 @@ export function describeAttempt(end: AttemptEnd, chat: ChatCompletionRequest, pr
     provider: served.provider,
     model: served.model,
     outcome,
-    durationMs,
+    durationMs: Math.round(durationMs * 100) / 100,
     usage,
     usageSource,
     costNanoUsd: findCostNanoUsd(served, usage, pricing),

@@ -85,6 +85,11 @@ export class FileJournal implements UsageJournal {
     return this.waitingRecords;
   }
 
+  /** Its size on disk. */
+  get bytes(): number {
+    return this.storedBytes;
+  }
+
   get directory(): string {
     return this.settings.directory;
   }

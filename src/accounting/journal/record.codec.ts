@@ -74,7 +74,7 @@ function isIdentified({ id, keyId, requestId, startedAtMs }: Record<string, unkn
 
 function encodeAttempt(attempt: AttemptRecord): object {
   const { costNanoUsd } = attempt;
-  return { ...attempt, costNanoUsd: costNanoUsd === null ? null : costNanoUsd.toString() };
+  return costNanoUsd === null ? attempt : { ...attempt, costNanoUsd: costNanoUsd.toString() };
 }
 
 /** Undefined where it is no cost. */
