@@ -15,6 +15,7 @@ export class BudgetCounter {
   private reserved = 0n;
   /** Part of `spent` that was spent here since the counter began. */
   private charged = 0n;
+  private shared: bigint | null = null;
   private seeded = false;
   private known = false;
 
@@ -65,6 +66,16 @@ export class BudgetCounter {
   charge(costNanoUsd: bigint): void {
     this.spent += costNanoUsd;
     this.charged += costNanoUsd;
+  }
+
+  /** What Redis said last; null where it never did. Without what it was not told yet. */
+  get sharedNanoUsd(): bigint | null {
+    return this.shared;
+  }
+
+  learnShared(spentNanoUsd: bigint): void {
+    this.shared = spentNanoUsd;
+    this.learn(spentNanoUsd);
   }
 
   /** The least that was spent, as somebody else knows it. */

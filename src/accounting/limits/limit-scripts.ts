@@ -6,16 +6,16 @@ import { COUNTER_GRACE_MS, LEASE_MS, WINDOW_SECONDS } from './limit-store.js';
  * millionth of a cent beyond.
  *
  * A window is a hash: a count for each second, `t` their total, `h` the oldest second that may be there, `n` the newest.
- * A budget is a hash (`epoch`, `spent` once seeded, before that `floor` and `charged`, `reserved`), beside it the open
- * reservations by the end of their lease, and their amounts; `-` marks an amount given back because its lease ended.
+ * A budget is a hash, beside it the open reservations by the end of their lease, and their amounts; `-` marks an amount
+ * given back because its lease ended. The hash has `epoch`, the moment it began; of the time before, `ledger` once it is
+ * seeded, `floor`, the most that anybody knew, and `before`, what was told late; `charged` since then; and `reserved`.
+ * What is spent is the larger of `ledger` and `floor + before`, for they tell of the same requests, and `charged`.
  */
 const COMMON = `
 local time = redis.call('TIME')
 local second = tonumber(time[1])
 local now = second * 1000 + math.floor(tonumber(time[2]) / 1000)
 local SPAN = ${WINDOW_SECONDS}
-
-local function whole(number) return string.format('%.0f', number) end
 
 local function advance(key)
   local state = redis.call('HMGET', key, 't', 'h', 'n')
@@ -54,10 +54,8 @@ local function figure(key)
   return total, reset
 end
 
-local function charge(counter, amount)
-  if amount == '0' then return end
-  if redis.call('HEXISTS', counter, 'spent') == 1 then redis.call('HINCRBY', counter, 'spent', amount)
-  else redis.call('HINCRBY', counter, 'charged', amount) end
+local function charge(counter, amount, field)
+  if amount ~= '0' then redis.call('HINCRBY', counter, field or 'charged', amount) end
 end
 
 local function release(counter, amount)
@@ -65,15 +63,18 @@ local function release(counter, amount)
 end
 
 local function spending(counter)
-  local state = redis.call('HMGET', counter, 'spent', 'floor', 'charged')
-  if state[1] then return state[1], '1' end
-  return whole(tonumber(state[2] or '0') + tonumber(state[3] or '0')), '0'
+  local state = redis.call('HMGET', counter, 'ledger', 'floor', 'before', 'charged')
+  local told = tonumber(state[2] or '0') + tonumber(state[3] or '0')
+  return math.max(tonumber(state[1] or '0'), told) + tonumber(state[4] or '0')
 end
 
-local function epoch_of(counter) return redis.call('HGET', counter, 'epoch') or '' end
+local function tell(reply, counter)
+  local state = redis.call('HMGET', counter, 'ledger', 'floor', 'before', 'charged', 'epoch')
+  for field = 1, 5 do reply[#reply + 1] = state[field] or '' end
+end
 
 local function begin(counter, ends)
-  if redis.call('HSETNX', counter, 'epoch', time[1] .. '.' .. time[2]) == 1 then
+  if redis.call('HSETNX', counter, 'epoch', string.format('%d.%06d', time[1], time[2])) == 1 then
     redis.call('PEXPIREAT', counter, ends)
   end
 end
@@ -96,11 +97,7 @@ local function answer(kind, index, pause)
   if token_limit >= 0 then used, used_reset = figure(KEYS[2]) end
   local reply = { kind, index, pause, second, requests, requests_reset, used, used_reset }
   for budget = 1, budgets do
-    local counter = KEYS[1 + budget * 3]
-    local spent, seeded = spending(counter)
-    reply[#reply + 1] = spent
-    reply[#reply + 1] = seeded
-    reply[#reply + 1] = epoch_of(counter)
+    tell(reply, KEYS[1 + budget * 3])
   end
   return reply
 end
@@ -121,21 +118,23 @@ if redis.call('ZSCORE', KEYS[3], id) then return answer('admitted', 0, 0) end
 local busy, blank = 0, false
 for budget = 1, budgets do
   local counter, leases, amounts = KEYS[1 + budget * 3], KEYS[2 + budget * 3], KEYS[3 + budget * 3]
-  local limit, known, ends = ARGV[2 + budget * 4], ARGV[4 + budget * 4], ARGV[5 + budget * 4]
   for _, orphan in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, 100)) do
     release(counter, redis.call('HGET', amounts, orphan) or '0')
     redis.call('HSET', amounts, orphan, '-')
     redis.call('ZREM', leases, orphan)
   end
-  begin(counter, ends)
-  local state = redis.call('HMGET', counter, 'spent', 'floor', 'reserved')
+  begin(counter, ARGV[5 + budget * 4])
+end
+for budget = 1, budgets do
+  local counter, limit, known = KEYS[1 + budget * 3], ARGV[2 + budget * 4], ARGV[4 + budget * 4]
+  local state = redis.call('HMGET', counter, 'ledger', 'floor', 'reserved')
   if not state[1] then
     if known ~= '' and (not state[2] or tonumber(state[2]) < tonumber(known)) then
       redis.call('HSET', counter, 'floor', known)
     end
     if known == '' and not state[2] then blank = true end
   end
-  local spent = tonumber((spending(counter)))
+  local spent = spending(counter)
   if spent >= tonumber(limit) then return answer('spent', budget, -1) end
   if busy == 0 and spent + tonumber(state[3] or '0') >= tonumber(limit) then busy = budget end
 end
@@ -177,11 +176,11 @@ return answer('admitted', 0, 0)
 
 /**
  * KEYS as above. ARGV: id, `settle` or `refund`, second, tokens reserved (-1: no limit), tokens used, requests counted
- * (0 or 1), then epoch, cost and end of life of each budget.
+ * (0 or 1), when it ended in milliseconds since 1970 (0: now), then epoch, cost and end of life of each budget.
  */
 export const SETTLE = `${COMMON}
 local id, at = ARGV[1], tonumber(ARGV[3])
-local reserved, used = tonumber(ARGV[4]), tonumber(ARGV[5])
+local reserved, used, ended = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[7])
 local budgets = (#KEYS - 3) / 3
 if redis.call('ZREM', KEYS[3], id) == 1 then
   if ARGV[2] == 'refund' and ARGV[6] == '1' then add(KEYS[1], at, -1) end
@@ -193,7 +192,7 @@ end
 local reply = {}
 for budget = 1, budgets do
   local counter, leases, amounts = KEYS[1 + budget * 3], KEYS[2 + budget * 3], KEYS[3 + budget * 3]
-  local epoch, cost, ends = ARGV[4 + budget * 3], ARGV[5 + budget * 3], ARGV[6 + budget * 3]
+  local epoch, cost, ends = ARGV[5 + budget * 3], ARGV[6 + budget * 3], ARGV[7 + budget * 3]
   local amount = redis.call('HGET', amounts, id)
   if amount then
     redis.call('HDEL', amounts, id)
@@ -204,13 +203,11 @@ for budget = 1, budgets do
     begin(counter, ends)
     if redis.call('HSETNX', amounts, 'late:' .. id, 1) == 1 then
       redis.call('PEXPIREAT', amounts, ends)
-      charge(counter, cost)
+      local is_old = ended > 0 and ended < tonumber(redis.call('HGET', counter, 'epoch')) * 1000
+      charge(counter, cost, is_old and 'before')
     end
   end
-  local spent, seeded = spending(counter)
-  reply[#reply + 1] = spent
-  reply[#reply + 1] = seeded
-  reply[#reply + 1] = epoch_of(counter)
+  tell(reply, counter)
 end
 return reply
 `;
@@ -224,19 +221,13 @@ end
 return 1
 `;
 
-/** KEYS: counter. ARGV: what the ledger says of the time before, end of life. Never less than what was known of it. */
+/** KEYS: counter. ARGV: what the ledger says of the time before, end of life. Told once. */
 export const SEED = `${COMMON}
 begin(KEYS[1], ARGV[2])
-if redis.call('HEXISTS', KEYS[1], 'spent') == 0 then
-  local state = redis.call('HMGET', KEYS[1], 'floor', 'charged')
-  local spent = ARGV[1]
-  if state[1] and tonumber(state[1]) > tonumber(spent) then spent = state[1] end
-  redis.call('HSET', KEYS[1], 'spent', spent)
-  redis.call('HINCRBY', KEYS[1], 'spent', state[2] or '0')
-  redis.call('HDEL', KEYS[1], 'floor', 'charged')
-end
-local spent, seeded = spending(KEYS[1])
-return { spent, seeded, epoch_of(KEYS[1]) }
+redis.call('HSETNX', KEYS[1], 'ledger', ARGV[1])
+local reply = {}
+tell(reply, KEYS[1])
+return reply
 `;
 
 /** When a counter of a window that ends at `endMs` is removed. */

@@ -81,6 +81,8 @@ export type ReserveOutcome =
 export interface Actual {
   readonly tokens: number;
   readonly costNanoUsd: bigint;
+  /** When that was known, in milliseconds since 1970; absent: now. */
+  readonly atMs?: number;
 }
 
 /**

@@ -117,13 +117,14 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
   }
 
   private async askStore(store: LimitStore, demand: LimitDemand): Promise<GrantOutcome> {
-    let outcome = await store.reserve(demand, this.local.findSpent(demand));
+    const known = store === this.shared ? this.local.findShared(demand) : this.local.findSpent(demand);
+    let outcome = await store.reserve(demand, known);
     if (outcome.kind === 'unseeded') {
       await this.seeder.seedAll(store, demand, outcome.figures.budgets);
       // What neither the ledger nor anybody here can tell begins at nothing: keys are served while PostgreSQL is away.
       outcome = await store.reserve(
         demand,
-        this.local.findSpent(demand).map((spent) => spent ?? 0n),
+        known.map((spent) => spent ?? 0n),
       );
     }
     if (store === this.shared) this.local.learn(demand, outcome.figures.budgets);
@@ -144,7 +145,7 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
     this.held.add(held);
     const end = (actual: Actual | null): void => {
       if (!this.held.delete(held)) return;
-      const ending = this.end(store, reservation, actual).finally(() => {
+      const ending = this.end(store, reservation, actual && { ...actual, atMs: this.clock.nowMs() }).finally(() => {
         this.endings.delete(ending);
         for (const { scope, subject } of reservation.demand.budgets) {
           this.lines.wake(lineName(reservation.demand, scope, subject));
@@ -160,7 +161,7 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
       figures: null,
       settle: ({ costNanoUsd }) => {
         this.local.charge(demand, costNanoUsd);
-        this.unsettled.charge(demand, costNanoUsd);
+        this.unsettled.charge(demand, costNanoUsd, this.clock.nowMs());
       },
       refund: () => undefined,
     };
@@ -171,7 +172,7 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
     const { demand } = reservation;
     if (store === this.local) {
       await (actual ? store.settle(reservation, actual) : store.refund(reservation));
-      if (actual && this.shared.isEnabled) this.unsettled.charge(demand, actual.costNanoUsd);
+      if (actual && this.shared.isEnabled) this.unsettled.charge(demand, actual.costNanoUsd, this.clock.nowMs());
       return;
     }
     try {

@@ -86,7 +86,7 @@ export class LocalLimitStore implements LimitStore {
   /** What another store says is spent; kept for the time when that one cannot be asked. */
   learn(demand: LimitDemand, figures: readonly BudgetFigures[]): void {
     figures.forEach(({ spentNanoUsd, isSeeded }, index) => {
-      if (isSeeded) this.counterAt(demand, index).learn(spentNanoUsd);
+      if (isSeeded) this.counterAt(demand, index).learnShared(spentNanoUsd);
     });
   }
 
@@ -101,6 +101,11 @@ export class LocalLimitStore implements LimitStore {
       const counter = this.counters.get(counterName(demand, budget));
       return counter?.isKnown ? counter.spentNanoUsd : null;
     });
+  }
+
+  /** What the other store was last known to say; null where it never did. */
+  findShared(demand: LimitDemand): readonly (bigint | null)[] {
+    return demand.budgets.map((budget) => this.counters.get(counterName(demand, budget))?.sharedNanoUsd ?? null);
   }
 
   private findRefusal(

@@ -22,7 +22,7 @@ const PATIENCE_MS = 75;
 const NONE = -1;
 /** Fields of a reply before the budgets', and of each budget. */
 const HEAD_FIELDS = 8;
-const BUDGET_FIELDS = 3;
+const BUDGET_FIELDS = 5;
 
 interface Script {
   readonly source: string;
@@ -85,7 +85,7 @@ export class RedisLimitStore implements LimitStore {
   private async end(
     kind: 'settle' | 'refund',
     { demand, second, epochs }: Reservation,
-    { tokens, costNanoUsd }: Actual,
+    { tokens, costNanoUsd, atMs }: Actual,
   ): Promise<readonly BudgetFigures[]> {
     const reply = await this.run(SCRIPTS.settle, keysOf(demand), [
       demand.id,
@@ -94,6 +94,7 @@ export class RedisLimitStore implements LimitStore {
       demand.tokenLimit === null ? NONE : demand.tokens,
       tokens,
       demand.requestLimit === null ? 0 : 1,
+      atMs ?? 0,
       ...demand.budgets.flatMap(({ endMs }, index) => [
         epochs[index] ?? '',
         costNanoUsd.toString(),
@@ -162,7 +163,7 @@ function readOutcome(demand: LimitDemand, reply: readonly string[]): ReserveOutc
   };
   switch (kind) {
     case 'admitted': {
-      const epochs = demand.budgets.map((_, budget) => reply[HEAD_FIELDS + budget * BUDGET_FIELDS + 2] ?? '');
+      const epochs = demand.budgets.map((_, budget) => reply[HEAD_FIELDS + budget * BUDGET_FIELDS + 4] ?? '');
       return { kind, reservation: { demand, second: Number(second), epochs }, figures };
     }
     case 'requests':
@@ -179,13 +180,15 @@ function readOutcome(demand: LimitDemand, reply: readonly string[]): ReserveOutc
   }
 }
 
+/** As the script adds them up, but exactly. */
 function readBudget(reply: readonly string[], at: number): BudgetFigures {
-  // An epoch is the moment of its beginning: seconds and microseconds.
-  const [seconds = '0', microseconds = '0'] = (reply[at + 2] ?? '').split('.');
+  const [ledger = '', floor, before, charged, epoch] = reply.slice(at, at + BUDGET_FIELDS);
+  const told = BigInt(floor || 0) + BigInt(before || 0);
+  const earlier = BigInt(ledger || 0);
   return {
-    spentNanoUsd: BigInt(reply[at] ?? '0'),
-    isSeeded: reply[at + 1] === '1',
-    beganAtMs: Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000),
+    spentNanoUsd: (earlier > told ? earlier : told) + BigInt(charged || 0),
+    isSeeded: ledger !== '',
+    beganAtMs: Math.floor(Number(epoch || 0) * 1000),
   };
 }
 

@@ -16,6 +16,8 @@ interface Charge {
   readonly demand: LimitDemand;
   readonly budget: BudgetDemand;
   costNanoUsd: bigint;
+  /** When the first of it was spent. */
+  readonly sinceMs: number;
 }
 
 /** What Redis has not been told because it was away: told once it is back, in the order it happened. */
@@ -42,13 +44,14 @@ export class UnsettledQueue {
     this.add({ demand, second: 0, epochs }, { tokens: demand.tokens, costNanoUsd: 0n });
   }
 
-  charge(demand: LimitDemand, costNanoUsd: bigint): void {
+  /** `atMs`: milliseconds since 1970. */
+  charge(demand: LimitDemand, costNanoUsd: bigint, atMs: number): void {
     if (costNanoUsd === 0n) return;
     for (const budget of demand.budgets) {
       const name = JSON.stringify([demand.organization, budget.scope, budget.subject, budget.startMs, budget.endMs]);
       const charge = this.charges.get(name);
       if (charge) charge.costNanoUsd += costNanoUsd;
-      else this.charges.set(name, { demand, budget, costNanoUsd });
+      else this.charges.set(name, { demand, budget, costNanoUsd, sinceMs: atMs });
     }
   }
 
@@ -57,9 +60,9 @@ export class UnsettledQueue {
     if (this.isCatchingUp || !this.store.isAvailable) return;
     this.isCatchingUp = true;
     try {
-      for (const { demand, budget, costNanoUsd } of this.charges.values()) {
+      for (const { demand, budget, costNanoUsd, sinceMs } of this.charges.values()) {
         const single = { ...demand, id: randomUUID(), budgets: [budget] };
-        this.add({ demand: single, second: 0, epochs: [''] }, { tokens: 0, costNanoUsd });
+        this.add({ demand: single, second: 0, epochs: [''] }, { tokens: 0, costNanoUsd, atMs: sinceMs });
       }
       this.charges.clear();
       for (let entry = this.entries[0]; entry !== undefined; entry = this.entries[0]) {

@@ -222,6 +222,25 @@ describeWithOwnRedis('limits over three replicas', () => {
     });
   });
 
+  it('count once what was spent while Redis was away, where it came back empty and the ledger knows it too', async () => {
+    const budgets = [budgetOf(100n * CENT)];
+    await spend(replicaOf(0), demandOf({ budgets }), { costNanoUsd: 20n * CENT });
+    await recordUse(database, keyId, 20n * CENT);
+    await server.close();
+    await until(() => replicas.every(({ redis }) => !redis.isAvailable));
+    for (const index of [0, 1, 2]) {
+      expect(await spend(replicaOf(index), demandOf({ budgets }), { costNanoUsd: 10n * CENT })).toBe('admitted');
+      await recordUse(database, keyId, 10n * CENT);
+    }
+    server = await startOwnRedis(port);
+    await until(() => replicas.every(({ redis }) => redis.isAvailable));
+    await spend(replicaOf(0), demandOf({ budgets }), { costNanoUsd: CENT });
+    // Every replica has told Redis what it missed by then.
+    await delay(1_200);
+    const outcome = await replicaOf(1).reserve(demandOf({ budgets }));
+    expect(outcome.kind === 'admitted' && outcome.grant.figures?.budgets[0]?.spentNanoUsd).toBe(51n * CENT);
+  });
+
   it('are there again after a restart of Redis, without one of their own', async () => {
     await server.close();
     await until(() => replicas.every(({ redis }) => !redis.isAvailable));
