@@ -2,7 +2,9 @@ import { APIError, RateLimitError } from 'openai';
 import { request } from 'undici';
 import { DatabaseService } from '../../src/database/database.service.js';
 import type { Principal } from '../../src/domain/principal.js';
+import { RedisService } from '../../src/redis/redis.service.js';
 import { startTestGateway, type TestGateway } from '../support/gateway.js';
+import { describeWithOwnRedis, findFreePort, startOwnRedis } from '../support/redis.js';
 import { completionAnswer, ScriptableUpstream, streamAnswer } from '../support/scriptable-upstream.js';
 
 describe('limits of a key, as its clients meet them', () => {
@@ -136,6 +138,42 @@ describe('limits of a key, as its clients meet them', () => {
     await ask(other);
   });
 
+  it('count a request that only asks how it would be routed, but no tokens and no money', async () => {
+    const key = await gateway.mintKey({
+      mayExplain: true,
+      rpmLimit: 2,
+      tpmLimit: 50,
+      budgetNanoUsd: 0n,
+      budgetWindow: 'day',
+    });
+    const explain = () =>
+      request(`${gateway.url}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', 'x-aegis-explain': '1' },
+        body: JSON.stringify({ model: 'alias', messages, max_tokens: 1_000 }),
+      });
+    const first = await explain();
+    await first.body.dump();
+    expect([first.statusCode, first.headers['x-ratelimit-remaining-tokens']]).toEqual([200, '50']);
+    await (await explain()).body.dump();
+    const third = await explain();
+    await third.body.dump();
+    expect(third.statusCode).toBe(429);
+    expect(await refusalOf(ask(gateway.openai(key)))).toMatchObject({ status: 402 });
+  });
+
+  it('are on the headers of streams and of errors', async () => {
+    const client = await clientOf({ rpmLimit: 5 });
+    upstream.script(streamAnswer(['a']));
+    const { data, response } = await client.chat.completions
+      .create({ model: 'alias', messages, stream: true })
+      .withResponse();
+    for await (const _chunk of data);
+    expect(response.headers.get('x-ratelimit-remaining-requests')).toBe('4');
+    const refusal = await refusalOf(ask(client, { model: 'no such model' }));
+    expect([refusal.status, refusal.headers?.get('x-ratelimit-remaining-requests')]).toEqual([404, '3']);
+  });
+
   it('give back what a request took that nobody could serve', async () => {
     const client = await clientOf({ rpmLimit: 1 });
     await gateway.reload({
@@ -145,6 +183,33 @@ describe('limits of a key, as its clients meet them', () => {
     });
     expect(await refusalOf(ask(client))).toMatchObject({ status: 503 });
     expect(await refusalOf(ask(client))).toMatchObject({ status: 503 });
+  });
+});
+
+describeWithOwnRedis('limits counted in Redis, as clients meet them', () => {
+  it('hold while it is there, let requests pass while it is frozen, and hold again by themselves', async () => {
+    const server = await startOwnRedis(await findFreePort());
+    const gateway = await startTestGateway({ gateway: { redis: { url: server.url } } });
+    const redis = gateway.gateway.app.get(RedisService, { strict: false });
+    const until = async (isAvailable: boolean) => {
+      while (redis.isAvailable !== isAvailable) await new Promise((resolve) => setTimeout(resolve, 10));
+    };
+    await until(true);
+    const client = gateway.openai(await gateway.mintKey({ rpmLimit: 2, budgetNanoUsd: 1n, budgetWindow: 'day' }));
+    const ask = () =>
+      client.chat.completions.create({ model: 'test-model', messages: [{ role: 'user', content: 'hi' }] }).then(
+        () => 200,
+        (error: unknown) => (error instanceof APIError ? error.status : error),
+      );
+    expect([await ask(), await ask(), await ask()]).toEqual([200, 200, 429]);
+    server.freeze();
+    expect([await ask(), await ask(), await ask()]).toEqual([200, 200, 429]);
+    expect(redis.isAvailable).toBe(false);
+    server.thaw();
+    await until(true);
+    expect(await ask()).toBe(429);
+    await gateway.close();
+    await server.close();
   });
 });
 

@@ -145,6 +145,30 @@ describe('the command line on a PostgreSQL server', () => {
     expect(stdout.split('\n').find((line) => line.startsWith(plain.id))).toMatch(/ no /);
   });
 
+  it('sets what teams and organizations may spend, exactly, shows it, and takes it away again', async () => {
+    await run('keygen', '--org', 'budgeted', '--team', 'core', '--name', 'x');
+    const organization = ['budgets', 'set', '--org', 'budgeted'];
+    expect(await run(...organization, '--usd', '9007199.254740993')).toMatchObject({
+      code: 0,
+      stdout: 'The organization "budgeted" may spend 9007199.254740993 USD a month.\n',
+    });
+    await run(...organization, '--team', 'core', '--usd', '0.5', '--window', 'day');
+    expect(JSON.parse((await run('budgets', 'list', '--json')).stdout)).toEqual([
+      { organization: 'budgeted', team: null, budget_usd: '9007199.254740993', budget_window: 'month' },
+      { organization: 'budgeted', team: 'core', budget_usd: '0.5', budget_window: 'day' },
+    ]);
+    expect((await run(...organization, '--usd', 'none', '--json')).stdout).toBe(
+      '{"organization":"budgeted","team":null,"budget_usd":null,"budget_window":null}\n',
+    );
+    await run(...organization, '--team', 'core', '--usd', 'none');
+    expect((await run('budgets', 'list')).stdout).toBe('No team or organization has a budget.\n');
+    const wrong = await run('budgets', 'set', '--org', 'budgeted', '--usd', 'much', '--window', 'week');
+    expect(wrong).toMatchObject({ code: 2, stdout: '' });
+    for (const option of ['--usd', '--window']) expect(wrong.stderr).toContain(option);
+    const nobody = await run('budgets', 'set', '--org', 'nobody', '--usd', '1');
+    expect(nobody).toMatchObject({ code: 2, stderr: expect.stringContaining('There is no organization "nobody"') });
+  });
+
   it('shows everything of a key but itself and its hash', async () => {
     const made = JSON.parse(
       (await run('keygen', '--org', 'acme', '--team', 'core', '--name', 'shown', '--rpm', '7', '--json')).stdout,
