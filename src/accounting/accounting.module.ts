@@ -1,10 +1,9 @@
-import path from 'node:path';
 import { Global, Logger, Module } from '@nestjs/common';
 import { SnapshotService } from '../config/snapshot.service.js';
-import { getDataFolder } from '../database/data-folder.js';
 import { USAGE_JOURNAL } from '../domain/accounting.js';
 import { GATEWAY_OBSERVER, type GatewayObserver } from '../domain/observer.js';
 import { FileJournal } from './journal/file.journal.js';
+import { getJournalFolder } from './journal/journal-folder.js';
 import { JournalRuntime } from './journal.runtime.js';
 import { LedgerShipper } from './ledger/ledger.shipper.js';
 import { UsageLedger } from './ledger/usage.ledger.js';
@@ -19,8 +18,8 @@ import { UsageRecorder } from './usage.recorder.js';
       provide: USAGE_JOURNAL,
       inject: [SnapshotService, GATEWAY_OBSERVER],
       useFactory: ({ current }: SnapshotService, observer: GatewayObserver) => {
-        const { journalDir, maxJournalBytes: maxBytes, syncIntervalMs } = current.gateway.accounting;
-        const directory = journalDir === '' ? path.join(getDataFolder(), 'journal') : path.resolve(journalDir);
+        const { maxJournalBytes: maxBytes, syncIntervalMs } = current.gateway.accounting;
+        const directory = getJournalFolder(current.gateway);
         return new FileJournal({ directory, maxBytes, syncIntervalMs }, observer, new Logger('Journal'));
       },
     },

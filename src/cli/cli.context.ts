@@ -22,6 +22,9 @@ const DATABASE_DEADLINE_MS = 10_000;
 @Module({ imports: [GatewayConfigModule.forRoot({ watch: false })] })
 class ConfigOnlyModule {}
 
+@Module({ imports: [GatewayConfigModule.forRoot({ watch: false }), DatabaseModule] })
+class LedgerModule {}
+
 @Module({
   imports: [GatewayConfigModule.forRoot({ watch: false }), DatabaseModule, RedisModule],
   providers: [
@@ -70,6 +73,17 @@ function withStores<T>(action: (context: INestApplicationContext) => Promise<T>)
       throw new Error(`The database cannot be asked: ${database.health.reason}`);
     }
     return action(context);
+  });
+}
+
+/** The database alone. Throws where it cannot be asked. */
+export function withLedger<T>(action: (database: DatabaseService, snapshot: ConfigSnapshot) => Promise<T>): Promise<T> {
+  return withContext(LedgerModule, async (context) => {
+    const database = context.get(DatabaseService, { strict: false });
+    if (!(await database.waitUntilReady(DATABASE_DEADLINE_MS))) {
+      throw new Error(`The database cannot be asked: ${database.health.reason}`);
+    }
+    return action(database, context.get(SnapshotService, { strict: false }).current);
   });
 }
 

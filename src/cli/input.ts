@@ -116,6 +116,15 @@ export class InputReader {
     return null;
   }
 
+  /** A moment such as 2027-01-31 or 2027-01-31T12:00:00Z, wherever it lies. */
+  anyMoment(option: string): number | null {
+    const text = this.text(option);
+    if (text === null) return null;
+    const atMs = findMomentMs(text);
+    if (atMs === null) this.problem(`--${option} must be a date such as 2027-01-31, not "${text}"`);
+    return atMs;
+  }
+
   /** `a,b,c`, without repetitions; an empty text is an empty list. */
   list(option: string): string[] | null {
     const text = this.text(option);

@@ -6,6 +6,7 @@ import { explain } from './explain.command.js';
 import { generateKey } from './keygen.command.js';
 import { listKeys, revokeKey, rotateKey, showKey, updateKey } from './keys.command.js';
 import { migrate } from './migrate.command.js';
+import { reconcile } from './reconcile.command.js';
 
 /** The command line, unparsed. Each action throws what went wrong; `main` says it. */
 export function buildProgram(): Command {
@@ -25,6 +26,7 @@ export function buildProgram(): Command {
   addKeyCommands(program);
   addBudgetCommands(program);
   addExplain(program);
+  addReconcile(program);
 
   program
     .command('migrate')
@@ -50,6 +52,17 @@ export function buildProgram(): Command {
       }),
     );
   return program;
+}
+
+function addReconcile(program: Command): void {
+  program
+    .command('reconcile')
+    .description('prove that the ledger has what the journal on this machine holds, each request once')
+    .option('--from <date>', 'requests that began then or later, e.g. 2027-01-31 or 2027-01-31T12:00:00Z')
+    .option('--to <date>', 'requests that began before')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', '\nExit code: 0 they agree, 2 they do not, 1 it cannot be said.')
+    .action((options: Record<string, unknown>) => reconcile(options));
 }
 
 function addExplain(program: Command): void {

@@ -90,6 +90,11 @@ export class FileJournal implements UsageJournal {
     return this.storedBytes;
   }
 
+  /** This process's own part of it. */
+  get folderPath(): string {
+    return this.folder.path;
+  }
+
   get directory(): string {
     return this.settings.directory;
   }

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -111,6 +111,16 @@ describe('usage of gateways that are killed under load', () => {
     }
   }
 
+  function reconcile(): Record<string, unknown> {
+    const command = join(process.cwd(), 'dist', 'src', 'cli', 'main.js');
+    const environment = { PATH: process.env.PATH ?? '', AEGIS_CONFIG_DIR: join(folder, 'config') };
+    const { status, stdout } = spawnSync(process.execPath, [command, 'reconcile', '--json'], {
+      env: environment,
+      encoding: 'utf8',
+    });
+    return { status, ...(JSON.parse(stdout) as object) };
+  }
+
   async function readRows(): Promise<Row[]> {
     const client = new pg.Client({ connectionString: server.url });
     await client.connect();
@@ -177,6 +187,7 @@ describe('usage of gateways that are killed under load', () => {
       await sleep(500);
       if ((await readRows()).length === rows.length && performance.now() - before > 3_000) break;
     }
+    expect(reconcile()).toMatchObject({ status: 0, agrees: true, missingCount: 0, differingCount: 0 });
     last?.process.child.kill('SIGTERM');
     expect(await last?.process.exited).toBe(0);
     gateways.length = 0;

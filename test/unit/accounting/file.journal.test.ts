@@ -1,0 +1,262 @@
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { FileJournal } from '../../../src/accounting/journal/file.journal.js';
+import { InstanceFolder, LEASE_MS } from '../../../src/accounting/journal/instance-folder.js';
+import { LedgerShipper, type LedgerStore } from '../../../src/accounting/ledger/ledger.shipper.js';
+import type { UsageRecord } from '../../../src/domain/accounting.js';
+import { type GatewayObserver, silentObserver } from '../../../src/domain/observer.js';
+import { makeBeginning, makeUsageRecord } from '../../support/usage-records.js';
+
+const MEBIBYTE = 1024 * 1024;
+const log = { log: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** A ledger in memory that takes each id once, and nothing while it is away. */
+class MemoryLedger implements LedgerStore {
+  readonly rows = new Map<string, UsageRecord>();
+  isAvailable = true;
+  largestBatch = 0;
+  /** Ids that it finds something wrong with. */
+  readonly refused = new Set<string>();
+
+  async insert(records: readonly UsageRecord[]): Promise<number> {
+    if (!this.isAvailable) throw new Error('away');
+    if (records.some(({ id }) => this.refused.has(id))) throw Object.assign(new Error('bad row'), { code: '22P05' });
+    this.largestBatch = Math.max(this.largestBatch, records.length);
+    const before = this.rows.size;
+    for (const record of records) if (!this.rows.has(record.id)) this.rows.set(record.id, record);
+    return this.rows.size - before;
+  }
+}
+
+describe('the journal on disk', () => {
+  let directory: string;
+  const opened = new Set<FileJournal>();
+  beforeEach(() => {
+    directory = mkdtempSync(path.join(tmpdir(), 'aegis-journal-'));
+  });
+  afterEach(() => {
+    for (const journal of opened) journal.close();
+    opened.clear();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  async function openJournal(
+    maxBytes = 64 * MEBIBYTE,
+    observer: GatewayObserver = silentObserver,
+  ): Promise<FileJournal> {
+    const journal = new FileJournal({ directory, maxBytes, syncIntervalMs: 50 }, observer, log);
+    await journal.open();
+    opened.add(journal);
+    return journal;
+  }
+
+  /** What the ledger has once everything that can be shipped is. */
+  async function shipAll(journal: FileJournal, ledger = new MemoryLedger()): Promise<MemoryLedger> {
+    const shipper = new LedgerShipper(journal, ledger, silentObserver, log);
+    shipper.start();
+    await shipper.stop(10_000);
+    return ledger;
+  }
+
+  /** As a process that died leaves it: an owner that runs no more. */
+  async function leaveBehind(fill: (journal: FileJournal) => void): Promise<string> {
+    const journal = await openJournal();
+    fill(journal);
+    const folder = journal.folderPath;
+    const kept = readdirSync(folder).map((name) => [name, readFileSync(path.join(folder, name))] as const);
+    journal.close();
+    opened.delete(journal);
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder);
+    for (const [name, bytes] of kept) if (name !== 'owner.json') writeFileSync(path.join(folder, name), bytes);
+    return folder;
+  }
+
+  const segmentIn = (folder: string): string => {
+    const name = readdirSync(folder).find((file) => file.endsWith('.segment'));
+    if (name === undefined) throw new Error('no segment');
+    return path.join(folder, name);
+  };
+
+  it('brings every record to the ledger, and leaves no file', async () => {
+    const journal = await openJournal();
+    const records = Array.from({ length: 1_200 }, () => makeUsageRecord());
+    for (const record of records) journal.append(record);
+    expect(journal.depth).toBe(1_200);
+    const ledger = await shipAll(journal);
+    expect([...ledger.rows.values()]).toEqual(records);
+    expect(ledger.largestBatch).toBeLessThanOrEqual(500);
+    expect(journal.depth).toBe(0);
+    journal.close();
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it('takes over what a process left that died, cut off in the middle of a record', async () => {
+    const records = Array.from({ length: 3 }, () => makeUsageRecord());
+    const folder = await leaveBehind((journal) => {
+      for (const record of records) journal.append(record);
+    });
+    appendFileSync(segmentIn(folder), readFileSync(segmentIn(folder)).subarray(0, 100));
+    const journal = await openJournal();
+    expect(journal.depth).toBe(3);
+    expect([...(await shipAll(journal)).rows.values()]).toEqual(records);
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  it('skips what is damaged, brings all else, says so, and keeps the file beside', async () => {
+    let failures = 0;
+    const records = Array.from({ length: 5 }, () => makeUsageRecord());
+    const folder = await leaveBehind((journal) => {
+      for (const record of records) journal.append(record);
+    });
+    const segment = segmentIn(folder);
+    const bytes = readFileSync(segment);
+    const middle = Math.floor(bytes.length / 2);
+    bytes[middle] = (bytes[middle] ?? 0) ^ 1;
+    writeFileSync(segment, bytes);
+    const journal = await openJournal(64 * MEBIBYTE, { ...silentObserver, journalFailed: () => failures++ });
+    const ledger = await shipAll(journal);
+    expect([...ledger.rows.values()]).toEqual(records.filter((_, index) => index !== 2));
+    expect(failures).toBeGreaterThan(0);
+    expect(readdirSync(directory).filter((name) => name.endsWith('.damaged'))).toHaveLength(1);
+  });
+
+  it('ends a request that was sent when its process died, and only such a one', async () => {
+    const [lost, ended] = [makeBeginning({ requestId: 'lost' }), makeBeginning({ requestId: 'ended' })];
+    await leaveBehind((journal) => {
+      journal.begin(lost);
+      journal.begin(ended);
+      journal.begin({ ...lost, provider: 'second' });
+      journal.append(makeUsageRecord({ id: ended.id }));
+    });
+    const { rows } = await shipAll(await openJournal());
+    expect(rows.size).toBe(2);
+    expect(rows.get(ended.id)).toMatchObject({ ending: 'complete' });
+    expect(rows.get(lost.id)).toMatchObject({ requestId: 'lost', ending: 'failed', code: 'gateway_died', usage: null });
+    expect(rows.get(lost.id)?.attempts.map(({ provider }) => provider)).toEqual(['openai', 'second']);
+  });
+
+  it('keeps the beginning of a request that is under way when everything around it is shipped', async () => {
+    const beginning = makeBeginning();
+    await leaveBehind((journal) => journal.begin(beginning));
+    const journal = await openJournal(MEBIBYTE);
+    const running = makeBeginning();
+    journal.begin(running);
+    for (let index = 0; index < 400; index++) journal.append(makeUsageRecord());
+    const ledger = new MemoryLedger();
+    const shipper = new LedgerShipper(journal, ledger, silentObserver, log);
+    shipper.start();
+    await shipper.stop(10_000);
+    expect(ledger.rows.size).toBe(401);
+    // Its process dies now: whoever comes next still knows of it.
+    const successor = await leaveBehindAsIs(journal);
+    const { rows } = await shipAll(successor, ledger);
+    expect(rows.get(running.id)).toMatchObject({ code: 'gateway_died' });
+  });
+
+  async function leaveBehindAsIs(journal: FileJournal): Promise<FileJournal> {
+    journal.close();
+    opened.delete(journal);
+    return openJournal();
+  }
+
+  it('leaves a process that lives what is its own', async () => {
+    const living = await openJournal();
+    living.append(makeUsageRecord());
+    const other = await openJournal();
+    expect(other.depth).toBe(0);
+    expect((await shipAll(other)).rows.size).toBe(0);
+    expect((await shipAll(living)).rows.size).toBe(1);
+  });
+
+  it('takes a process it cannot look up for dead once its heartbeat stands still, and not before', () => {
+    let nowMs = 0;
+    const clock = () => nowMs;
+    const stranger = new InstanceFolder(directory, clock);
+    stranger.claim();
+    const owner = path.join(stranger.path, 'owner.json');
+    writeFileSync(owner, JSON.stringify({ token: stranger.name, identity: null }));
+    const observer = new InstanceFolder(directory, clock);
+    observer.claim();
+    expect(observer.adopt()).toEqual([]);
+    nowMs += LEASE_MS - 1;
+    expect(observer.adopt()).toEqual([]);
+    utimesSync(owner, new Date(), new Date(Date.now() + 5_000));
+    nowMs += 1;
+    expect(observer.adopt()).toEqual([]);
+    expect(stranger.isOurs()).toBe(true);
+    // That was a sign of life.
+    expect(observer.adopt()).toEqual([]);
+    nowMs += LEASE_MS;
+    expect(observer.adopt()).toEqual([stranger.path]);
+    // It was only stopped, and finds out before it writes.
+    nowMs += LEASE_MS;
+    expect(stranger.isOurs()).toBe(false);
+  });
+
+  it('takes no new request at its bound, still records those under way, and goes on once there is room', async () => {
+    const journal = await openJournal(MEBIBYTE);
+    let count = 0;
+    while (journal.isWritable) {
+      journal.append(makeUsageRecord());
+      count++;
+    }
+    expect(statSync(journal.folderPath).isDirectory()).toBe(true);
+    journal.append(makeUsageRecord());
+    const ledger = new MemoryLedger();
+    const shipper = new LedgerShipper(journal, ledger, silentObserver, log);
+    shipper.start();
+    while (!journal.isWritable) await new Promise((resolve) => setTimeout(resolve, 10));
+    await shipper.stop(10_000);
+    expect(ledger.rows.size).toBe(count + 1);
+  });
+
+  it('puts aside the record that the ledger will never take, and brings all others', async () => {
+    const journal = await openJournal();
+    const records = Array.from({ length: 20 }, () => makeUsageRecord());
+    for (const record of records) journal.append(record);
+    const ledger = new MemoryLedger();
+    const bad = records[7]?.id ?? '';
+    ledger.refused.add(bad);
+    await shipAll(journal, ledger);
+    expect(ledger.rows.size).toBe(19);
+    expect(readFileSync(path.join(directory, 'refused.jsonl'), 'utf8')).toContain(bad);
+  });
+
+  it('waits while the ledger is away', async () => {
+    const journal = await openJournal();
+    const ledger = new MemoryLedger();
+    ledger.isAvailable = false;
+    const shipper = new LedgerShipper(journal, ledger, silentObserver, log);
+    shipper.start();
+    journal.append(makeUsageRecord());
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(journal.depth).toBe(1);
+    ledger.isAvailable = true;
+    await shipper.stop(10_000);
+    expect(ledger.rows.size).toBe(1);
+  });
+
+  it('says at the start that a folder can never be written', async () => {
+    const file = path.join(directory, 'file');
+    writeFileSync(file, '');
+    const journal = new FileJournal(
+      { directory: path.join(file, 'journal'), maxBytes: MEBIBYTE, syncIntervalMs: 50 },
+      silentObserver,
+      log,
+    );
+    await expect(journal.open()).rejects.toThrow('cannot be written');
+  });
+});
