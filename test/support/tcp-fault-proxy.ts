@@ -26,7 +26,7 @@ export interface Toxic {
  * // … point a provider's base_url at `proxy.url` …
  * ```
  *
- * A toxic holds for connections made after it was set.
+ * A toxic holds for connections made after it was set; `slow`, `hold` and `release` hold for open ones, too.
  */
 export class TcpFaultProxy {
   /** How many connections were opened to it. */
@@ -34,6 +34,7 @@ export class TcpFaultProxy {
   /** What was sent over swallowed connections, all of it joined. */
   swallowed = Buffer.alloc(0);
   private toxic: Toxic = {};
+  private readonly pace: Pace = { latencyMs: 0, isHeld: false, released: new Set() };
   private readonly sockets = new Set<Socket>();
 
   private constructor(
@@ -70,6 +71,21 @@ export class TcpFaultProxy {
     return this;
   }
 
+  /** From now on answers are this much later, on open connections as well. 0: as they come. */
+  slow(latencyMs: number): void {
+    this.pace.latencyMs = latencyMs;
+  }
+
+  /** A black hole: what is sent still arrives, and no byte of an answer comes back until `release`. */
+  hold(): void {
+    this.pace.isHeld = true;
+  }
+
+  release(): void {
+    this.pace.isHeld = false;
+    for (const pass of this.pace.released) pass();
+  }
+
   /** Cuts every connection and stops listening. */
   async close(): Promise<void> {
     const closed = once(this.server, 'close');
@@ -97,25 +113,48 @@ export class TcpFaultProxy {
     const upstream = connect({ port: this.upstreamPort, host: '127.0.0.1', noDelay: true });
     upstream.on('error', () => client.destroy()).once('close', () => client.end());
     client.once('close', () => upstream.destroy()).pipe(upstream);
-    relay(upstream, client, toxic);
+    relay(upstream, client, toxic, this.pace);
   }
 }
 
+/** What holds for all connections at once. */
+interface Pace {
+  latencyMs: number;
+  isHeld: boolean;
+  /** Called once nothing is held any more. */
+  readonly released: Set<() => void>;
+}
+
+/** A piece of an answer on its way, and when it may go on. */
+interface Piece {
+  readonly bytes: Buffer;
+  readonly dueAtMs: number;
+}
+
 /** Passes an answer on the way the toxic says. */
-function relay(upstream: Socket, client: Socket, toxic: Toxic): void {
+function relay(upstream: Socket, client: Socket, toxic: Toxic, pace: Pace): void {
   let passed = Buffer.alloc(0);
   let over = false;
   const pass = (bytes: Buffer): void => {
     if (over || client.destroyed) return;
     const before = passed.length;
-    passed = Buffer.concat([passed, bytes]);
+    // Nobody asks what passed where nothing is to be found in it.
+    if (toxic.afterBytes !== undefined || toxic.afterText !== undefined) passed = Buffer.concat([passed, bytes]);
     const end = endOf(passed, toxic);
     over = end !== null;
     client.write(end === null ? bytes : passed.subarray(before, end), () => over && conclude(client, toxic));
   };
+  const waiting: Piece[] = [];
+  const passDue = (): void => {
+    while (!pace.isHeld && waiting[0] && waiting[0].dueAtMs <= performance.now())
+      pass((waiting.shift() as Piece).bytes);
+    if (!pace.isHeld && waiting[0]) setTimeout(passDue, Math.ceil(waiting[0].dueAtMs - performance.now()));
+  };
+  pace.released.add(passDue);
+  client.once('close', () => pace.released.delete(passDue));
   upstream.on('data', (bytes: Buffer) => {
-    if (toxic.latencyMs) setTimeout(pass, toxic.latencyMs, bytes);
-    else pass(bytes);
+    waiting.push({ bytes, dueAtMs: performance.now() + (toxic.latencyMs ?? pace.latencyMs) });
+    if (waiting.length === 1) passDue();
   });
 }
 
