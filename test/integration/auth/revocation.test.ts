@@ -126,14 +126,21 @@ describeWithOwnRedis('three gateways', () => {
 
   it('write neither a key nor a hash, at the most talkative log level', async () => {
     const { key, record } = await fleet.mint();
-    await fleet.operator.shared.write(record.keyHash, { key: record, verifiedAtMs: Date.now() }).catch(() => undefined);
+    // What Redis must not hold, and a statement that PostgreSQL refuses: both are told of in the log.
+    await fleet.operator.redis.run((client) => client.set(`aegis:key:${record.keyHash}`, '{"status":"active"}'));
     await statusEverywhere(key);
+    const broken = await fleet.mint();
+    await fleet.database.query('ALTER TABLE api_key RENAME COLUMN name TO renamed');
+    expect(await statusEverywhere(broken.key)).toEqual([500, 500, 500]);
+    await fleet.database.query('ALTER TABLE api_key RENAME COLUMN renamed TO name');
+    expect(await statusEverywhere(broken.key)).toEqual([200, 200, 200]);
     await statusEverywhere(key.replace(/.$/, (last) => (last === 'a' ? 'b' : 'a')));
     await fleet.operator.administration.revoke(record, null);
     await untilRefused(key);
     const output = fleet.output();
-    expect(output).toContain('invalid_api_key');
+    for (const told of ['invalid_api_key', 'did not seal', 'request failed']) expect(output).toContain(told);
     expect(output).not.toContain(key.slice(-32));
+    expect(output).not.toContain(broken.key.slice(-32));
     const hashes = await fleet.database.query<{ key_hash: string }>('SELECT key_hash FROM api_key');
     expect(hashes.length).toBeGreaterThan(30);
     for (const { key_hash } of hashes) expect(output).not.toContain(key_hash);
