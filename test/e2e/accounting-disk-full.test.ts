@@ -1,0 +1,131 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { APIError } from 'openai';
+import { request } from 'undici';
+import { DatabaseService } from '../../src/database/database.service.js';
+import { startTestGateway, type TestConfig, type TestGateway } from '../support/gateway.js';
+import {
+  completionAnswer,
+  ScriptableUpstream,
+  type ScriptedAnswer,
+  streamAnswer,
+} from '../support/scriptable-upstream.js';
+
+/** A file system of 3 MiB, of which the gateway keeps one in reserve. Null where this account may mount none. */
+function mountSmallDisk(): string | null {
+  const folder = mkdtempSync(join(tmpdir(), 'aegis-small-disk-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', folder], { stdio: 'ignore' });
+    return folder;
+  } catch {
+    rmSync(folder, { recursive: true });
+    return null;
+  }
+}
+
+const disk = mountSmallDisk();
+const onASmallDisk = disk === null ? describe.skip : describe;
+
+onASmallDisk('a full disk', () => {
+  const folder = String(disk);
+  const filler = join(folder, 'filler');
+  let upstream: ScriptableUpstream;
+  let gateway: TestGateway;
+
+  const config = (onFailure: 'closed' | 'open'): TestConfig => ({
+    gateway: { accounting: { journal_dir: join(folder, 'journal'), on_failure: onFailure } },
+    providers: { only: { type: 'openai', base_url: `${upstream.url}/v1`, api_key: 'credential' } },
+    models: { alias: { primary: { provider: 'only', model: 'm', classification_ceiling: 'INTERNAL' } } },
+    freeModels: ['only/m'],
+  });
+
+  beforeAll(async () => {
+    upstream = await ScriptableUpstream.start();
+    gateway = await startTestGateway(config('closed'));
+  });
+  afterEach(() => rmSync(filler, { force: true }));
+  afterAll(async () => {
+    await gateway.close();
+    await upstream.close();
+    execFileSync('umount', ['--lazy', folder]);
+    rmSync(folder, { recursive: true });
+  });
+
+  /** Writes until nothing more fits. */
+  function fillDisk(): void {
+    try {
+      writeFileSync(filler, Buffer.alloc(4 * 1024 * 1024));
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'ENOSPC' });
+    }
+  }
+
+  const ask = () => {
+    upstream.script(completionAnswer('hello'));
+    return gateway
+      .openai()
+      .chat.completions.create({ model: 'alias', messages: [{ role: 'user', content: 'hi' }] })
+      .then(
+        () => 200,
+        (error: unknown) => (error instanceof APIError ? error : Promise.reject(error)),
+      );
+  };
+
+  /** Enough to use up what is left of the file that is being written. */
+  async function askUntilRefused(): Promise<APIError> {
+    for (;;) {
+      const outcome = await ask();
+      if (outcome !== 200) return outcome as APIError;
+    }
+  }
+
+  const ready = async () => (await request(`${gateway.url}/aegis/v1/health/ready`)).statusCode;
+
+  async function waitUntil(condition: () => Promise<boolean>): Promise<void> {
+    for (const deadline = performance.now() + 10_000; !(await condition()); await sleep(50)) {
+      if (performance.now() > deadline) throw new Error('it did not come to that');
+    }
+  }
+
+  it('refuses requests before anything is sent, is not ready, loses nothing that was sent, and recovers by itself', async () => {
+    expect(await ask()).toBe(200);
+    fillDisk();
+    const refusal = await askUntilRefused();
+    expect(refusal).toMatchObject({ status: 503, code: 'dependency_unavailable' });
+    expect(refusal.headers?.get('retry-after')).toBe('5');
+    expect(await ready()).toBe(503);
+    const sent = upstream.requests.length;
+    expect(await ask()).toMatchObject({ status: 503 });
+    expect(upstream.requests).toHaveLength(sent);
+
+    rmSync(filler);
+    await waitUntil(async () => (await ready()) === 200);
+    expect(await ask()).toBe(200);
+    const database = gateway.gateway.app.get(DatabaseService, { strict: false });
+    await waitUntil(async () => {
+      const rows: { attempts: number }[] = await database.run((manager) =>
+        manager.query('SELECT count(*)::integer AS attempts FROM usage_attempt'),
+      );
+      return rows[0]?.attempts === upstream.requests.length;
+    });
+  });
+
+  it('serves what it cannot record where it is told to, and counts it', async () => {
+    expect(await gateway.reload(config('open'))).toBe('applied');
+    fillDisk();
+    const failures = async () => {
+      const text = await (await request(gateway.metricsUrl)).body.text();
+      return Number(/^aegis_journal_failures_total (\S+)$/m.exec(text)?.[1]);
+    };
+    const before = await failures();
+    for (const deadline = performance.now() + 20_000; (await failures()) === before; ) {
+      if (performance.now() > deadline) throw new Error('the disk took everything');
+      expect(await ask()).toBe(200);
+    }
+    expect(await ask()).toBe(200);
+    expect(await gateway.reload(config('closed'))).toBe('applied');
+  });
+});
