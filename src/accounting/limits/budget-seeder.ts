@@ -7,8 +7,9 @@ import { SpendingRepository } from './spending.repository.js';
 
 /** How long a request waits for the ledger before it goes on with what is known. */
 const PATIENCE_MS = 1_000;
-/** How long a ledger that could not be asked is left alone. */
-const RETRY_PAUSE_MS = 1_000;
+/** How long a ledger that could not be asked is left alone; doubles while it cannot. */
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 30_000;
 
 /** Tells counters that are new, or that Redis lost, what the ledger says. One question at a time for each. */
 @Injectable()
@@ -17,6 +18,7 @@ export class BudgetSeeder {
   private readonly clock: Clock;
   private readonly underWay = new Map<string, Promise<void>>();
   private pausedUntilMs = 0;
+  private pauseMs = FIRST_PAUSE_MS;
 
   constructor(
     private readonly spending: SpendingRepository,
@@ -49,10 +51,18 @@ export class BudgetSeeder {
         .sum(demand.organization, budget, beganAtMs)
         .then((spentNanoUsd) => store.seed(demand, index, spentNanoUsd))
         .then(
-          () => undefined,
+          () => {
+            this.pauseMs = FIRST_PAUSE_MS;
+          },
           (error: unknown) => {
-            this.pausedUntilMs = this.clock.monotonicMs() + RETRY_PAUSE_MS;
-            this.logger.debug(`A budget's counter was not seeded: ${String(error)}`);
+            const nowMs = this.clock.monotonicMs();
+            // Several that fail together count as one.
+            if (nowMs < this.pausedUntilMs) return;
+            this.pausedUntilMs = nowMs + this.pauseMs;
+            this.pauseMs = Math.min(this.pauseMs * 2, LONGEST_PAUSE_MS);
+            this.logger.warn(
+              `The ledger was not asked what was spent, budgets go on from what is known: ${String(error)}`,
+            );
           },
         )
         .finally(() => this.underWay.delete(name));

@@ -5,6 +5,7 @@ import type { GatewayConfig } from '../../config/schema/gateway.config.js';
 import type { Clock } from '../../domain/clock.js';
 import { systemClock } from '../../domain/clock.js';
 import { CLOCK } from '../../domain/observer.js';
+import { RedisUnavailableError } from '../../redis/redis.service.js';
 import { BudgetLines } from './budget-lines.js';
 import { BudgetSeeder } from './budget-seeder.js';
 import type { Actual, LimitDemand, LimitFigures, LimitStore, Reservation, ReserveOutcome } from './limit-store.js';
@@ -34,6 +35,7 @@ export type GrantOutcome =
 const LONGEST_WAIT_MS = 10_000;
 const RENEW_INTERVAL_MS = LEASE_MS / 3;
 const CATCH_UP_INTERVAL_MS = 500;
+const REPORT_INTERVAL_MS = 60_000;
 
 interface Held {
   readonly store: LimitStore;
@@ -51,6 +53,7 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
   private readonly held = new Set<Held>();
   private readonly endings = new Set<Promise<void>>();
   private readonly timers: NodeJS.Timeout[] = [];
+  private silentUntilMs = 0;
 
   constructor(
     private readonly shared: RedisLimitStore,
@@ -99,7 +102,7 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
       try {
         return await this.askStore(this.shared, demand);
       } catch (error) {
-        this.logger.debug(`Redis was not asked about limits: ${String(error)}`);
+        this.report(error);
         // It may have been granted all the same.
         this.unsettled.release(demand);
       }
@@ -114,6 +117,14 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
       default:
         return policy satisfies never;
     }
+  }
+
+  /** That Redis is away is said elsewhere; what it refuses to do is said here, once in a while. */
+  private report(error: unknown): void {
+    const nowMs = this.clock.monotonicMs();
+    if (error instanceof RedisUnavailableError || nowMs < this.silentUntilMs) return;
+    this.silentUntilMs = nowMs + REPORT_INTERVAL_MS;
+    this.logger.error(`Redis answers, but does not count: limits go by limits.on_store_failure. ${String(error)}`);
   }
 
   private async askStore(store: LimitStore, demand: LimitDemand): Promise<GrantOutcome> {

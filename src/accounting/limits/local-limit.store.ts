@@ -85,6 +85,7 @@ export class LocalLimitStore implements LimitStore {
 
   /** What another store says is spent; kept for the time when that one cannot be asked. */
   learn(demand: LimitDemand, figures: readonly BudgetFigures[]): void {
+    this.prune(this.clock.monotonicMs());
     figures.forEach(({ spentNanoUsd, isSeeded }, index) => {
       if (isSeeded) this.counterAt(demand, index).learnShared(spentNanoUsd);
     });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { Redis } from 'ioredis';
+import { withinPatience } from '../../redis/patience.js';
 import { RedisService } from '../../redis/redis.service.js';
 import { endOfLifeMs, RENEW, RESERVE, SEED, SETTLE } from './limit-scripts.js';
 import type {
@@ -116,21 +117,11 @@ export class RedisLimitStore implements LimitStore {
           if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
           return client.eval(source, keys.length, ...keys, ...values);
         }),
+        PATIENCE_MS,
       ),
     );
     return Array.isArray(reply) ? reply.map(String) : [];
   }
-}
-
-/** The clock is looked at only after what has arrived was read: a process that was busy is no fault of Redis. */
-function withinPatience<T>(answer: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => setImmediate(() => setImmediate(reject, new Error(`no answer within ${PATIENCE_MS} ms`))),
-      PATIENCE_MS,
-    );
-    answer.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }
 
 /** The braces keep what one script touches on one node of a cluster. */

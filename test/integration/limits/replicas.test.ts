@@ -253,6 +253,17 @@ describeWithOwnRedis('limits over three replicas', () => {
     expect(outcomes.filter(({ kind }) => kind === 'admitted')).toHaveLength(1);
   });
 
+  it('go by the failure policy where Redis answers but refuses to count, and again together once it does', async () => {
+    const demand = () => demandOf({ requestLimit: 1, budgets: [budgetOf(CENT)] });
+    await replicaOf(0).redis.run((client) => client.config('SET', 'maxmemory', '1'));
+    expect(await replicaOf(0).reserve(demand(), 'closed')).toEqual({ kind: 'closed' });
+    expect((await replicaOf(1).reserve(demand())).kind).toBe('admitted');
+    expect((await replicaOf(1).reserve(demand())).kind).toBe('refused');
+    await replicaOf(0).redis.run((client) => client.config('SET', 'maxmemory', '0'));
+    expect((await replicaOf(1).reserve(demand())).kind).toBe('admitted');
+    expect((await replicaOf(2).reserve(demand())).kind).toBe('refused');
+  });
+
   it('let go of what a dead replica held, and count its cost should it be known yet', async () => {
     const budgets = [budgetOf(10n * CENT, 10n * CENT)];
     const dead = await replicaOf(0).reserve(demandOf({ parallelLimit: 1, budgets }));
