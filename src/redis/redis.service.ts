@@ -1,8 +1,9 @@
 import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
-import { Redis, ReplyError } from 'ioredis';
+import { type Redis, type RedisOptions, ReplyError } from 'ioredis';
 import type { DependencyState, GatewayObserver } from '../domain/observer.js';
 import { GATEWAY_OBSERVER, silentObserver } from '../domain/observer.js';
+import { PatientClient } from './patient-client.js';
 import type { RedisSettings } from './redis-settings.js';
 import { REDIS_SETTINGS } from './redis-settings.js';
 
@@ -124,11 +125,10 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
   }
 
   private buildClient(settings: RedisSettings, connectionName: string): Redis {
-    const client = new Redis(settings.url, {
+    const options: RedisOptions = {
       connectionName,
       lazyConnect: true,
       connectTimeout: settings.connectTimeoutMs,
-      commandTimeout: settings.commandTimeoutMs,
       // A timer that outlives the connection, and with it a process that has nothing else to do.
       disconnectTimeout: 100,
       keepAlive: 10_000,
@@ -139,7 +139,8 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
       maxRetriesPerRequest: 0,
       retryStrategy: (attempt) =>
         Math.min(100 * 2 ** Math.min(attempt, 10), LONGEST_RETRY_MS) * (0.5 + Math.random() / 2),
-    });
+    };
+    const client = new PatientClient(settings.url, options, settings.commandTimeoutMs);
     // Without a listener an error event ends the process.
     client.on('error', (error: Error) => {
       if (connectionName === 'aegis') this.markUnusable(describe(error));
