@@ -7,12 +7,7 @@ import { APIError } from 'openai';
 import { request } from 'undici';
 import { DatabaseService } from '../../src/database/database.service.js';
 import { startTestGateway, type TestConfig, type TestGateway } from '../support/gateway.js';
-import {
-  completionAnswer,
-  ScriptableUpstream,
-  type ScriptedAnswer,
-  streamAnswer,
-} from '../support/scriptable-upstream.js';
+import { completionAnswer, ScriptableUpstream } from '../support/scriptable-upstream.js';
 
 /** A file system of 3 MiB, of which the gateway keeps one in reserve. Null where this account may mount none. */
 function mountSmallDisk(): string | null {
