@@ -29,7 +29,7 @@ describeWithOwnRedis('limits without PostgreSQL', () => {
     const first = await ask(known);
     if (first.kind === 'admitted') first.grant.settle({ tokens: 0, costNanoUsd: 10n });
     await until(async () => (await ask(known)).kind === 'spent');
-    process.kill(server.processId, 'SIGKILL');
+    await server.stop();
     const outcome = await ask(unknown);
     expect(outcome.kind === 'admitted' && outcome.grant.figures?.budgets).toMatchObject([
       { spentNanoUsd: 0n, isSeeded: false },
