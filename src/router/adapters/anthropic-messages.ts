@@ -31,16 +31,19 @@ const OPENING: AnthropicBlock = { type: 'text', text: '(The assistant speaks fir
 
 /** The fields of a message that are read, by role, and those of an echoed answer that say nothing new. */
 const KNOWN_FIELDS: Readonly<Record<string, ReadonlySet<string>>> = {
-  system: new Set(['role', 'content', 'cache_control']),
-  developer: new Set(['role', 'content', 'cache_control']),
-  user: new Set(['role', 'content', 'cache_control']),
+  system: new Set(['role', 'content', 'name', 'cache_control']),
+  developer: new Set(['role', 'content', 'name', 'cache_control']),
+  user: new Set(['role', 'content', 'name', 'cache_control']),
   assistant: new Set([
     'role',
     'content',
+    'name',
     'refusal',
     'tool_calls',
     'reasoning_content',
+    'reasoning_details',
     'annotations',
+    'parsed',
     'cache_control',
     THINKING_BLOCKS,
   ]),
@@ -66,7 +69,8 @@ export function toConversation(messages: readonly ChatMessage[], problems: Reque
     for (const [field, value] of Object.entries(message)) {
       if (!known.has(field) && value !== null && value !== undefined) problems.refuse(`${path}.${field}`);
     }
-    const blocks = markLast(toMessageBlocks(message, path, paths, problems), message, path, problems);
+    const said = markLast(toMessageBlocks(message, path, paths, problems), message, path, problems);
+    const blocks = withSpeaker(said, message);
     if (message.role === 'system' || message.role === 'developer') append(system, blocks);
     else addTurn(turns, message.role === 'assistant' ? 'assistant' : 'user', blocks);
   });
@@ -106,6 +110,15 @@ function markLast(
   const last = blocks.at(-1);
   if (!mark || !last || message.role === 'tool') return blocks;
   return [...blocks.slice(0, -1), { ...last, cache_control: mark }];
+}
+
+/**
+ * Anthropic has no place for the name of who speaks: it is said before the words. Not before the assistant's own, or
+ * the model would begin its next answer so.
+ */
+function withSpeaker(blocks: AnthropicBlock[], { role, name }: ChatMessage): AnthropicBlock[] {
+  if (role === 'assistant' || role === 'tool' || blocks.length === 0 || isBlank(name)) return blocks;
+  return [{ type: 'text', text: `${name}:` }, ...blocks];
 }
 
 function addTurn(turns: AnthropicTurn[], role: AnthropicTurn['role'], content: AnthropicBlock[]): void {

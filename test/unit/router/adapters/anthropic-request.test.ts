@@ -89,6 +89,51 @@ describe('a request to Anthropic', () => {
       ]);
     });
 
+    it.each([
+      ['DATA:IMAGE/PNG;BASE64,AAECAw==', 'AAECAw=='],
+      ['data:image/png;charset=binary;name=a.png;base64,AAECAw==', 'AAECAw=='],
+      ['data:image/png;base64,AAECAw', 'AAECAw=='],
+      ['data:image/png;base64,AAEC\r\nAw==\n', 'AAECAw=='],
+      ['data:image/png;base64,%2B%2f8%3D', '+/8='],
+      ['data:image/png;base64,-_8', '+/8='],
+    ])('carry images by data however it is written: %s', (url, data) => {
+      const source = { type: 'base64', media_type: 'image/png', data };
+      const image = user([{ type: 'image_url', image_url: { url } }]);
+      expect(build({ messages: [image] }).messages).toEqual([{ role: 'user', content: [{ type: 'image', source }] }]);
+    });
+
+    it.each(['', 'A', 'AA=E', 'Ä===', '<svg/>'])('refuse data that is no base64: "%s"', (data) => {
+      const image = user([{ type: 'image_url', image_url: { url: `data:image/png;base64,${data}` } }]);
+      expect(refusal({ messages: [image] })).toMatchObject({ param: 'messages[0].content[0].image_url.url' });
+    });
+
+    it('say who speaks, but for the assistant', () => {
+      const body = build({
+        messages: [
+          { role: 'system', content: 'Hi', name: 'example_user' },
+          { ...user('Hello'), name: 'Ann' },
+          { ...user([{ type: 'image_url', image_url: { url: 'https://images.test/a.png' } }]), name: 'Bo' },
+          { ...user(' '), name: 'Silent' },
+          { role: 'assistant', content: 'Yes', name: 'helper' },
+          { ...user('Bye'), name: '' },
+        ],
+      });
+      expect(body.system).toEqual([text('example_user:'), text('Hi')]);
+      expect(body.messages).toEqual([
+        {
+          role: 'user',
+          content: [
+            text('Ann:'),
+            text('Hello'),
+            text('Bo:'),
+            { type: 'image', source: { type: 'url', url: 'https://images.test/a.png' } },
+          ],
+        },
+        { role: 'assistant', content: [text('Yes')] },
+        { role: 'user', content: [text('Bye')] },
+      ]);
+    });
+
     it('carry documents by data', () => {
       const body = build({
         messages: [
@@ -158,7 +203,9 @@ describe('a request to Anthropic', () => {
         content: 'Yes',
         refusal: null,
         reasoning_content: 'Hm.',
+        reasoning_details: [{ type: 'reasoning.text', text: 'Hm.' }],
         annotations: [],
+        parsed: { a: 1 },
         audio: null,
         function_call: null,
       } as ChatMessage;
@@ -315,7 +362,7 @@ describe('a request to Anthropic', () => {
 
   it('refuses everything it cannot express, all of it in one message', () => {
     const error = refusal({
-      messages: [{ ...user([{ type: 'input_audio', input_audio: {} }]), name: 'Ann' }],
+      messages: [{ ...user([{ type: 'input_audio', input_audio: {} }]), made_up: 1 }],
       n: 2,
       logprobs: true,
       frequency_penalty: 0.5,
@@ -341,7 +388,7 @@ describe('a request to Anthropic', () => {
       'prediction',
       'web_search_options',
       'made_up',
-      'messages[0].name',
+      'messages[0].made_up',
       'messages[0].content[0]',
       'tools[0].type',
       'stream_options.continuous_usage_stats',
