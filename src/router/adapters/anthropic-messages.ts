@@ -26,7 +26,10 @@ export interface AnthropicConversation {
 /** As deep as a request's own body may nest: arguments are a JSON text within it. */
 const MAX_ARGUMENTS_DEPTH = 64;
 
-/** Anthropic's conversations begin with the user. Said where one begins with the assistant. */
+/** Source: https://platform.claude.com/docs/en/agents-and-tools/tool-use/fine-grained-tool-streaming */
+const BROKEN_ARGUMENTS = 'INVALID_JSON';
+
+/** Anthropic's conversations begin with the user. Said where one begins with the assistant, or has instructions alone. */
 const OPENING: AnthropicBlock = { type: 'text', text: '(The assistant speaks first.)' };
 
 /** The fields of a message that are read, by role, and those of an echoed answer that say nothing new. */
@@ -76,8 +79,7 @@ export function toConversation(messages: readonly ChatMessage[], problems: Reque
   });
   trimPrefill(turns);
   matchToolResults(turns, paths, problems);
-  if (turns.length === 0) problems.reject('messages', 'must hold at least one message that is not a system message.');
-  if (turns[0]?.role === 'assistant') turns.unshift({ role: 'user', content: [OPENING] });
+  if (turns[0]?.role !== 'user') turns.unshift({ role: 'user', content: [OPENING] });
   return { system, turns };
 }
 
@@ -168,22 +170,20 @@ function toToolUse(call: ChatToolCall, path: string, problems: RequestProblems):
     problems.reject(`${path}.function.arguments`, `must not nest deeper than ${MAX_ARGUMENTS_DEPTH} levels.`);
     return null;
   }
-  const input = parseArguments(text);
-  if (input === null) {
-    problems.reject(`${path}.function.arguments`, 'must be the text of a JSON object.');
-    return null;
-  }
-  return withCacheControl({ type: 'tool_use', id: call.id, name, input }, call, path, problems);
+  return withCacheControl({ type: 'tool_use', id: call.id, name, input: readArguments(text) }, call, path, problems);
 }
 
-function parseArguments(text: unknown): Record<string, unknown> | null {
+/** Arguments that are no object (a model's mistake, or an answer cut off) are shown to the model as the text they are. */
+function readArguments(text: unknown): Record<string, unknown> {
   if (typeof text !== 'string' || text.trim() === '') return {};
   try {
     const value = parseExactly(text);
-    return isObject(value) ? value : null;
+    if (value === null) return {};
+    if (isObject(value)) return value;
   } catch {
-    return null;
+    // What is no JSON is no object either.
   }
+  return { [BROKEN_ARGUMENTS]: text };
 }
 
 function toToolResult(

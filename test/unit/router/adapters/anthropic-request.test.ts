@@ -236,11 +236,33 @@ describe('a request to Anthropic', () => {
       expect(body.tools).toMatchObject([{ name: 'look_up', cache_control }]);
     });
 
-    it('must say something that is no system message', () => {
-      expect(refusal({ messages: [{ role: 'system', content: 'Only me' }] })).toMatchObject({
-        code: 'invalid_request',
-        param: 'messages',
+    it.each<[string, ChatMessage[]]>([
+      ['instructions alone', [{ role: 'system', content: 'Only me' }]],
+      ['a user who says nothing', [{ role: 'system', content: 'Only me' }, user('')]],
+    ])('begin with the user where there are %s', (_name, messages) => {
+      expect(build({ messages })).toMatchObject({
+        system: [text('Only me')],
+        messages: [{ role: 'user', content: [text('(The assistant speaks first.)')] }],
       });
+    });
+
+    it.each([
+      ['{"city":"Ber', { INVALID_JSON: '{"city":"Ber' }],
+      ['[1]', { INVALID_JSON: '[1]' }],
+      ['1e400', { INVALID_JSON: '1e400' }],
+      ['null', {}],
+      [' ', {}],
+    ])('show a call with the arguments %s as it was, so that the model can correct itself', (text, input) => {
+      const call = { id: 'a', type: 'function', function: { name: 'look_up', arguments: text } };
+      const broken: ChatMessage[] = [
+        { role: 'assistant', tool_calls: [call] },
+        { role: 'tool', tool_call_id: 'a', content: 'The arguments are no JSON.' },
+      ];
+      expect(build({ messages: [user('x'), ...broken], tools }).messages).toMatchObject([
+        { role: 'user' },
+        { role: 'assistant', content: [{ type: 'tool_use', id: 'a', name: 'look_up', input }] },
+        { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'a' }] },
+      ]);
     });
 
     it.each([
@@ -253,14 +275,6 @@ describe('a request to Anthropic', () => {
         'a file that is no document',
         user([{ type: 'file', file: { file_data: 'data:audio/wav;base64,AA==' } }]),
         'messages[0].content[0].file.file_data',
-      ],
-      [
-        'arguments that are no object',
-        {
-          role: 'assistant',
-          tool_calls: [{ id: 'a', type: 'function', function: { name: 'b', arguments: '[1' } }],
-        } as ChatMessage,
-        'messages[0].tool_calls[0].function.arguments',
       ],
       [
         'arguments that nest deeper than a request may',
