@@ -24,7 +24,7 @@ const kinds = {
   unit: {},
   contract: {},
   architecture: {},
-  conformance: {},
+  conformance: stores,
   e2e: stores,
   integration: stores,
   faults: stores,

@@ -1,7 +1,8 @@
 /**
- * What the gateway itself costs, on this machine: the built gateway, one key, a provider on the loopback that answers
- * at once. Prints processor time of the gateway a request and a streamed event, and latencies. A few thousand
- * requests; `--requests N` for another number.
+ * What the gateway itself costs, on this machine: first the translation of streamed events alone, then the built
+ * gateway, one key, a provider on the loopback that answers at once. Prints processor time of the gateway a request and
+ * a streamed event, and latencies. A few thousand requests; `--requests N` for another number. `--only translation`
+ * leaves the gateway out.
  */
 import './lib/node-version.mjs';
 import assert from 'node:assert/strict';
@@ -17,13 +18,17 @@ import { ensureInstalled } from './lib/install.mjs';
 import { inRoot, root } from './lib/paths.mjs';
 import { findFreePort } from './lib/ports.mjs';
 
-const { values } = parseArgs({ options: { requests: { type: 'string', default: '3000' } } });
+const { values } = parseArgs({ options: { requests: { type: 'string', default: '3000' }, only: { type: 'string' } } });
 const REQUESTS = Math.min(Number(values.requests), 50_000);
 const CONCURRENCY = 16;
 assert(Number.isInteger(REQUESTS) && REQUESTS > 0, '--requests takes a whole number');
+assert(values.only === undefined || values.only === 'translation', '--only takes translation');
 
 await ensureInstalled();
 await build();
+const { measureTranslation } = await import('../test/bench/translation.mjs');
+measureTranslation();
+if (values.only === 'translation') process.exit();
 const { Pool } = await import('undici');
 
 const folder = mkdtempSync(path.join(tmpdir(), 'aegis-bench-'));

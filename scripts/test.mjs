@@ -4,7 +4,7 @@
  */
 import './lib/node-version.mjs';
 import { build } from './lib/build.mjs';
-import { ensureInstalled } from './lib/install.mjs';
+import { ensureClientsInstalled, ensureInstalled } from './lib/install.mjs';
 import { inRoot } from './lib/paths.mjs';
 import { run } from './lib/run.mjs';
 
@@ -13,6 +13,7 @@ const kinds = process.argv.slice(2).filter(isKind);
 const forJest = process.argv.slice(2).filter((parameter) => !isKind(parameter));
 
 await ensureInstalled();
+if (kinds.length === 0 || kinds.includes('--kind=e2e')) await ensureClientsInstalled();
 // Some tests start the built gateway: production runs native modules where Jest does not.
 await build();
 process.exitCode = await run(process.execPath, [

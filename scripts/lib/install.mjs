@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { inRoot } from './paths.mjs';
+import path from 'node:path';
+import { inRoot, root } from './paths.mjs';
 import { run } from './run.mjs';
 
 function readLock(file) {
@@ -10,31 +11,51 @@ function readLock(file) {
   }
 }
 
+/** A package of its own: other people's libraries, which only the end-to-end tests need. */
+const CLIENTS = inRoot('test', 'clients');
+
 /**
- * Why node_modules cannot be used as it is; null where it can. npm notes what it installed in
+ * Why a folder's node_modules cannot be used as it is; null where it can. npm notes what it installed in
  * node_modules/.package-lock.json, and writes that note last: an interrupted install has none.
  */
-export function findInstallProblem() {
-  const wanted = readLock(inRoot('package-lock.json'));
-  if (!wanted) throw new Error('package-lock.json is missing or broken; restore it from the repository.');
-  const installed = readLock(inRoot('node_modules', '.package-lock.json'));
+export function findInstallProblem(folder = root) {
+  const wanted = readLock(path.join(folder, 'package-lock.json'));
+  if (!wanted) {
+    const lock = path.relative(root, path.join(folder, 'package-lock.json'));
+    throw new Error(`${lock} is missing or broken; restore it from the repository.`);
+  }
+  const installed = readLock(path.join(folder, 'node_modules', '.package-lock.json'));
   if (!installed) return 'nothing is installed yet';
   for (const [location, { version, integrity, optional, devOptional, peer }] of Object.entries(wanted)) {
     if (location === '') continue;
     const found = installed[location];
     // What is made for other machines (a database for another processor) is rightly absent.
     if (!found && (optional || devOptional || peer)) continue;
-    if (!found || !existsSync(inRoot(location))) return `${location} is missing`;
+    if (!found || !existsSync(path.join(folder, location))) return `${location} is missing`;
     if (found.version !== version || found.integrity !== integrity) return `${location} is not version ${version}`;
   }
   return null;
 }
 
-/** Installs exactly what package-lock.json names, where that is not there already. npm's progress goes to stderr. */
+/** Installs exactly what package-lock.json names, where that is not there already; ends the process where it cannot. */
 export async function ensureInstalled() {
-  const problem = findInstallProblem();
-  if (problem === null) return;
-  console.error(`Installing packages (${problem}) …`);
+  const code = await install(root, 'packages');
+  if (code !== 0) process.exit(code);
+}
+
+/**
+ * The same for the client libraries of `test/clients`. Without them all other tests can run: what needs them says so
+ * itself.
+ */
+export async function ensureClientsInstalled() {
+  await install(CLIENTS, 'client libraries');
+}
+
+/** Resolves with npm's exit code, 0 where nothing had to be done. npm's progress goes to stderr. */
+async function install(folder, what) {
+  const problem = findInstallProblem(folder);
+  if (problem === null) return 0;
+  console.error(`Installing ${what} (${problem}) …`);
   const startedAt = performance.now();
   // npm draws its progress on a terminal only; elsewhere, a line now and then shows that it is alive.
   const ticker = setInterval(() => {
@@ -42,14 +63,15 @@ export async function ensureInstalled() {
   }, 10_000);
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
   const code = await run(npm, ['ci', '--include=dev', '--loglevel=error', '--no-json', '--progress'], {
+    cwd: folder,
     stdio: ['ignore', 2, 2],
     shell: process.platform === 'win32',
   }).finally(() => clearInterval(ticker));
-  if (code !== 0) {
+  if (code === 0) console.error(`Installed in ${((performance.now() - startedAt) / 1000).toFixed(1)} s.`);
+  else {
     console.error(
-      'npm could not install the packages; its own message stands above. Is the package registry reachable?',
+      `npm could not install the ${what}; its own message stands above. Is the package registry reachable?`,
     );
-    process.exit(code);
   }
-  console.error(`Installed in ${((performance.now() - startedAt) / 1000).toFixed(1)} s.`);
+  return code;
 }

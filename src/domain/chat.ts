@@ -94,12 +94,25 @@ export interface ChatChoice {
     content: string | null;
     refusal: string | null;
     reasoning_content?: string;
+    thinking_blocks?: ChatThinkingBlock[];
+    annotations?: ChatAnnotation[];
     tool_calls?: ChatToolCall[];
     [key: string]: unknown;
   };
   finish_reason: FinishReason;
   logprobs: unknown;
   [key: string]: unknown;
+}
+
+/** Thinking as its provider signed it. Sent back unchanged it counts as the model's own. */
+export type ChatThinkingBlock =
+  | { type: 'thinking'; thinking: string; signature: string }
+  | { type: 'redacted_thinking'; data: string };
+
+/** A source of a piece of `content`: from `start_index` up to, not including, `end_index`, in Unicode code points. */
+export interface ChatAnnotation {
+  type: 'url_citation';
+  url_citation: { url: string; title: string; start_index: number; end_index: number };
 }
 
 export interface ChatChunk {
@@ -125,6 +138,9 @@ export interface ChatDelta {
   content?: string | null;
   refusal?: string | null;
   reasoning_content?: string;
+  /** Said once, all of them: clients do not agree on how two lists of one name are joined. So are annotations. */
+  thinking_blocks?: ChatThinkingBlock[];
+  annotations?: ChatAnnotation[];
   tool_calls?: ChatToolCallDelta[];
   [key: string]: unknown;
 }

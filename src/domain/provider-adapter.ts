@@ -21,6 +21,8 @@ export interface AnswerContext {
   readonly requestedModel: string;
   /** Whether the client asked for a usage chunk (`stream_options.include_usage`). */
   readonly includeUsage: boolean;
+  /** Whether the client asked for an answer in JSON (`response_format`), whatever the provider is asked. */
+  readonly expectsJson?: boolean;
   /** For answers whose provider gives no id. */
   readonly requestId: string;
   /** Unix time in seconds, for answers whose provider gives none. */

@@ -165,7 +165,7 @@ export class CompletionAttempt extends Attempt<ParsedCompletion> {
 }
 
 /** A body read whole, up to a limit. */
-class BoundedBody {
+export class BoundedBody {
   private readonly pieces: Buffer[] = [];
   private length = 0;
 

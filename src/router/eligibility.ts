@@ -142,7 +142,8 @@ function judge(target: Target, { snapshot, level, health }: EligibilityInput): T
   const isPriced = snapshot.pricing.prices.has(`${provider.name}/${target.model}`);
   if (!isPriced && snapshot.gateway.cost.onMissingPricing === 'deny') return { target, rejection: 'unpriced' };
   if (health.isCredentialRefused(provider)) return { target, rejection: 'unhealthy_credential' };
-  const circuitPauseMs = health.findCircuitPauseMs(target);
+  const { enabled } = snapshot.gateway.routing.circuitBreaker;
+  const circuitPauseMs = enabled ? health.findCircuitPauseMs(target) : null;
   if (circuitPauseMs !== null) return { target, rejection: 'circuit_open', retryAfterMs: circuitPauseMs };
   const cooldownMs = health.findCooldownMs(target);
   if (cooldownMs !== null) return { target, rejection: 'cooling_down', retryAfterMs: cooldownMs };

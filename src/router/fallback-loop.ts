@@ -25,6 +25,8 @@ import type { TargetActivity } from './target-activity.js';
 import type { UpstreamClient } from './upstream.client.js';
 import { outcomeOf, timeoutError } from './upstream-failures.js';
 
+const JSON_FORMATS: ReadonlySet<string> = new Set(['json_object', 'json_schema']);
+
 /** What a loop works with; the same for every request. */
 export interface LoopParts {
   readonly registry: ProviderRegistry;
@@ -70,6 +72,7 @@ export class FallbackLoop {
     this.answerContext = {
       requestedModel: request.chat.model,
       includeUsage: request.chat.stream_options?.include_usage === true,
+      expectsJson: JSON_FORMATS.has(request.chat.response_format?.type ?? ''),
       requestId: context.requestId,
       createdSeconds: Math.floor(parts.clock.nowMs() / 1000),
     };

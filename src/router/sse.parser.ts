@@ -3,6 +3,9 @@ import { UpstreamError } from '../domain/upstream-error.js';
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
+/** What `data` and `event` begin with: no other field says anything here. */
+const LETTER_D = 0x64;
+const LETTER_E = 0x65;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const SMALLEST_BUFFER_BYTES = 1024;
 
@@ -33,7 +36,7 @@ export class SseParser {
   /** At the end of the bytes: the event that was still open, if any. */
   end(): ServerSentEvent[] {
     return this.collect((events) => {
-      if (this.pendingBytes > 0) this.readLine(this.takeLine(Buffer.alloc(0)), events);
+      if (this.pendingBytes > 0) this.readLine(this.takeLine(Buffer.alloc(0)));
       this.dispatch(events);
     });
   }
@@ -63,16 +66,21 @@ export class SseParser {
     let lineFeed = findFrom(bytes, LINE_FEED, from);
     let carriageReturn = findFrom(bytes, CARRIAGE_RETURN, from);
     while (from < bytes.length) {
-      if (lineFeed < from) lineFeed = findFrom(bytes, LINE_FEED, from);
-      if (carriageReturn < from) carriageReturn = findFrom(bytes, CARRIAGE_RETURN, from);
-      const end = Math.min(lineFeed, carriageReturn);
+      let end = from;
+      if (bytes[from] !== LINE_FEED && bytes[from] !== CARRIAGE_RETURN) {
+        if (lineFeed < from) lineFeed = findFrom(bytes, LINE_FEED, from);
+        if (carriageReturn < from) carriageReturn = findFrom(bytes, CARRIAGE_RETURN, from);
+        end = Math.min(lineFeed, carriageReturn);
+      }
       if (end === bytes.length) {
         this.keep(bytes.subarray(from));
         break;
       }
-      this.readLine(this.takeLine(bytes.subarray(from, end)), events);
+      // Most lines are empty: they end the events.
+      if (end === from && this.pendingBytes === 0) this.endEvent(events);
+      else this.readLine(this.takeLine(bytes.subarray(from, end)));
       from = end + 1;
-      if (end === carriageReturn) {
+      if (bytes[end] === CARRIAGE_RETURN) {
         if (from === bytes.length) this.afterCarriageReturn = true;
         else if (bytes[from] === LINE_FEED) from++;
       }
@@ -91,8 +99,8 @@ export class SseParser {
     this.pendingBytes = needed;
   }
 
-  /** The whole line as text: decoded at once, so that no character is ever cut in two. */
-  private takeLine(rest: Buffer): string {
+  /** The whole line as text, decoded at once, so that no character is ever cut in two; null where it says nothing. */
+  private takeLine(rest: Buffer): string | null {
     let line = rest;
     if (this.pendingBytes > 0) {
       this.keep(rest);
@@ -106,21 +114,23 @@ export class SseParser {
       if (line.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK))
         line = line.subarray(BYTE_ORDER_MARK.length);
     }
-    return line.toString('utf8');
+    const first = line[0];
+    return first === LETTER_D || first === LETTER_E ? line.toString('utf8') : null;
   }
 
-  private readLine(line: string, events: ServerSentEvent[]): void {
-    if (line === '') {
-      this.dispatch(events);
-      return;
-    }
+  private endEvent(events: ServerSentEvent[]): void {
+    this.atFirstLine = false;
+    this.dispatch(events);
+  }
+
+  private readLine(line: string | null): void {
+    if (line === null) return;
     const colon = line.indexOf(':');
-    if (colon === 0) return;
     const field = colon === -1 ? line : line.slice(0, colon);
     const value = colon === -1 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
     if (field === 'data') {
       this.data.push(value);
-      this.eventBytes += line.length;
+      this.eventBytes += line.length + 1;
     } else if (field === 'event') {
       this.type = value;
     }
@@ -129,10 +139,10 @@ export class SseParser {
   private dispatch(events: ServerSentEvent[]): void {
     if (this.data.length > 0) {
       events.push({ type: this.type, data: this.data.length === 1 ? (this.data[0] ?? '') : this.data.join('\n') });
+      this.data = [];
+      this.eventBytes = 0;
     }
     this.type = '';
-    this.data = [];
-    this.eventBytes = 0;
   }
 
   private checkSize(lineBytes: number): void {

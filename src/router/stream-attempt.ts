@@ -3,10 +3,15 @@ import type { FlowControl } from '../domain/chat-answer.js';
 import { AegisError } from '../domain/errors.js';
 import type { StreamTranslator } from '../domain/provider-adapter.js';
 import type { TokenUsage } from '../domain/usage.js';
-import { Attempt, type AttemptPlan } from './attempt.js';
+import { toChunks } from './adapters/whole-answer.js';
+import { Attempt, type AttemptPlan, BoundedBody } from './attempt.js';
 import { SseParser } from './sse.parser.js';
 import { timerMs } from './upstream-call.js';
 import { invalidAnswerError, timeoutError } from './upstream-failures.js';
+
+const OPEN_OBJECT = 0x7b;
+const OPEN_ARRAY = 0x5b;
+const SPACE = 0x20;
 
 /** A stream whose first content is in. */
 export interface OpenedStream {
@@ -23,11 +28,16 @@ export class StreamAttempt extends Attempt<OpenedStream> {
   private readonly translator: StreamTranslator;
   private readonly parser: SseParser;
   private readonly firstContentTimer: NodeJS.Timeout;
+  /** The answer of a server that does not stream although it was asked to: JSON, whatever type it says it has. */
+  private whole: BoundedBody | null = null;
+  private wholeUsage: TokenUsage | null = null;
+  private begun = false;
   /** Chunks that nobody has taken yet. */
   private waiting: string[] = [];
   private subscriber: Subscriber<readonly string[]> | null = null;
   private opened = false;
-  private bytesBeforeContent = 0;
+  /** Bytes that brought nothing: all of them before the first content, then those since the last chunk. */
+  private bytesInVain = 0;
   private streamedBytes = 0;
   /** How the stream ended; undefined while it runs. */
   private ending: AegisError | null | undefined;
@@ -46,7 +56,7 @@ export class StreamAttempt extends Attempt<OpenedStream> {
   }
 
   protected override usage(): TokenUsage | null {
-    return this.translator.usage;
+    return this.translator.usage ?? this.wholeUsage;
   }
 
   protected override readPiece(bytes: Buffer): void {
@@ -55,10 +65,27 @@ export class StreamAttempt extends Attempt<OpenedStream> {
       this.end(invalidAnswerError(`streams more than ${this.plan.limits.maxStreamBytes} bytes`));
       return;
     }
-    this.translate(() => this.parser.push(bytes), bytes.length);
+    if (!this.begun) this.begin(bytes);
+    if (!this.whole) {
+      this.translate(() => this.parser.push(bytes), bytes.length);
+    } else if (!this.whole.add(bytes)) {
+      this.end(invalidAnswerError(`answered with more than ${this.plan.limits.maxAnswerBytes} bytes`));
+    }
+  }
+
+  /** No line of an event stream that means anything begins with a bracket. */
+  private begin(bytes: Buffer): void {
+    const first = bytes.find((byte) => byte > SPACE);
+    if (first === undefined) return;
+    this.begun = true;
+    if (first === OPEN_OBJECT || first === OPEN_ARRAY) this.whole = new BoundedBody(this.plan.limits.maxAnswerBytes);
   }
 
   protected override readEnd(): void {
+    if (this.whole) {
+      this.readWhole(this.whole);
+      return;
+    }
     this.translate(() => this.parser.end(), 0);
     if (!this.isOver) this.complete([]);
   }
@@ -69,6 +96,19 @@ export class StreamAttempt extends Attempt<OpenedStream> {
     if (!this.subscriber) return;
     if (error) this.subscriber.error(error);
     else this.subscriber.complete();
+  }
+
+  private readWhole(body: BoundedBody): void {
+    try {
+      const { completion, usage } = this.plan.adapter.parseCompletion(body.bytes(), this.plan.context);
+      this.wholeUsage = usage;
+      this.deliver(toChunks(completion, this.plan.context.includeUsage));
+    } catch (thrown) {
+      this.endAs(thrown);
+      return;
+    }
+    this.open();
+    this.end(null);
   }
 
   private translate(read: () => readonly { readonly type: string; readonly data: string }[], byteCount: number): void {
@@ -90,11 +130,10 @@ export class StreamAttempt extends Attempt<OpenedStream> {
     this.deliver(texts);
     if (failure) {
       this.endAs(failure.thrown);
-    } else if (!this.opened) {
-      this.bytesBeforeContent += byteCount;
-      if (this.bytesBeforeContent > this.plan.limits.maxEventBytes)
-        this.end(invalidAnswerError('streams without any content'));
+      return;
     }
+    this.bytesInVain = this.opened && texts.length > 0 ? 0 : this.bytesInVain + byteCount;
+    if (this.bytesInVain > this.plan.limits.maxEventBytes) this.end(invalidAnswerError('streams without any content'));
   }
 
   /** The upstream has said its last: the translator decides whether the answer is whole. */
@@ -137,7 +176,7 @@ export class StreamAttempt extends Attempt<OpenedStream> {
     this.settle({
       chunks: new Observable((subscriber) => this.attach(subscriber)),
       flow: { pause: () => this.slow(true), resume: () => this.slow(false) },
-      usage: () => this.translator.usage,
+      usage: () => this.usage(),
     });
   }
 

@@ -1,7 +1,16 @@
 import path from 'node:path';
 import ts from 'typescript';
 import { ERRORS } from '../../src/domain/errors.js';
-import { listFiles, listRootFiles, lockedPackages, manifest, read, root } from './project.js';
+import {
+  type LockedPackage,
+  listFiles,
+  listRootFiles,
+  lockedPackages,
+  type Manifest,
+  manifest,
+  read,
+  root,
+} from './project.js';
 
 const sources = listFiles(['src', 'migrations'], '.ts');
 const tests = listFiles(['test'], '.test.ts');
@@ -73,6 +82,26 @@ describe('the error codes', () => {
   });
 });
 
+describe('the client libraries that the end-to-end tests try', () => {
+  const lock = JSON.parse(read('test/clients/package-lock.json')) as { packages: Record<string, LockedPackage> };
+  const { '': wanted, ...locked } = lock.packages;
+
+  it('are named to the patch, and locked as they are named', () => {
+    const { dependencies } = JSON.parse(read('test/clients/package.json')) as Manifest;
+    for (const version of Object.values(dependencies)) expect(version).toMatch(/^\d+\.\d+\.\d+$/);
+    expect(wanted).toMatchObject({ dependencies });
+  });
+
+  it('come from wherever this machine gets its packages, and run nothing when they are installed', () => {
+    expect(Object.keys(locked).length).toBeGreaterThan(50);
+    const unwanted = Object.entries(locked).filter(
+      ([, { resolved, hasInstallScript }]) => resolved || hasInstallScript,
+    );
+    expect(unwanted).toEqual([]);
+    expect(read('test/clients/.npmrc')).toContain('ignore-scripts=true');
+  });
+});
+
 describe('the packages', () => {
   const named = { ...manifest.dependencies, ...manifest.devDependencies };
 
@@ -136,7 +165,7 @@ describe('the commands', () => {
     const mentions = texts
       .filter((file) => file.endsWith('.md'))
       .flatMap((file) =>
-        [...read(file).matchAll(/(?:^|`|\$\()npm (run (?:--silent |-s )?)?([a-z][a-z:-]*)/gm)].map(
+        [...read(file).matchAll(/(?:^|`|\$\()npm (run (?:--silent |-s )?)?([a-z][a-z0-9:-]*)/gm)].map(
           ([, run, name = '']) => ({
             file,
             name,

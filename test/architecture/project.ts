@@ -14,6 +14,7 @@ export function listFiles(folders: readonly string[] = OURS, ending = ''): strin
         .filter((entry) => entry.isFile() && entry.name.endsWith(ending))
         .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name))),
     )
+    .filter((file) => !file.split(path.sep).includes('node_modules'))
     .sort();
 }
 

@@ -1,32 +1,37 @@
 import type { ChatContentPart, ChatMessage } from '../../domain/chat.js';
-import { isObject } from '../../domain/json.js';
-import { findText } from './json-answer.js';
+import { withCacheControl } from './anthropic-cache.js';
 import type { RequestProblems } from './request-problems.js';
 
 /** A content block of Anthropic's. Source: https://docs.anthropic.com/en/api/messages */
 export type AnthropicBlock = { readonly type: string; readonly [key: string]: unknown };
 
-const DATA_URL = /^data:([^;,]+)((?:;[^;,]+)*),/;
+export interface AnthropicTurn {
+  readonly role: 'user' | 'assistant';
+  readonly content: AnthropicBlock[];
+}
 
-/** A message's content as blocks. Empty texts are left out: Anthropic refuses them. */
+const DATA_URL = /^data:([^;,]+)((?:;[^;,]+)*),/;
+const IMAGE_TYPES: ReadonlySet<string> = new Set(['image/jpeg', 'image/png', 'image/gif', 'image/webp']);
+
+/** A message's content as blocks. Texts of nothing but blanks are left out: Anthropic refuses them. */
 export function toBlocks(
   content: ChatMessage['content'],
   path: string,
+  problems: RequestProblems,
   toBlock: (part: ChatContentPart, path: string) => AnthropicBlock | null,
 ): AnthropicBlock[] {
-  if (content === null || content === undefined || content === '') return [];
-  if (typeof content === 'string') return [{ type: 'text', text: content }];
+  if (content === null || content === undefined) return [];
+  if (typeof content === 'string') return isBlank(content) ? [] : [{ type: 'text', text: content }];
   const blocks: AnthropicBlock[] = [];
   content.forEach((part, index) => {
     const block = toBlock(part, `${path}[${index}]`);
-    if (block) blocks.push(withCacheControl(block, part));
+    if (block) blocks.push(withCacheControl(block, part, `${path}[${index}]`, problems));
   });
   return blocks;
 }
 
-/** Anthropic's own mark for prompt caching, which its clients put on parts and tools, is its to read. */
-export function withCacheControl(block: AnthropicBlock, source: { readonly [key: string]: unknown }): AnthropicBlock {
-  return isObject(source.cache_control) ? { ...block, cache_control: source.cache_control } : block;
+export function isBlank(text: unknown): boolean {
+  return typeof text !== 'string' || text.trim() === '';
 }
 
 export function textBlock(part: ChatContentPart, path: string, problems: RequestProblems): AnthropicBlock | null {
@@ -34,10 +39,10 @@ export function textBlock(part: ChatContentPart, path: string, problems: Request
     problems.refuse(path);
     return null;
   }
-  return findText(part.text) === undefined ? null : { type: 'text', text: part.text };
+  return isBlank(part.text) ? null : { type: 'text', text: part.text };
 }
 
-/** What a user may say: text, images, documents. */
+/** What a user or a tool may say: text, images, documents. */
 export function userBlock(part: ChatContentPart, path: string, problems: RequestProblems): AnthropicBlock | null {
   switch (part.type) {
     case 'text':
@@ -56,17 +61,16 @@ export function userBlock(part: ChatContentPart, path: string, problems: Request
 /** What an assistant said earlier: text, or the text of a refusal. */
 export function assistantBlock(part: ChatContentPart, path: string, problems: RequestProblems): AnthropicBlock | null {
   if (part.type !== 'refusal') return textBlock(part, path, problems);
-  const text = findText(part.refusal);
-  return text === undefined ? null : { type: 'text', text };
+  return isBlank(part.refusal) ? null : { type: 'text', text: part.refusal };
 }
 
 function imageBlock(url: string, path: string, problems: RequestProblems): AnthropicBlock | null {
   if (/^https?:\/\//i.test(url)) return { type: 'image', source: { type: 'url', url } };
   const data = readDataUrl(url);
-  if (data?.mediaType.startsWith('image/')) {
+  if (data && IMAGE_TYPES.has(data.mediaType)) {
     return { type: 'image', source: { type: 'base64', media_type: data.mediaType, data: data.base64 } };
   }
-  problems.reject(path, 'must be an http(s) URL, or a base64 data URL of an image.');
+  problems.reject(path, 'must be an http(s) URL, or a base64 data URL of a JPEG, PNG, GIF or WebP image.');
   return null;
 }
 
@@ -85,11 +89,14 @@ function documentBlock(part: ChatContentPart, path: string, problems: RequestPro
       ...title,
     };
   }
-  if (data?.mediaType === 'text/plain') {
+  if (data && /^text\/|^application\/json$/.test(data.mediaType)) {
     const text = Buffer.from(data.base64, 'base64').toString('utf8');
-    return { type: 'document', source: { type: 'text', media_type: data.mediaType, data: text }, ...title };
+    // Anthropic knows one kind of text.
+    if (!isBlank(text)) {
+      return { type: 'document', source: { type: 'text', media_type: 'text/plain', data: text }, ...title };
+    }
   }
-  problems.reject(`${path}.file_data`, 'must be a base64 data URL of a PDF or of plain text.');
+  problems.reject(`${path}.file_data`, 'must be a base64 data URL of a PDF or of a text that says something.');
   return null;
 }
 
@@ -97,6 +104,8 @@ function readDataUrl(url: string): { mediaType: string; base64: string } | null 
   const head = DATA_URL.exec(url);
   if (!head?.[1] || !head[2]?.toLowerCase().includes(';base64')) return null;
   const mediaType = head[1].toLowerCase();
+  const base64 = url.slice(head[0].length);
+  if (base64 === '') return null;
   // What some clients call it; Anthropic knows the registered name alone.
-  return { mediaType: mediaType === 'image/jpg' ? 'image/jpeg' : mediaType, base64: url.slice(head[0].length) };
+  return { mediaType: mediaType === 'image/jpg' ? 'image/jpeg' : mediaType, base64 };
 }

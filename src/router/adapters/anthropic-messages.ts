@@ -1,14 +1,22 @@
 import type { ChatMessage, ChatToolCall } from '../../domain/chat.js';
 import { isObject } from '../../domain/json.js';
 import { scanJson } from '../../domain/json-scan.js';
-import { type AnthropicBlock, assistantBlock, textBlock, toBlocks, userBlock } from './anthropic-content.js';
-import { findText } from './json-answer.js';
+import { readCacheControl, withCacheControl } from './anthropic-cache.js';
+import {
+  type AnthropicBlock,
+  type AnthropicTurn,
+  assistantBlock,
+  isBlank,
+  textBlock,
+  toBlocks,
+  userBlock,
+} from './anthropic-content.js';
+import { THINKING_BLOCKS } from './anthropic-own-words.js';
+import { isThinking, readThinkingBlocks } from './anthropic-signed-thinking.js';
+import { matchToolResults } from './anthropic-tool-results.js';
+import { isToolName, TOOL_NAME_RULE } from './anthropic-tools.js';
+import { parseExactly } from './exact-numbers.js';
 import type { RequestProblems } from './request-problems.js';
-
-export interface AnthropicTurn {
-  readonly role: 'user' | 'assistant';
-  readonly content: AnthropicBlock[];
-}
 
 export interface AnthropicConversation {
   readonly system: AnthropicBlock[];
@@ -18,13 +26,25 @@ export interface AnthropicConversation {
 /** As deep as a request's own body may nest: arguments are a JSON text within it. */
 const MAX_ARGUMENTS_DEPTH = 64;
 
+/** Anthropic's conversations begin with the user. Said where one begins with the assistant. */
+const OPENING: AnthropicBlock = { type: 'text', text: '(The assistant speaks first.)' };
+
 /** The fields of a message that are read, by role, and those of an echoed answer that say nothing new. */
 const KNOWN_FIELDS: Readonly<Record<string, ReadonlySet<string>>> = {
-  system: new Set(['role', 'content']),
-  developer: new Set(['role', 'content']),
-  user: new Set(['role', 'content']),
-  assistant: new Set(['role', 'content', 'refusal', 'tool_calls', 'reasoning_content', 'annotations']),
-  tool: new Set(['role', 'content', 'tool_call_id', 'name']),
+  system: new Set(['role', 'content', 'cache_control']),
+  developer: new Set(['role', 'content', 'cache_control']),
+  user: new Set(['role', 'content', 'cache_control']),
+  assistant: new Set([
+    'role',
+    'content',
+    'refusal',
+    'tool_calls',
+    'reasoning_content',
+    'annotations',
+    'cache_control',
+    THINKING_BLOCKS,
+  ]),
+  tool: new Set(['role', 'content', 'tool_call_id', 'name', 'cache_control']),
 };
 
 /**
@@ -34,6 +54,8 @@ const KNOWN_FIELDS: Readonly<Record<string, ReadonlySet<string>>> = {
 export function toConversation(messages: readonly ChatMessage[], problems: RequestProblems): AnthropicConversation {
   const system: AnthropicBlock[] = [];
   const turns: AnthropicTurn[] = [];
+  /** Where in the request the calls and results of tools stand. */
+  const paths = new Map<AnthropicBlock, string>();
   messages.forEach((message, index) => {
     const path = `messages[${index}]`;
     const known = Object.hasOwn(KNOWN_FIELDS, message.role) ? KNOWN_FIELDS[message.role] : undefined;
@@ -44,26 +66,46 @@ export function toConversation(messages: readonly ChatMessage[], problems: Reque
     for (const [field, value] of Object.entries(message)) {
       if (!known.has(field) && value !== null && value !== undefined) problems.refuse(`${path}.${field}`);
     }
-    if (message.role === 'system' || message.role === 'developer') {
-      append(
-        system,
-        toBlocks(message.content, `${path}.content`, (part, at) => textBlock(part, at, problems)),
-      );
-    } else if (message.role === 'assistant') {
-      addTurn(turns, 'assistant', toAssistantBlocks(message, path, problems));
-    } else if (message.role === 'tool') {
-      addTurn(turns, 'user', [toToolResult(message, path, problems)]);
-    } else {
-      addTurn(
-        turns,
-        'user',
-        toBlocks(message.content, `${path}.content`, (part, at) => userBlock(part, at, problems)),
-      );
-    }
+    const blocks = markLast(toMessageBlocks(message, path, paths, problems), message, path, problems);
+    if (message.role === 'system' || message.role === 'developer') append(system, blocks);
+    else addTurn(turns, message.role === 'assistant' ? 'assistant' : 'user', blocks);
   });
   trimPrefill(turns);
+  matchToolResults(turns, paths, problems);
   if (turns.length === 0) problems.reject('messages', 'must hold at least one message that is not a system message.');
+  if (turns[0]?.role === 'assistant') turns.unshift({ role: 'user', content: [OPENING] });
   return { system, turns };
+}
+
+function toMessageBlocks(
+  message: ChatMessage,
+  path: string,
+  paths: Map<AnthropicBlock, string>,
+  problems: RequestProblems,
+): AnthropicBlock[] {
+  switch (message.role) {
+    case 'assistant':
+      return toAssistantBlocks(message, path, paths, problems);
+    case 'tool':
+      return [toToolResult(message, path, paths, problems)];
+    case 'user':
+      return toBlocks(message.content, `${path}.content`, problems, (part, at) => userBlock(part, at, problems));
+    default:
+      return toBlocks(message.content, `${path}.content`, problems, (part, at) => textBlock(part, at, problems));
+  }
+}
+
+/** A mark on the whole message stands on its last block. */
+function markLast(
+  blocks: AnthropicBlock[],
+  message: ChatMessage,
+  path: string,
+  problems: RequestProblems,
+): AnthropicBlock[] {
+  const mark = readCacheControl(message, path, problems);
+  const last = blocks.at(-1);
+  if (!mark || !last || message.role === 'tool') return blocks;
+  return [...blocks.slice(0, -1), { ...last, cache_control: mark }];
 }
 
 function addTurn(turns: AnthropicTurn[], role: AnthropicTurn['role'], content: AnthropicBlock[]): void {
@@ -78,15 +120,28 @@ function append(blocks: AnthropicBlock[], more: readonly AnthropicBlock[]): void
   for (const block of more) blocks.push(block);
 }
 
-function toAssistantBlocks(message: ChatMessage, path: string, problems: RequestProblems): AnthropicBlock[] {
-  const blocks = toBlocks(message.content, `${path}.content`, (part, at) => assistantBlock(part, at, problems));
-  const refusal = findText(message.refusal);
-  if (refusal !== undefined) blocks.push({ type: 'text', text: refusal });
+function toAssistantBlocks(
+  message: ChatMessage,
+  path: string,
+  paths: Map<AnthropicBlock, string>,
+  problems: RequestProblems,
+): AnthropicBlock[] {
+  const thinking = readThinkingBlocks(message[THINKING_BLOCKS], `${path}.${THINKING_BLOCKS}`, problems);
+  const blocks = toBlocks(message.content, `${path}.content`, problems, (part, at) =>
+    assistantBlock(part, at, problems),
+  );
+  if (!isBlank(message.refusal)) blocks.push({ type: 'text', text: message.refusal });
   message.tool_calls?.forEach((call, index) => {
-    const block = toToolUse(call, `${path}.tool_calls[${index}]`, problems);
-    if (block) blocks.push(block);
+    const at = `${path}.tool_calls[${index}]`;
+    const block = toToolUse(call, at, problems);
+    if (!block) return;
+    blocks.push(block);
+    paths.set(block, at);
   });
-  return blocks;
+  // Thinking alone is no turn: Anthropic refuses one that ends in it.
+  if (blocks.length === 0 || thinking.length === 0) return blocks;
+  append(thinking, blocks);
+  return thinking;
 }
 
 function toToolUse(call: ChatToolCall, path: string, problems: RequestProblems): AnthropicBlock | null {
@@ -95,6 +150,7 @@ function toToolUse(call: ChatToolCall, path: string, problems: RequestProblems):
     return null;
   }
   const { name, arguments: text } = call.function;
+  if (!isToolName(name)) problems.reject(`${path}.function.name`, TOOL_NAME_RULE);
   if (typeof text === 'string' && scanJson(Buffer.from(text), MAX_ARGUMENTS_DEPTH).depth > MAX_ARGUMENTS_DEPTH) {
     problems.reject(`${path}.function.arguments`, `must not nest deeper than ${MAX_ARGUMENTS_DEPTH} levels.`);
     return null;
@@ -104,26 +160,39 @@ function toToolUse(call: ChatToolCall, path: string, problems: RequestProblems):
     problems.reject(`${path}.function.arguments`, 'must be the text of a JSON object.');
     return null;
   }
-  return { type: 'tool_use', id: call.id, name, input };
+  return withCacheControl({ type: 'tool_use', id: call.id, name, input }, call, path, problems);
 }
 
 function parseArguments(text: unknown): Record<string, unknown> | null {
   if (typeof text !== 'string' || text.trim() === '') return {};
   try {
-    const value: unknown = JSON.parse(text);
+    const value = parseExactly(text);
     return isObject(value) ? value : null;
   } catch {
     return null;
   }
 }
 
-function toToolResult(message: ChatMessage, path: string, problems: RequestProblems): AnthropicBlock {
-  const content = toBlocks(message.content, `${path}.content`, (part, at) => textBlock(part, at, problems));
-  return {
+function toToolResult(
+  message: ChatMessage,
+  path: string,
+  paths: Map<AnthropicBlock, string>,
+  problems: RequestProblems,
+): AnthropicBlock {
+  const said = toBlocks(message.content, `${path}.content`, problems, (part, at) => userBlock(part, at, problems));
+  // What is within a result cannot be marked: the result as a whole is.
+  const mark =
+    readCacheControl(message, path, problems) ?? said.findLast((block) => block.cache_control)?.cache_control;
+  const parts = said.map(({ cache_control: _mark, ...block }) => block);
+  const content = typeof message.content === 'string' ? message.content : parts;
+  const result: AnthropicBlock = {
     type: 'tool_result',
     tool_use_id: message.tool_call_id ?? '',
-    ...(content.length > 0 && { content: typeof message.content === 'string' ? message.content : content }),
+    ...(parts.length > 0 && { content }),
+    ...(mark !== undefined && { cache_control: mark }),
   };
+  paths.set(result, path);
+  return result;
 }
 
 /** Anthropic continues a last assistant turn, and refuses one that ends in blanks. */
@@ -132,7 +201,11 @@ function trimPrefill(turns: AnthropicTurn[]): void {
   const block = last?.content.at(-1);
   if (last?.role !== 'assistant' || block?.type !== 'text' || typeof block.text !== 'string') return;
   last.content.pop();
-  const text = block.text.trimEnd();
-  if (text !== '') last.content.push({ ...block, text });
-  if (last.content.length === 0) turns.pop();
+  last.content.push({ ...block, text: block.text.trimEnd() });
+}
+
+/** The turns without what was thought in them, for a request that does not think. */
+export function withoutThinking(turns: readonly AnthropicTurn[]): readonly AnthropicTurn[] {
+  if (!turns.some(({ content }) => content.some(isThinking))) return turns;
+  return turns.map(({ role, content }) => ({ role, content: content.filter((block) => !isThinking(block)) }));
 }

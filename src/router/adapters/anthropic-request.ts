@@ -1,9 +1,19 @@
 import type { ChatCompletionRequest } from '../../domain/chat.js';
 import { isObject } from '../../domain/json.js';
+import type { ScreenedRequest } from '../../domain/screened-request.js';
 import type { Target } from '../../domain/target.js';
-import { toConversation } from './anthropic-messages.js';
-import { toThinking } from './anthropic-thinking.js';
-import { toToolChoice, toTools } from './anthropic-tools.js';
+import { checkMarks, readCacheControl } from './anthropic-cache.js';
+import { type AnthropicTurn, isBlank } from './anthropic-content.js';
+import { GrammarRoom } from './anthropic-grammar.js';
+import { toJsonAnswer } from './anthropic-json-answer.js';
+import { toConversation, withoutThinking } from './anthropic-messages.js';
+import { factsOf } from './anthropic-models.js';
+import { toSampling } from './anthropic-sampling.js';
+import { isThinking } from './anthropic-signed-thinking.js';
+import { type Thinking, toThinking } from './anthropic-thinking.js';
+import { planTools } from './anthropic-tool-choice.js';
+import { toTools } from './anthropic-tools.js';
+import { mayHoldExactNumbers, parseExactly } from './exact-numbers.js';
 import { RequestProblems } from './request-problems.js';
 
 const DEFAULT_MAX_TOKENS = 4096;
@@ -27,6 +37,8 @@ const TRANSLATED: ReadonlySet<string> = new Set([
   'response_format',
   'reasoning_effort',
   'user',
+  'safety_identifier',
+  'cache_control',
 ]);
 
 /** Hints that change no meaning: left out. `docs/translation.md` lists them. */
@@ -35,7 +47,8 @@ const HINTS: ReadonlySet<string> = new Set([
   'store',
   'service_tier',
   'prompt_cache_key',
-  'safety_identifier',
+  'prompt_cache_retention',
+  'prompt_cache_options',
 ]);
 
 /** Values of untranslated fields that ask for nothing beyond what Anthropic does anyway. */
@@ -47,14 +60,74 @@ const HARMLESS: Readonly<Record<string, (value: unknown) => boolean>> = {
   presence_penalty: (value) => value === 0,
   logit_bias: (value) => isObject(value) && Object.keys(value).length === 0,
   modalities: (value) => Array.isArray(value) && value.every((modality) => modality === 'text'),
+  verbosity: (value) => value === 'medium',
 };
 
 /**
- * A chat completion request → a body of Anthropic's Messages API. Throws `AegisError` `unsupported_parameter` naming
- * every field that cannot be expressed.
+ * A chat completion request → a body of Anthropic's Messages API, to be written with `stringifyExactly`. Throws
+ * `AegisError` `unsupported_parameter` or `invalid_request` naming every field that cannot be expressed.
  */
-export function buildAnthropicBody(chat: ChatCompletionRequest, target: Target): Record<string, unknown> {
+export function buildAnthropicBody(request: ScreenedRequest, target: Target): Record<string, unknown> {
+  const { chat } = request;
   const problems = new RequestProblems();
+  refuseUnknown(chat, problems);
+  const facts = factsOf(target.model);
+  const room = new GrammarRoom(facts);
+
+  const conversation = toConversation(chat.messages, problems);
+  const limit = leastOf(chat.max_completion_tokens ?? chat.max_tokens ?? null, target.maxOutputTokens);
+  const asked = toThinking(chat.reasoning_effort, facts, limit, problems);
+  const thinking = canThinkOn(asked, conversation.turns) ? asked : { thinks: false, spareTokens: 0 };
+  const isAskedToThink = thinking.effort !== undefined || thinking.thinking?.type === 'enabled';
+  const turns = thinking.thinks ? conversation.turns : withoutThinking(conversation.turns);
+
+  const json = toJsonAnswer(exactly(request, 'response_format'), room, problems);
+  const wishes = {
+    choice: chat.tool_choice,
+    parallel: chat.parallel_tool_calls,
+    tools: toTools(exactly(request, 'tools') ?? [], room, problems),
+    jsonTool: json.tool,
+    turns,
+  };
+  const plan = planTools(wishes, facts, thinking.thinking, problems);
+  const sampling = toSampling(chat, facts, isAskedToThink, problems);
+  if (turns.at(-1)?.role === 'assistant' && (!facts.prefill || isAskedToThink || json.format || json.tool)) {
+    problems.reject(
+      'messages',
+      "must not end with a message of the assistant: this model's provider does not continue it.",
+    );
+  }
+  const stopSequences = toStopSequences(chat.stop, problems);
+  const mark = readCacheControl(chat, '', problems);
+  const system = plan.instruction
+    ? [...conversation.system, { type: 'text', text: plan.instruction }]
+    : conversation.system;
+  checkMarks([...system, ...plan.tools], turns, mark !== null, problems);
+  problems.throwIfAny();
+
+  const outputConfig = {
+    ...(json.format && { format: json.format }),
+    ...(thinking.effort && { effort: thinking.effort }),
+  };
+  const userId = [chat.user, chat.safety_identifier].find(isUserId);
+  return {
+    model: target.model,
+    max_tokens: limit ?? DEFAULT_MAX_TOKENS + thinking.spareTokens,
+    ...(system.length > 0 && { system }),
+    messages: turns,
+    ...(plan.tools.length > 0 && { tools: plan.tools }),
+    ...(plan.choice && { tool_choice: plan.choice }),
+    ...(thinking.thinking && { thinking: thinking.thinking }),
+    ...(Object.keys(outputConfig).length > 0 && { output_config: outputConfig }),
+    ...sampling,
+    ...(stopSequences.length > 0 && { stop_sequences: stopSequences }),
+    ...(userId !== undefined && { metadata: { user_id: userId } }),
+    ...(mark && { cache_control: mark }),
+    ...(chat.stream === true && { stream: true }),
+  };
+}
+
+function refuseUnknown(chat: ChatCompletionRequest, problems: RequestProblems): void {
   for (const [field, value] of Object.entries(chat)) {
     if (value === null || value === undefined || TRANSLATED.has(field) || HINTS.has(field)) continue;
     const isHarmless = Object.hasOwn(HARMLESS, field) && HARMLESS[field]?.(value);
@@ -63,82 +136,40 @@ export function buildAnthropicBody(chat: ChatCompletionRequest, target: Target):
   for (const option of Object.keys(chat.stream_options ?? {})) {
     if (option !== 'include_usage' && option !== 'include_obfuscation') problems.refuse(`stream_options.${option}`);
   }
-
-  const { system, turns } = toConversation(chat.messages, problems);
-  const wantedLimit = chat.max_completion_tokens ?? chat.max_tokens ?? null;
-  const limit = leastOf(wantedLimit, target.maxOutputTokens);
-  const { thinking, effort, budgetTokens } = toThinking(chat.reasoning_effort, target.model, limit, problems);
-  const tools = toTools(chat.tools ?? [], problems);
-  const toolChoice = toToolChoice(chat.tool_choice, chat.parallel_tool_calls, tools.length > 0, problems);
-  checkSampling(chat, thinking !== undefined, problems);
-  if (thinking?.type === 'enabled' && (toolChoice?.type === 'any' || toolChoice?.type === 'tool')) {
-    problems.reject('tool_choice', "cannot force a tool while 'reasoning_effort' is set with this model's provider.");
-  }
-  const format = toOutputFormat(chat, problems);
-  problems.throwIfAny();
-
-  // Thinking cannot begin in the middle of a tool call: its earlier, signed half is not part of OpenAI's format.
-  const startsFresh = !turns.at(-1)?.content.some(({ type }) => type === 'tool_result');
-  const thinks = thinking !== undefined && (thinking.type === 'adaptive' || startsFresh);
-  const outputConfig = { ...(format && { format }), ...(effort && { effort }) };
-  return {
-    model: target.model,
-    max_tokens: limit ?? DEFAULT_MAX_TOKENS + (thinks ? budgetTokens : 0),
-    ...(system.length > 0 && { system }),
-    messages: turns,
-    ...(tools.length > 0 && { tools }),
-    ...(toolChoice && { tool_choice: toolChoice }),
-    ...(thinks && { thinking }),
-    ...(Object.keys(outputConfig).length > 0 && { output_config: outputConfig }),
-    ...given('temperature', chat.temperature),
-    ...given('top_p', chat.top_p),
-    ...given('top_k', chat.top_k),
-    ...given('stop_sequences', toStopSequences(chat.stop)),
-    ...(isUserId(chat.user) && { metadata: { user_id: chat.user } }),
-    ...(chat.stream === true && { stream: true }),
-  };
 }
 
-function checkSampling(chat: ChatCompletionRequest, thinks: boolean, problems: RequestProblems): void {
-  const { temperature, top_p: topP, top_k: topK } = chat;
-  // Not a word of OpenAI's, so nobody has looked at it yet; a number as large as 1e400 could not be written out again.
-  if (topK !== null && topK !== undefined && !Number.isInteger(topK)) problems.reject('top_k', 'must be an integer.');
-  // OpenAI's scale ends at 2, Anthropic's at 1: a value beyond it has no counterpart.
-  if (typeof temperature === 'number' && temperature > 1) problems.refuse('temperature');
-  if (!thinks) return;
-  if (typeof temperature === 'number' && temperature < 1) {
-    problems.reject('temperature', "must be 1 or left out while 'reasoning_effort' is set with this model's provider.");
-  }
-  if (typeof topP === 'number' && topP < 0.95) {
-    problems.reject('top_p', "must be at least 0.95 while 'reasoning_effort' is set with this model's provider.");
-  }
+/** A member with every digit of its numbers, where parsing has lost some. */
+function exactly<K extends 'tools' | 'response_format'>(request: ScreenedRequest, field: K): ChatCompletionRequest[K] {
+  const value = request.chat[field];
+  if (value === null || value === undefined) return value;
+  const text = request.body.find(field);
+  if (text === null || !mayHoldExactNumbers(text)) return value;
+  return parseExactly(text) as ChatCompletionRequest[K];
 }
 
-function toOutputFormat(chat: ChatCompletionRequest, problems: RequestProblems): Record<string, unknown> | null {
-  const format = chat.response_format;
-  if (!format || format.type === 'text') return null;
-  const schema = format.type === 'json_schema' ? format.json_schema?.schema : undefined;
-  if (schema) return { type: 'json_schema', schema };
-  // `json_object` asks for some JSON; Anthropic knows only JSON of a given shape.
-  problems.refuse(format.type === 'json_schema' ? 'response_format.json_schema' : 'response_format');
-  return null;
+/**
+ * With a budget, a turn in which a tool was called must have begun with thinking, and only what Anthropic has signed
+ * counts as such. Where the client does not send it, thinking waits until the tool's result has been answered.
+ */
+function canThinkOn(asked: Thinking, turns: readonly AnthropicTurn[]): boolean {
+  if (asked.thinking?.type !== 'enabled') return true;
+  if (!turns.at(-1)?.content.some(({ type }) => type === 'tool_result')) return true;
+  const beginning = turns.at(-2)?.content[0];
+  return beginning !== undefined && isThinking(beginning);
 }
 
-function toStopSequences(stop: ChatCompletionRequest['stop']): string[] | null {
-  if (stop === null || stop === undefined) return null;
-  const sequences = typeof stop === 'string' ? [stop] : stop;
-  return sequences.length > 0 ? [...sequences] : null;
+function toStopSequences(stop: ChatCompletionRequest['stop'], problems: RequestProblems): string[] {
+  if (stop === null || stop === undefined) return [];
+  const sequences = typeof stop === 'string' ? [stop] : [...stop];
+  if (sequences.some(isBlank)) problems.reject('stop', "must hold more than blanks with this model's provider.");
+  return sequences;
 }
 
-function isUserId(user: unknown): boolean {
+function isUserId(user: unknown): user is string {
   return typeof user === 'string' && user !== '' && user.length <= MAX_USER_ID_LENGTH;
 }
 
 function leastOf(first: number | null, second: number | null): number | null {
   if (first === null || second === null) return first ?? second;
   return Math.min(first, second);
-}
-
-function given(name: string, value: unknown): Record<string, unknown> {
-  return value === null || value === undefined ? {} : { [name]: value };
 }

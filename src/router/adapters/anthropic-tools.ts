@@ -1,61 +1,67 @@
-import type { ChatTool, ChatToolChoice } from '../../domain/chat.js';
-import { type AnthropicBlock, withCacheControl } from './anthropic-content.js';
+import type { ChatTool } from '../../domain/chat.js';
+import { isObject } from '../../domain/json.js';
+import { withCacheControl } from './anthropic-cache.js';
+import type { GrammarRoom } from './anthropic-grammar.js';
+import { JSON_ANSWER_TOOL } from './anthropic-own-words.js';
+import { toNativeSchema } from './anthropic-schema.js';
 import type { RequestProblems } from './request-problems.js';
 
-export type AnthropicTool = Readonly<Record<string, unknown>>;
-export interface AnthropicToolChoice {
-  readonly type: 'auto' | 'any' | 'none' | 'tool';
-  readonly name?: string;
-  readonly disable_parallel_tool_use?: true;
+export interface AnthropicTool {
+  readonly name: string;
+  readonly input_schema: Readonly<Record<string, unknown>>;
+  readonly [key: string]: unknown;
 }
 
-export function toTools(tools: readonly ChatTool[], problems: RequestProblems): AnthropicTool[] {
+type Schema = Record<string, unknown>;
+
+/** Source: the errors of https://platform.claude.com/docs/en/api/messages */
+const TOOL_NAME = /^[A-Za-z0-9_-]{1,128}$/;
+const PROPERTY_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
+export const TOOL_NAME_RULE = 'must be 1 to 128 letters, digits, underscores and hyphens.';
+
+export function isToolName(name: unknown): name is string {
+  return typeof name === 'string' && TOOL_NAME.test(name);
+}
+
+export function toTools(tools: readonly ChatTool[], room: GrammarRoom, problems: RequestProblems): AnthropicTool[] {
+  const names = new Set<string>();
   const translated: AnthropicTool[] = [];
   tools.forEach((tool, index) => {
+    const path = `tools[${index}]`;
     const called = tool.type === 'function' ? tool.function : undefined;
     if (!called) {
-      problems.refuse(`tools[${index}].type`);
+      problems.refuse(`${path}.type`);
       return;
     }
-    const block: Record<string, unknown> = {
+    if (!isToolName(called.name)) problems.reject(`${path}.function.name`, TOOL_NAME_RULE);
+    else if (called.name === JSON_ANSWER_TOOL) problems.reject(`${path}.function.name`, "is AEGIS's own name.");
+    else if (names.has(called.name)) problems.reject(`${path}.function.name`, 'must differ from the other names.');
+    names.add(called.name);
+    // Anthropic demands a schema of an object, also for a function that takes nothing.
+    const schema = toObjectSchema(called.parameters ?? { properties: {} }, `${path}.function.parameters`, problems);
+    const native = called.strict === true ? toNativeSchema(schema) : null;
+    const isStrict = native !== null && room.takes(native, true);
+    const block: AnthropicTool = {
       name: called.name,
       ...(called.description && { description: called.description }),
-      // Anthropic demands a schema of an object, also for a function that takes nothing.
-      input_schema: { type: 'object', ...(called.parameters ?? { properties: {} }) },
-      ...(called.strict === true && { strict: true }),
+      input_schema: isStrict ? native.schema : schema,
+      ...(isStrict && { strict: true }),
     };
-    translated.push(withCacheControl(block as AnthropicBlock, tool));
+    // Some clients mark the tool, some its function.
+    const marked = withCacheControl(block, called, `${path}.function`, problems);
+    translated.push(withCacheControl(marked, tool, path, problems));
   });
   return translated;
 }
 
-/** Null where Anthropic's default says the same. */
-export function toToolChoice(
-  choice: ChatToolChoice | null | undefined,
-  parallel: boolean | null | undefined,
-  hasTools: boolean,
-  problems: RequestProblems,
-): AnthropicToolChoice | null {
-  const wanted = readChoice(choice ?? 'auto');
-  if (!wanted) {
-    problems.refuse('tool_choice');
-    return null;
+/** The schema of an object: all that Anthropic takes for the input of a tool. */
+export function toObjectSchema(schema: Schema, path: string, problems: RequestProblems): Schema {
+  if (schema.type !== undefined && schema.type !== 'object') problems.reject(`${path}.type`, "must be 'object'.");
+  for (const keyword of ['anyOf', 'oneOf', 'allOf']) {
+    if (keyword in schema) problems.refuse(`${path}.${keyword}`);
   }
-  if (wanted.type === 'none') return hasTools ? wanted : null;
-  if (parallel === false && hasTools) return { ...wanted, disable_parallel_tool_use: true };
-  return choice === null || choice === undefined || (!hasTools && wanted.type === 'auto') ? null : wanted;
-}
-
-function readChoice(choice: ChatToolChoice): AnthropicToolChoice | null {
-  switch (choice) {
-    case 'auto':
-      return { type: 'auto' };
-    case 'none':
-      return { type: 'none' };
-    case 'required':
-      return { type: 'any' };
-    default:
-      if (typeof choice === 'string' || choice.type !== 'function' || !choice.function) return null;
-      return { type: 'tool', name: choice.function.name };
+  for (const name of Object.keys(isObject(schema.properties) ? schema.properties : {})) {
+    if (!PROPERTY_NAME.test(name)) problems.refuse(`${path}.properties.${name.slice(0, 64)}`);
   }
+  return { type: 'object', ...schema };
 }

@@ -15,6 +15,7 @@ import { toAnthropicFault } from './anthropic-error.js';
 import { buildAnthropicBody } from './anthropic-request.js';
 import { AnthropicStream } from './anthropic-stream.js';
 import { readErrorBody } from './error-body.js';
+import { stringifyExactly } from './exact-numbers.js';
 import { buildHeaders } from './request-headers.js';
 
 const API_VERSION = '2023-06-01';
@@ -36,7 +37,7 @@ export class AnthropicAdapter implements ProviderAdapter {
         'anthropic-version': API_VERSION,
         ...(provider.credential !== '' && { 'x-api-key': provider.credential }),
       }),
-      body: JSON.stringify(buildAnthropicBody(request.chat, target)),
+      body: stringifyExactly(buildAnthropicBody(request, target)),
     };
   }
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AegisError } from '../../domain/errors.js';
 import type { Provider, Target } from '../../domain/target.js';
+import { THINKING_BLOCKS } from './anthropic-own-words.js';
 import { OpenAiFormatAdapter } from './openai-format.adapter.js';
 
 /** The API versions that stand for Azure's version 1 API, whose paths name no deployment. */
@@ -13,6 +14,8 @@ const VERSION_1: ReadonlySet<string> = new Set(['', 'v1', 'preview']);
 @Injectable()
 export class AzureOpenAiAdapter extends OpenAiFormatAdapter {
   override readonly type = 'azure_openai';
+  // Fields of messages it does not know are refused.
+  protected override readonly foreignFields = [THINKING_BLOCKS, 'reasoning_content'];
 
   protected override buildUrl(target: Target): string {
     const { apiVersion } = target.provider;

@@ -4,6 +4,7 @@ import { UpstreamError } from '../../domain/upstream-error.js';
 
 /** Far deeper than any answer, and far from where writing it out again would exhaust the stack. */
 const MAX_ANSWER_DEPTH = 500;
+const BYTE_ORDER_MARK = 0xfeff;
 
 /** An answer that is none. `detail` is for the log, never for the client. */
 export function invalidAnswer(detail: string): UpstreamError {
@@ -19,10 +20,12 @@ export function truncatedAnswer(detail: string): UpstreamError {
 export function parseAnswerObject(text: string): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text);
   } catch {
     throw invalidAnswer(`${text.length} characters that are no JSON`);
   }
+  // Gemini wraps its errors in a list.
+  if (Array.isArray(value) && value.length === 1 && isObject(value[0]) && isObject(value[0].error)) value = value[0];
   if (!isObject(value)) throw invalidAnswer('JSON that is no object');
   // A text holds no more levels than characters: the chunks of a stream need no second look.
   if (text.length > MAX_ANSWER_DEPTH && scanJson(Buffer.from(text), MAX_ANSWER_DEPTH).depth > MAX_ANSWER_DEPTH) {

@@ -2,9 +2,16 @@ import type { ChatChoice, ChatCompletion } from '../../domain/chat.js';
 import { isObject } from '../../domain/json.js';
 import type { AnswerContext, ParsedCompletion } from '../../domain/provider-adapter.js';
 import { findText, invalidAnswer, parseAnswerObject } from './json-answer.js';
-import { isInBandError, readInBandError } from './openai-error.js';
-import { argumentsText, readFinishReason, repairEnvelope, repairLogprobs, repairTexts } from './openai-repair.js';
-import { repairUsage, toTokenUsage } from './usage-reading.js';
+import { isFailedChoice, isInBandError, readInBandError } from './openai-error.js';
+import {
+  argumentsText,
+  readChoiceIndex,
+  readFinishReason,
+  repairEnvelope,
+  repairLogprobs,
+  repairTexts,
+} from './openai-repair.js';
+import { findUsage, toTokenUsage } from './usage-reading.js';
 
 /** A whole OpenAI-format answer, brought to OpenAI's published schema. Unknown fields are kept. */
 export function parseOpenAiCompletion(body: Buffer, context: AnswerContext): ParsedCompletion {
@@ -13,7 +20,7 @@ export function parseOpenAiCompletion(body: Buffer, context: AnswerContext): Par
   if (!Array.isArray(answer.choices) || answer.choices.length === 0) throw invalidAnswer('an answer without choices');
 
   repairEnvelope(answer);
-  const usage = isObject(answer.usage) ? repairUsage(answer.usage) : undefined;
+  const usage = findUsage(answer.usage);
   if (usage === undefined) delete answer.usage;
   const completion: ChatCompletion = Object.assign(answer, {
     id: findText(answer.id) ?? `chatcmpl-${context.requestId}`,
@@ -27,18 +34,23 @@ export function parseOpenAiCompletion(body: Buffer, context: AnswerContext): Par
 
 function repairChoice(choice: unknown, position: number, context: AnswerContext): ChatChoice {
   if (!isObject(choice)) throw invalidAnswer('a choice that is no object');
+  if (isFailedChoice(choice)) throw readInBandError(choice);
   repairLogprobs(choice);
-  const message = repairMessage(
-    isObject(choice.message) ? choice.message : {},
-    `call_${context.requestId}_${position}`,
-  );
+  const message = repairMessage(findMessage(choice), `call_${context.requestId}_${position}`);
   const finishReason = readFinishReason(choice.finish_reason);
   return Object.assign(choice, {
-    index: Number.isInteger(choice.index) ? Number(choice.index) : position,
+    index: readChoiceIndex(choice.index, position),
     message,
     finish_reason: finishReason ?? (message.tool_calls ? ('tool_calls' as const) : ('stop' as const)),
     logprobs: choice.logprobs ?? null,
   });
+}
+
+/** Azure leaves the message out where its filter has taken all of it. */
+function findMessage({ message }: Record<string, unknown>): Record<string, unknown> {
+  if (message === undefined || message === null) return {};
+  if (!isObject(message)) throw invalidAnswer('a message that is no object');
+  return message;
 }
 
 function repairMessage(message: Record<string, unknown>, spareId: string): ChatChoice['message'] {
@@ -47,7 +59,8 @@ function repairMessage(message: Record<string, unknown>, spareId: string): ChatC
   repairAnnotations(message);
   if (Array.isArray(message.tool_calls)) {
     message.tool_calls.forEach((call: unknown, position) => {
-      if (isObject(call)) repairToolCall(call, `${spareId}_${position}`);
+      if (!isObject(call)) throw invalidAnswer('a tool call that is no object');
+      repairToolCall(call, `${spareId}_${position}`);
     });
   }
   return Object.assign(message, {

@@ -7,6 +7,8 @@ import { toUpstreamError } from './upstream-faults.js';
 const STATUS_OF: Readonly<Record<string, number>> = {
   rate_limit_error: 429,
   rate_limit_exceeded: 429,
+  RateLimitError: 429,
+  too_many_requests: 429,
   insufficient_quota: 429,
   invalid_api_key: 401,
   authentication_error: 401,
@@ -15,14 +17,27 @@ const STATUS_OF: Readonly<Record<string, number>> = {
   content_filter: 400,
   context_length_exceeded: 400,
   BadRequestError: 400,
+  overloaded: 529,
+  overloaded_error: 529,
 };
 
-/** Whether an answer that came with HTTP 200 is an error: `{"error": …}`, or vLLM's flat `{"object": "error", …}`. */
+/**
+ * Whether an answer that came with HTTP 200 is an error: `{"error": …}`, or a flat `{"object": "error", …}` (vLLM)
+ * or `{"type": "error", …}`. An empty `error` beside choices is none.
+ */
 export function isInBandError(answer: Record<string, unknown>): boolean {
-  return isObject(answer.error) || typeof answer.error === 'string' || answer.object === 'error';
+  const { error } = answer;
+  if (answer.object === 'error' || (answer.type === 'error' && answer.choices === undefined)) return true;
+  if (error === undefined || error === null || error === false || error === '') return false;
+  return !(isObject(error) && Object.keys(error).length === 0 && Array.isArray(answer.choices));
 }
 
-/** What an error inside a stream, or in an answer that claimed success, means. */
+/** Whether a choice tells of its own failure, as OpenRouter's do: what came of it is not all of it. */
+export function isFailedChoice({ error }: Record<string, unknown>): boolean {
+  return isObject(error) ? Object.keys(error).length > 0 : Boolean(error);
+}
+
+/** What an error inside a stream, of a choice, or in an answer that claimed success, means. */
 export function readInBandError(answer: Record<string, unknown>): UpstreamError {
   const stated = readErrorObject(answer);
   const number = Number(stated.code);

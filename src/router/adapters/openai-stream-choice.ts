@@ -1,18 +1,15 @@
 import type { FinishReason } from '../../domain/chat.js';
 import { isObject } from '../../domain/json.js';
-import { findText } from './json-answer.js';
-import { argumentsText, readFinishReason, repairLogprobs, repairTexts } from './openai-repair.js';
+import { findText, invalidAnswer } from './json-answer.js';
+import { isFailedChoice, readInBandError } from './openai-error.js';
+import { readFinishReason, repairLogprobs, repairTexts } from './openai-repair.js';
+import { StreamedToolCalls } from './openai-streamed-tools.js';
 
 /** What became of one choice of a streamed chunk. */
 export interface ChoiceOutcome {
   /** False where nothing of the choice is left to send now. */
   readonly kept: boolean;
   readonly changed: boolean;
-}
-
-interface ToolCall {
-  readonly id: string;
-  hasArguments: boolean;
 }
 
 /**
@@ -24,13 +21,14 @@ export class StreamedChoice {
   private started = false;
   private finishReason: FinishReason | null = null;
   private lastFields: Record<string, unknown> = {};
-  private readonly toolCalls: ToolCall[] = [];
-  private readonly toolPlaces = new Map<number, number>();
+  private readonly toolCalls: StreamedToolCalls;
 
   constructor(
     private readonly index: number,
-    private readonly requestId: string,
-  ) {}
+    requestId: string,
+  ) {
+    this.toolCalls = new StreamedToolCalls(`call_${requestId}_${index}`);
+  }
 
   get isFinished(): boolean {
     return this.finishReason !== null;
@@ -38,15 +36,17 @@ export class StreamedChoice {
 
   /** Brings the choice to OpenAI's published shape, in place, and takes its finish out of it. */
   take(choice: Record<string, unknown>): ChoiceOutcome {
+    if (isFailedChoice(choice)) throw readInBandError(choice);
     let changed = choice.index !== this.index;
     choice.index = this.index;
-    if (!isObject(choice.delta)) {
-      choice.delta = {};
+    const given = findDelta(choice);
+    const delta = given ?? this.findMessage(choice) ?? {};
+    if (given === undefined) {
+      choice.delta = delta;
       changed = true;
     }
-    const delta = choice.delta as Record<string, unknown>;
     changed = repairTexts(delta) || changed;
-    changed = this.repairToolCalls(delta) || changed;
+    if (Array.isArray(delta.tool_calls)) changed = this.toolCalls.repair(delta.tool_calls) || changed;
     changed = repairLogprobs(choice) || changed;
     const says = saysSomething(delta);
     if (says) this.hasContent = true;
@@ -71,14 +71,21 @@ export class StreamedChoice {
   /** The choice's last words: arguments for tools that were given none, then its one finish. */
   end(): Record<string, unknown>[] {
     const pieces: Record<string, unknown>[] = [];
-    this.toolCalls.forEach((call, index) => {
-      if (call.hasArguments) return;
+    for (const index of this.toolCalls.withoutArguments()) {
       const delta = { tool_calls: [{ index, function: { arguments: '{}' } }] };
       pieces.push({ index: this.index, delta, logprobs: null, finish_reason: null });
-    });
-    const finishReason = this.finishReason ?? (this.toolCalls.length > 0 ? 'tool_calls' : 'stop');
+    }
+    const finishReason = this.finishReason ?? (this.toolCalls.count > 0 ? 'tool_calls' : 'stop');
     pieces.push({ ...this.lastFields, index: this.index, delta: {}, logprobs: null, finish_reason: finishReason });
     return pieces;
+  }
+
+  /** A server that does not stream may send the whole message in one chunk. */
+  private findMessage(choice: Record<string, unknown>): Record<string, unknown> | undefined {
+    if (this.hasContent || !isObject(choice.message)) return undefined;
+    const { message } = choice;
+    delete choice.message;
+    return message;
   }
 
   private repairRole(delta: Record<string, unknown>): boolean {
@@ -92,71 +99,12 @@ export class StreamedChoice {
     delete delta.role;
     return true;
   }
+}
 
-  private repairToolCalls(delta: Record<string, unknown>): boolean {
-    if (!Array.isArray(delta.tool_calls)) return false;
-    let changed = false;
-    for (const call of delta.tool_calls) {
-      if (isObject(call) && call.type !== 'custom' && !isObject(call.custom)) {
-        changed = this.repairToolCall(call) || changed;
-      }
-    }
-    return changed;
-  }
-
-  private repairToolCall(call: Record<string, unknown>): boolean {
-    const called = isObject(call.function) ? call.function : {};
-    let changed = called !== call.function;
-    call.function = called;
-
-    const id = findText(call.id);
-    const { place, isNew } = this.placeOf(call.index, id, findText(called.name));
-    const toolCall = this.toolCalls[place];
-    if (call.index !== place) {
-      call.index = place;
-      changed = true;
-    }
-    if (isNew) {
-      if (call.id !== toolCall?.id || call.type !== 'function') {
-        call.id = toolCall?.id;
-        call.type = 'function';
-        changed = true;
-      }
-    } else if ('id' in call || 'type' in call || 'name' in called) {
-      // Said once: clients that join deltas would join the repetitions too.
-      delete call.id;
-      delete call.type;
-      delete called.name;
-      changed = true;
-    }
-    if (called.arguments !== undefined || isNew) {
-      const text = argumentsText(called.arguments);
-      if (toolCall && text !== '') toolCall.hasArguments = true;
-      if (called.arguments !== text) {
-        called.arguments = text;
-        changed = true;
-      }
-    }
-    return changed;
-  }
-
-  /** Which of our tool calls a delta continues, or the next one it begins. Servers may omit or repeat their index. */
-  private placeOf(index: unknown, id: string | undefined, name: string | undefined): { place: number; isNew: boolean } {
-    const upstreamIndex = typeof index === 'number' ? index : undefined;
-    const known = upstreamIndex === undefined ? undefined : this.toolPlaces.get(upstreamIndex);
-    if (id !== undefined) {
-      const place = this.toolCalls.findIndex((call) => call.id === id);
-      if (place !== -1) return { place, isNew: false };
-    } else if (known !== undefined) {
-      return { place: known, isNew: false };
-    } else if (upstreamIndex === undefined && name === undefined && this.toolCalls.length > 0) {
-      return { place: this.toolCalls.length - 1, isNew: false };
-    }
-    const place = this.toolCalls.length;
-    this.toolCalls.push({ id: id ?? `call_${this.requestId}_${this.index}_${place}`, hasArguments: false });
-    if (upstreamIndex !== undefined) this.toolPlaces.set(upstreamIndex, place);
-    return { place, isNew: true };
-  }
+function findDelta({ delta }: Record<string, unknown>): Record<string, unknown> | undefined {
+  if (delta === undefined || delta === null) return undefined;
+  if (!isObject(delta)) throw invalidAnswer('a delta that is no object');
+  return delta;
 }
 
 function saysSomething(delta: Record<string, unknown>): boolean {

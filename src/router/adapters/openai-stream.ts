@@ -4,12 +4,20 @@ import type { AnswerContext, ServerSentEvent, StreamTranslator } from '../../dom
 import type { TokenUsage } from '../../domain/usage.js';
 import { findText, invalidAnswer, parseAnswerObject, truncatedAnswer } from './json-answer.js';
 import { isInBandError, readInBandError } from './openai-error.js';
-import { repairEnvelope } from './openai-repair.js';
+import { readChoiceIndex, repairEnvelope } from './openai-repair.js';
 import { StreamedChoice } from './openai-stream-choice.js';
-import { repairUsage, toTokenUsage } from './usage-reading.js';
+import { findUsage, toTokenUsage } from './usage-reading.js';
 
 const OBJECT = 'chat.completion.chunk';
 const MODEL_KEY = '"model"';
+const BETWEEN_KEY_AND_VALUE: ReadonlySet<string> = new Set([' ', ':', '\t', '\n', '\r']);
+
+interface ReadChunk {
+  readonly chunk: Record<string, unknown>;
+  readonly choices: readonly unknown[];
+  /** True where the choices are not as they came. */
+  readonly repaired: boolean;
+}
 
 /**
  * Relays an OpenAI-format stream. A chunk that needs no repair keeps its text but for the model's name; every other
@@ -26,6 +34,8 @@ export class OpenAiStream implements StreamTranslator {
   private id: string | null = null;
   private created: number | null = null;
   private clientUsage: ChatUsage | null = null;
+  /** A server that counts says `"usage": null` in every chunk before the one with the count. */
+  private promisesUsage = false;
   /** What else stood in the chunk that carried the usage. */
   private usageFields: Record<string, unknown> = {};
 
@@ -45,19 +55,8 @@ export class OpenAiStream implements StreamTranslator {
       if (this.choices.size === 0) throw truncatedAnswer('[DONE] before any choice');
       return this.complete();
     }
-    if (text.trim() === '') return [];
-    const chunk = parseAnswerObject(text);
-    if (isInBandError(chunk)) throw readInBandError(chunk);
-    if (event.type === 'error') throw readInBandError({ error: chunk });
-    if (!Array.isArray(chunk.choices)) {
-      if (!isObject(chunk.usage) && chunk.choices !== null) {
-        // Heartbeats and metadata of some servers come as events with a name of their own.
-        if (event.type !== '' && event.type !== 'message') return [];
-        throw invalidAnswer('an event that is no chunk');
-      }
-      chunk.choices = [];
-    }
-    return this.relay(text, chunk, chunk.choices as unknown[]);
+    const read = readChunk(event);
+    return read === null ? [] : this.relay(text, read);
   }
 
   end(): readonly string[] {
@@ -65,13 +64,14 @@ export class OpenAiStream implements StreamTranslator {
     const choices = [...this.choices.values()];
     if (choices.length === 0) throw truncatedAnswer('no choice came');
     if (!choices.every((choice) => choice.isFinished)) throw truncatedAnswer('no [DONE] and a choice without a finish');
+    if (this.promisesUsage && !this.usage) throw truncatedAnswer('no [DONE] and no usage, which was to come');
     return this.complete();
   }
 
-  private relay(text: string, chunk: Record<string, unknown>, choices: unknown[]): readonly string[] {
+  private relay(text: string, { chunk, choices, repaired }: ReadChunk): readonly string[] {
     const cameEmpty = choices.length === 0;
     const carriesUsage = this.takeUsage(chunk, cameEmpty);
-    let changed = carriesUsage;
+    let changed = repaired || carriesUsage;
     const kept = choices.filter((choice, position) => {
       if (!isObject(choice)) throw invalidAnswer('a choice that is no object');
       const outcome = this.choiceOf(choice, position).take(choice);
@@ -95,21 +95,24 @@ export class OpenAiStream implements StreamTranslator {
   }
 
   private takeUsage(chunk: Record<string, unknown>, cameEmpty: boolean): boolean {
-    if (!isObject(chunk.usage)) {
-      if (chunk.usage === undefined || chunk.usage === null) return false;
-      delete chunk.usage;
-      return true;
+    if (chunk.usage === undefined || chunk.usage === null) {
+      if (chunk.usage === null) this.promisesUsage = true;
+      this.usage = readOwnUsage(chunk) ?? this.usage;
+      return false;
     }
-    // Each count is the total so far: the last one holds, none is added to another.
-    this.clientUsage = repairUsage(chunk.usage);
-    this.usage = toTokenUsage(this.clientUsage);
+    const usage = findUsage(chunk.usage);
     delete chunk.usage;
-    if (cameEmpty) this.usageFields = chunk;
+    if (usage) {
+      // Each count is the total so far: the last one holds, none is added to another.
+      this.clientUsage = usage;
+      this.usage = toTokenUsage(usage);
+      if (cameEmpty) this.usageFields = chunk;
+    }
     return true;
   }
 
   private choiceOf(choice: Record<string, unknown>, position: number): StreamedChoice {
-    const index = Number.isInteger(choice.index) ? Number(choice.index) : position;
+    const index = readChoiceIndex(choice.index, position);
     let streamed = this.choices.get(index);
     if (!streamed) {
       streamed = new StreamedChoice(index, this.context.requestId);
@@ -120,15 +123,16 @@ export class OpenAiStream implements StreamTranslator {
 
   private repairHeader(chunk: Record<string, unknown>): boolean {
     let changed = repairEnvelope(chunk);
-    const id = findText(chunk.id);
-    this.id ??= id ?? `chatcmpl-${this.context.requestId}`;
-    if (id === undefined) {
+    this.id ??= findText(chunk.id) ?? `chatcmpl-${this.context.requestId}`;
+    // Some servers make up a new id for each chunk: an answer has one.
+    if (chunk.id !== this.id) {
       chunk.id = this.id;
       changed = true;
     }
     const created = Number.isInteger(chunk.created) && chunk.created !== 0 ? Number(chunk.created) : null;
     this.created ??= created ?? this.context.createdSeconds;
-    if (created === null) {
+    // llama-box and xAI tell the time of each chunk: an answer has one.
+    if (chunk.created !== this.created) {
       chunk.created = this.created;
       changed = true;
     }
@@ -165,8 +169,10 @@ export class OpenAiStream implements StreamTranslator {
     if (typeof chunk.model !== 'string' || key === -1 || text.indexOf(MODEL_KEY, key + 1) !== -1) {
       return this.rebuild(chunk);
     }
+    // An event may come over several `data` lines; each of ours is one.
+    if (text.includes('\n')) return this.rebuild(chunk);
     let start = key + MODEL_KEY.length;
-    while (text[start] === ' ' || text[start] === ':') start++;
+    while (BETWEEN_KEY_AND_VALUE.has(text.charAt(start))) start++;
     const model = JSON.stringify(chunk.model);
     if (!text.startsWith(model, start)) return this.rebuild(chunk);
     const renamed = text.slice(0, start) + this.modelText + text.slice(start + model.length);
@@ -198,4 +204,36 @@ export class OpenAiStream implements StreamTranslator {
       model: this.context.requestedModel,
     });
   }
+}
+
+/** The chunk in an event; null where the event says nothing of the answer. Throws where it tells of a failure. */
+function readChunk({ type, data }: ServerSentEvent): ReadChunk | null {
+  const isNamed = type !== '' && type !== 'message';
+  if (isNamed && !/^\s*[{[]/.test(data)) {
+    if (type === 'error') throw readInBandError({ error: data });
+    return null;
+  }
+  if (data.trim() === '') return null;
+  const chunk = parseAnswerObject(data);
+  if (isInBandError(chunk)) throw readInBandError(chunk);
+  if (type === 'error') throw readInBandError({ error: chunk });
+  const { choices } = chunk;
+  if (Array.isArray(choices)) return { chunk, choices, repaired: false };
+  if (choices === null || (choices === undefined && (isObject(chunk.usage) || chunk.object === OBJECT))) {
+    chunk.choices = [];
+    return { chunk, choices: [], repaired: true };
+  }
+  // Heartbeats and metadata of some servers come as events with a name of their own.
+  if (isNamed || chunk.type === 'ping') return null;
+  throw invalidAnswer('an event that is no chunk');
+}
+
+/** The count of servers that have a place of their own for it: Groq's `x_groq`, Moonshot's in the choice. */
+function readOwnUsage(chunk: Record<string, unknown>): TokenUsage | null {
+  const [choice] = Array.isArray(chunk.choices) ? (chunk.choices as unknown[]) : [];
+  for (const place of [chunk.x_groq, choice]) {
+    const usage = isObject(place) && isObject(place.usage) ? findUsage({ ...place.usage }) : undefined;
+    if (usage) return toTokenUsage(usage);
+  }
+  return null;
 }

@@ -5,6 +5,9 @@ interface Problem {
   readonly text: string;
 }
 
+/** A request may hold as many problems as parts; nobody reads more than these. */
+const MOST_NAMED = 20;
+
 /** What of a request a provider cannot express: collected, then refused together in one message. */
 export class RequestProblems {
   private readonly unsupported: string[] = [];
@@ -24,12 +27,15 @@ export class RequestProblems {
   throwIfAny(): void {
     const sentences: string[] = [];
     if (this.unsupported.length > 0) {
-      const fields = this.unsupported.map((path) => `'${path}'`).join(', ');
+      const fields = this.unsupported
+        .slice(0, MOST_NAMED)
+        .map((path) => `'${path}'`)
+        .join(', ');
       sentences.push(
         `The provider of this model does not support ${fields}. Leave out what it does not support, or ask for another model.`,
       );
     }
-    for (const { path, text } of this.invalid) sentences.push(`'${path}': ${text}`);
+    for (const { path, text } of this.invalid.slice(0, MOST_NAMED)) sentences.push(`'${path}': ${text}`);
     if (sentences.length === 0) return;
     throw new AegisError(
       this.unsupported.length > 0 ? 'unsupported_parameter' : 'invalid_request',

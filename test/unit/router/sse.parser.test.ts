@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { RoutingConfig } from '../../../src/config/schema/gateway.config.js';
 import type { ServerSentEvent } from '../../../src/domain/provider-adapter.js';
 import { UpstreamError } from '../../../src/domain/upstream-error.js';
 import { SseParser } from '../../../src/router/sse.parser.js';
@@ -10,6 +11,27 @@ function parse(pieces: readonly Buffer[], maxEventBytes = 1_000_000): ServerSent
 
 const read = (text: string): ServerSentEvent[] => parse([Buffer.from(text)]);
 const data = (text: string): string[] => read(text).map((event) => event.data);
+
+/** The standard's steps in their plainest form: the whole text at once, line by line. */
+function readAsTheStandardSays(bytes: Buffer): ServerSentEvent[] {
+  const text = new TextDecoder().decode(bytes);
+  const events: ServerSentEvent[] = [];
+  let type = '';
+  let lines: string[] = [];
+  // Unlike a browser, AEGIS takes the last event without its blank line: what reads it judges whether it is whole.
+  for (const line of [...text.split(/\r\n|\r|\n/), '']) {
+    if (line === '') {
+      if (lines.length > 0) events.push({ type, data: lines.join('\n') });
+      type = '';
+      lines = [];
+    } else {
+      const [, field, value = ''] = /^([^:]*)(?:: ?([\s\S]*))?$/.exec(line) ?? [];
+      if (field === 'data') lines.push(value);
+      if (field === 'event') type = value;
+    }
+  }
+  return events;
+}
 
 describe('SseParser', () => {
   it.each([
@@ -47,6 +69,43 @@ describe('SseParser', () => {
     expect(data('data: a\n\ndata: b')).toEqual(['a', 'b']);
   });
 
+  it('keeps a zero byte, and replaces what is no UTF-8', () => {
+    expect(data('data: a\0b\n\n')).toEqual(['a\0b']);
+    const broken = Buffer.concat([Buffer.from('data: a'), Buffer.from([0xff, 0xe2, 0x82]), Buffer.from('b\n\n')]);
+    for (const size of [1, 2, broken.length]) {
+      const pieces = Array.from({ length: Math.ceil(broken.length / size) }, (_, index) =>
+        broken.subarray(index * size, (index + 1) * size),
+      );
+      expect(parse(pieces)).toEqual([{ type: '', data: 'a\uFFFD\uFFFDb' }]);
+    }
+  });
+
+  it('reads any bytes as the standard says, wherever they are split', () => {
+    const part = fc.oneof(
+      {
+        weight: 6,
+        arbitrary: fc.constantFrom('data', 'event', ':', ' ', '\n', '\r', '\r\n', '\n\n', 'data: ', '\uFEFF'),
+      },
+      { weight: 3, arbitrary: fc.string({ unit: 'binary', maxLength: 6 }) },
+      {
+        weight: 1,
+        arbitrary: fc.constantFrom('id: 3', 'retry: 5', ': comment', 'data:{"a":"ü€😀"}', 'DATA: x', 'dat', '\0'),
+      },
+    );
+    const raw = fc.tuple(fc.array(part, { maxLength: 40 }), fc.array(fc.nat(255), { maxLength: 3 }), fc.nat(60));
+    fc.assert(
+      fc.property(raw, fc.array(fc.nat(200), { maxLength: 12 }), ([parts, noise, place], cuts) => {
+        const text = Buffer.from(parts.join(''));
+        const at = Math.min(place, text.length);
+        const bytes = Buffer.concat([text.subarray(0, at), Buffer.from(noise), text.subarray(at)]);
+        const places = [0, ...cuts.map((cut) => Math.min(cut, bytes.length)).sort((a, b) => a - b), bytes.length];
+        const pieces = places.slice(1).map((end, index) => bytes.subarray(places[index], end));
+        expect(parse(pieces)).toEqual(readAsTheStandardSays(bytes));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
   it('finds the same events wherever the bytes are split', () => {
     const line = fc.oneof(
       fc.string({ unit: 'grapheme' }).map((text) => `data: ${text.replaceAll(/[\r\n]/g, '')}`),
@@ -79,6 +138,54 @@ describe('SseParser', () => {
       expect(run).toThrow(expect.objectContaining({ disposition: 'invalid', code: 'upstream_invalid_response' }));
       expect(events).toEqual([{ type: '', data: 'small' }]);
     }
+  });
+
+  it('refuses an event of very many lines', () => {
+    for (const line of ['data\n', 'data: \n', 'data: x\n', 'data: ü\r\n']) {
+      expect(() => parse([Buffer.from(line.repeat(1_000))], 4_000)).toThrow(
+        expect.objectContaining({
+          disposition: 'invalid',
+          message: 'The provider sent an event larger than AEGIS accepts.',
+        }),
+      );
+    }
+  });
+
+  it('has its limit at 16 MiB where none is configured', () => {
+    const { maxEventBytes } = new RoutingConfig();
+    const longest = Buffer.alloc(maxEventBytes, 'x');
+    longest.write('data: ');
+    expect(parse([longest, Buffer.from('\n\n')], maxEventBytes)[0]?.data).toHaveLength(maxEventBytes - 6);
+    expect(() => parse([longest, Buffer.from('x\n\n')], maxEventBytes)).toThrow(UpstreamError);
+    expect(maxEventBytes).toBe(16 * 1024 * 1024);
+  });
+
+  it.each([
+    ['empty lines', '\n'],
+    ['empty lines of both kinds', '\r\n'],
+    ['comments', ':\n'],
+    ['comments in words', ': PROCESSING\n\n'],
+    ['events without data', 'event: ping\n\n'],
+    ['unknown fields', 'x: y\n'],
+  ])('passes a million %s by, and searches each of their bytes at most twice', (_name, line) => {
+    // Counted, not timed: the bytes that searches for a line's end go over.
+    const bytes = Buffer.from(line.repeat(1_000_000));
+    let searched = 0;
+    const find = Buffer.prototype.indexOf;
+    const spy = jest.spyOn(Buffer.prototype, 'indexOf').mockImplementation(function (this: Buffer, ...args) {
+      const from = Number(args[1] ?? 0);
+      const found = find.apply(this, args);
+      searched += (found === -1 ? this.length : found + 1) - from;
+      return found;
+    });
+    const parser = new SseParser(1_000);
+    let found = 0;
+    for (let from = 0; from < bytes.length; from += 64 * 1024) {
+      found += parser.push(bytes.subarray(from, from + 64 * 1024)).length;
+    }
+    spy.mockRestore();
+    expect(found + parser.push(Buffer.from('\ndata: a\n\n')).length).toBe(1);
+    expect(searched).toBeLessThanOrEqual(2 * bytes.length);
   });
 
   it('refuses a line that never ends', () => {

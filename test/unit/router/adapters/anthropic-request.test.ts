@@ -275,7 +275,12 @@ describe('a request to Anthropic', () => {
         ],
       });
       expect(body.tools).toEqual([
-        { name: 'look_up', description: 'Looks', input_schema: parameters, strict: true },
+        {
+          name: 'look_up',
+          description: 'Looks',
+          input_schema: { ...parameters, additionalProperties: false },
+          strict: true,
+        },
         { name: 'now', input_schema: { type: 'object', properties: {} } },
       ]);
     });
@@ -306,74 +311,6 @@ describe('a request to Anthropic', () => {
 
   it.each([Number.POSITIVE_INFINITY, 0.5, '5'])('refuses a top_k of %p, which Anthropic has no word for', (top_k) => {
     expect(refusal({ top_k })).toMatchObject({ code: 'invalid_request', status: 400, param: 'top_k' });
-  });
-
-  it("asks for JSON of a schema in Anthropic's own way", () => {
-    const schema = { type: 'object', properties: {}, additionalProperties: false };
-    const body = build({ response_format: { type: 'json_schema', json_schema: { name: 'x', schema, strict: true } } });
-    expect(body.output_config).toEqual({ format: { type: 'json_schema', schema } });
-    expect(build({ response_format: { type: 'text' } })).not.toHaveProperty('output_config');
-    expect(refusal({ response_format: { type: 'json_object' } })).toMatchObject({
-      code: 'unsupported_parameter',
-      param: 'response_format',
-    });
-  });
-
-  describe('reasoning', () => {
-    it("becomes a budget within the answer's limit, on top of the default one", () => {
-      expect(build({ reasoning_effort: 'medium' })).toMatchObject({
-        thinking: { type: 'enabled', budget_tokens: 8192 },
-        max_tokens: 4096 + 8192,
-      });
-      expect(build({ reasoning_effort: 'high', max_completion_tokens: 4000 })).toMatchObject({
-        thinking: { type: 'enabled', budget_tokens: 2000 },
-        max_tokens: 4000,
-      });
-      expect(build({ reasoning_effort: 'none' })).not.toHaveProperty('thinking');
-    });
-
-    it.each(['claude-opus-4-6', 'claude-sonnet-4-6', 'claude-opus-4-7-20260101', 'claude-fable-5', 'claude-5-sonnet'])(
-      'becomes an effort for %s',
-      (model) => {
-        expect(build({ reasoning_effort: 'high' }, { model })).toMatchObject({
-          thinking: { type: 'adaptive' },
-          output_config: { effort: 'high' },
-          max_tokens: 4096,
-        });
-      },
-    );
-
-    it.each(['claude-haiku-4-5', 'claude-sonnet-4-20250514', 'claude-opus-4-1-20250805', 'claude-3-7-sonnet-latest'])(
-      'becomes a budget for %s',
-      (model) => {
-        expect(build({ reasoning_effort: 'low' }, { model }).thinking).toEqual({
-          type: 'enabled',
-          budget_tokens: 2048,
-        });
-      },
-    );
-
-    it('is refused where the answer may not be long enough, or a tool is forced, or sampling is set', () => {
-      expect(refusal({ reasoning_effort: 'low', max_tokens: 500 })).toMatchObject({ param: 'reasoning_effort' });
-      expect(refusal({ reasoning_effort: 'huge' })).toMatchObject({ param: 'reasoning_effort' });
-      expect(refusal({ reasoning_effort: 'low', tools, tool_choice: 'required' })).toMatchObject({
-        param: 'tool_choice',
-      });
-      expect(refusal({ reasoning_effort: 'low', temperature: 0 })).toMatchObject({ param: 'temperature' });
-      expect(refusal({ reasoning_effort: 'low', top_p: 0.5 })).toMatchObject({ param: 'top_p' });
-    });
-
-    it("waits while a tool's result is given back, whose signed half is not there", () => {
-      const messages: ChatMessage[] = [
-        user('a'),
-        {
-          role: 'assistant',
-          tool_calls: [{ id: 'c', type: 'function', function: { name: 'look_up', arguments: '{}' } }],
-        },
-        { role: 'tool', tool_call_id: 'c', content: 'x' },
-      ];
-      expect(build({ messages, tools, reasoning_effort: 'low' })).not.toHaveProperty('thinking');
-    });
   });
 
   it('refuses everything it cannot express, all of it in one message', () => {
@@ -420,7 +357,8 @@ describe('a request to Anthropic', () => {
       store: true,
       service_tier: 'flex',
       prompt_cache_key: 'k',
-      safety_identifier: 's',
+      prompt_cache_retention: '24h',
+      verbosity: 'medium',
       n: 1,
       logprobs: false,
       top_logprobs: 0,
