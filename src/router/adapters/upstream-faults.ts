@@ -117,7 +117,7 @@ function isContentFilter({ code }: StatedFault): boolean {
  * How long the provider asks to be left alone, in milliseconds; undefined where it does not say. A date is read
  * against the answer's own `date`, so that two clocks never disagree.
  */
-export function findRetryAfterMs(headers: UpstreamHeaders): number | undefined {
+function findRetryAfterMs(headers: UpstreamHeaders): number | undefined {
   for (const name of ['retry-after-ms', 'x-ms-retry-after-ms']) {
     const milliseconds = Number(firstValue(headers[name]) ?? '');
     if (Number.isFinite(milliseconds) && milliseconds > 0) return milliseconds;
