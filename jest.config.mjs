@@ -32,7 +32,11 @@ const kinds = {
 
 export default {
   testTimeout: 30_000,
-  reporters: ['default', '<rootDir>/scripts/jest/summary-reporter.mjs'],
+  reporters: [
+    'default',
+    '<rootDir>/scripts/jest/fault-table-reporter.mjs',
+    '<rootDir>/scripts/jest/summary-reporter.mjs',
+  ],
   collectCoverageFrom: ['src/**/*.ts'],
   coverageProvider: 'v8',
   projects: Object.entries(kinds).map(([name, extra]) => ({

@@ -12,10 +12,17 @@ export interface DatedKey {
 interface Entry {
   readonly verifiedAtMs: number;
   readonly status: KeyStatus;
-  readonly principal: Omit<Principal, 'budgetNanoUsd'> & { readonly budgetNanoUsd: string | null };
+  readonly principal: Omit<Principal, 'budgetNanoUsd' | 'mayExplain'> & {
+    readonly budgetNanoUsd: string | null;
+    /** Entries of older versions have none: no right is read into one that does not say it. */
+    readonly mayExplain?: boolean;
+  };
 }
 
-/** Changes whenever the shape of an entry does, so that replicas of two versions ignore each other's. */
+/**
+ * Changes with the shape of an entry, so that replicas of two versions ignore each other's; not for a right that both
+ * read safely.
+ */
 const VERSION = 'v1';
 
 /**
@@ -50,8 +57,12 @@ export class StoredKeyCodec {
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) return null;
     // Sealed with our key, so written by `encode`.
     const entry = JSON.parse(body) as Entry;
-    const { budgetNanoUsd, ...rest } = entry.principal;
-    const principal = { ...rest, budgetNanoUsd: budgetNanoUsd === null ? null : BigInt(budgetNanoUsd) };
+    const { budgetNanoUsd, mayExplain, ...rest } = entry.principal;
+    const principal = {
+      ...rest,
+      budgetNanoUsd: budgetNanoUsd === null ? null : BigInt(budgetNanoUsd),
+      mayExplain: mayExplain === true,
+    };
     return { key: { principal, status: entry.status }, verifiedAtMs: entry.verifiedAtMs };
   }
 

@@ -11,6 +11,13 @@ export interface ConfigCheck {
   readonly problems: readonly string[];
 }
 
+/** The configuration that a start would have. Throws with everything that would keep the gateway from starting. */
+export async function getValidConfiguration(environment: NodeJS.ProcessEnv): Promise<ConfigSnapshot> {
+  const { snapshot, problems } = await checkConfiguration(environment);
+  if (snapshot === null || problems.length > 0) throw new Error(problems.join('\n'));
+  return snapshot;
+}
+
 /** Reads all that a start reads from the configuration's folder, and goes on where a part of it is wrong. */
 export async function checkConfiguration(environment: NodeJS.ProcessEnv): Promise<ConfigCheck> {
   const directory = environment.AEGIS_CONFIG_DIR || DEFAULT_DIRECTORY;

@@ -1,6 +1,7 @@
 import { statusOf } from '../auth/api-key.guard.js';
 import type { ApiKeyRecord } from '../database/api-key.repository.js';
 import { formatUsd } from './input.js';
+import { formatTable } from './table.js';
 
 /** A key for machines: names as in the documentation, money as an exact decimal, times in ISO 8601. */
 export function toJson(record: ApiKeyRecord, nowMs: number): Record<string, unknown> {
@@ -21,6 +22,7 @@ export function toJson(record: ApiKeyRecord, nowMs: number): Record<string, unkn
     max_parallel_requests: principal.maxParallelRequests,
     budget_usd: principal.budgetNanoUsd === null ? null : formatUsd(principal.budgetNanoUsd),
     budget_window: principal.budgetWindow,
+    may_explain: principal.mayExplain,
     created_at: record.createdAt.toISOString(),
     expires_at: principal.expiresAtMs === null ? null : new Date(principal.expiresAtMs).toISOString(),
     last_used_at: record.lastUsedAt?.toISOString() ?? null,
@@ -50,17 +52,9 @@ export function describeList(records: readonly ApiKeyRecord[], nowMs: number): s
       principal.keyName,
       statusOf(record, nowMs),
       principal.maxClassification,
+      principal.mayExplain ? 'yes' : 'no',
       record.lastUsedAt?.toISOString() ?? 'never used',
     ];
   });
-  const table = [['ID', 'PREFIX', 'ORG/TEAM', 'NAME', 'STATUS', 'UP TO', 'LAST USED'], ...rows];
-  const widths = table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? [];
-  return `${table
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')}\n`;
+  return formatTable([['ID', 'PREFIX', 'ORG/TEAM', 'NAME', 'STATUS', 'UP TO', 'MAY EXPLAIN', 'LAST USED'], ...rows]);
 }

@@ -85,6 +85,7 @@ export function readKeyRequest(
       budgetNanoUsd,
       budgetWindow: budgetNanoUsd === null ? null : (budgetWindow ?? 'month'),
       expiresAtMs,
+      mayExplain: options.allowExplain === true,
     },
   };
 }

@@ -63,7 +63,8 @@ export async function rotateKey(reference: string, options: Options): Promise<vo
   });
 }
 
-async function getKey(keys: KeyAdministration, reference: string): Promise<ApiKeyRecord> {
+/** By id, display prefix, or the key itself. Throws `InputError` where that is none, or several. */
+export async function getKey(keys: KeyAdministration, reference: string): Promise<ApiKeyRecord> {
   const found = await keys.find(reference);
   const [only, ...others] = found;
   if (only === undefined) throw new InputError(['There is no such key: give its id, its prefix or the key itself']);

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { withEnvironment } from './cli.context.js';
-import { checkConfiguration } from './config-check.js';
+import { getValidConfiguration } from './config-check.js';
+import { explain } from './explain.command.js';
 import { generateKey } from './keygen.command.js';
 import { listKeys, revokeKey, rotateKey } from './keys.command.js';
 import { migrate } from './migrate.command.js';
@@ -21,6 +22,7 @@ export function buildProgram(): Command {
     });
 
   addKeyCommands(program);
+  addExplain(program);
 
   program
     .command('migrate')
@@ -37,15 +39,32 @@ export function buildProgram(): Command {
     .description('say everything that is wrong with the configuration, or that nothing is')
     .action(() =>
       withEnvironment(async () => {
-        const { snapshot, problems } = await checkConfiguration(process.env);
-        if (snapshot === null || problems.length > 0) throw new Error(problems.join('\n'));
-        const { version, models, providers } = snapshot;
+        const { version, models, providers } = await getValidConfiguration(process.env);
         process.stdout.write(
           `The configuration is valid: version ${version}, ${models.size} models, ${providers.size} providers.\n`,
         );
       }),
     );
   return program;
+}
+
+function addExplain(program: Command): void {
+  program
+    .command('explain')
+    .description('say which targets would serve a request, and why the others would not; calls nobody')
+    .option('--model <alias>', 'the model that is asked for (required)')
+    .option('--classification <level>', 'the level of the data (default INTERNAL, or where the key starts)')
+    .option('--key <key>', "with this key's limits; given by its prefix or id, looked up in the database")
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', '\nExit code: 0 somebody would be called, 2 nobody would, 1 it cannot be said.')
+    // What is wrong here must not look like an answer: 2 is one.
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .showHelpAfterError(false)
+    .exitOverride((error) => {
+      throw error.exitCode === 0 ? error : new Error('Try: aegis explain --help');
+    })
+    .action((options: Record<string, unknown>, command: Command) => explain(options, command.args));
 }
 
 function addKeyCommands(program: Command): void {
@@ -65,6 +84,7 @@ function addKeyCommands(program: Command): void {
     .option('--max-parallel <number>', 'requests at a time')
     .option('--budget-usd <amount>', 'what it may spend in a window, e.g. 25.50')
     .option('--budget-window <window>', 'day or month, UTC (default month)')
+    .option('--allow-explain', 'it may ask how requests are routed (X-Aegis-Explain)')
     .option('--expires <when>', 'a duration such as 30d, or a date such as 2027-01-31')
     .option('--json', 'print one JSON object and nothing else')
     // Mistyped options are reported together with what else is wrong.

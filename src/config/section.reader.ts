@@ -116,7 +116,7 @@ export class SectionReader {
       }
       case 'text_list':
         return this.readItems(node, place, setting.mustBe)?.flatMap(([item, itemPlace], index) => {
-          const scalar = this.readScalar(item, itemPlace, 'text', false);
+          const scalar = this.readScalar(item, itemPlace, 'text', shape.secret);
           if (scalar === undefined) return [];
           this.places.noteField(section, `${setting.property}[${index}]`, scalar.place);
           return [scalar.text];

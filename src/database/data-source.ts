@@ -1,6 +1,7 @@
 import { DataSource } from 'typeorm';
 import { CreateOrganizationsAndTeams1790000000000 } from '../../migrations/1790000000000-create-organizations-and-teams.js';
 import { CreateApiKeys1790000000001 } from '../../migrations/1790000000001-create-api-keys.js';
+import { LetKeysExplain1790000000002 } from '../../migrations/1790000000002-let-keys-explain.js';
 import { buildDeadlineClient } from './deadline-client.js';
 import { ApiKeyEntity } from './entities/api-key.entity.js';
 import { OrganizationEntity } from './entities/organization.entity.js';
@@ -8,7 +9,11 @@ import { TeamEntity } from './entities/team.entity.js';
 import { silentLogger } from './silent-logger.js';
 
 /** In order. Listed one by one: what runs is what the compiler saw, whatever lies in a folder. */
-export const MIGRATIONS = [CreateOrganizationsAndTeams1790000000000, CreateApiKeys1790000000001];
+export const MIGRATIONS = [
+  CreateOrganizationsAndTeams1790000000000,
+  CreateApiKeys1790000000001,
+  LetKeysExplain1790000000002,
+];
 
 export interface DataSourceOptions {
   readonly url: string;

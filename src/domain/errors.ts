@@ -14,6 +14,7 @@ export const ERRORS = {
   pricing_unknown: { status: 402, type: 'billing_error', retry: false },
   classification_denied: { status: 403, type: 'permission_error', retry: false },
   model_not_allowed: { status: 403, type: 'permission_error', retry: false },
+  explain_not_allowed: { status: 403, type: 'permission_error', retry: false },
   model_not_found: { status: 404, type: 'invalid_request_error', retry: false },
   not_found: { status: 404, type: 'invalid_request_error', retry: false },
   method_not_allowed: { status: 405, type: 'invalid_request_error', retry: false },

@@ -15,6 +15,10 @@ export const ATTEMPT_OUTCOMES = [
 ] as const;
 export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
 
+/** `closed` lets requests pass, `open` none, `half_open` one to see whether the target answers again. */
+export const CIRCUIT_STATES = ['closed', 'half_open', 'open'] as const;
+export type CircuitState = (typeof CIRCUIT_STATES)[number];
+
 /** `healthy` and `degraded` serve requests; `down` does not. */
 export type DependencyState = 'healthy' | 'degraded' | 'down';
 
@@ -29,6 +33,8 @@ export interface GatewayObserver {
   /** The next target is tried because of `outcome` at the one before. */
   fellBack(model: string, outcome: AttemptOutcome): void;
   configReloaded(outcome: 'applied' | 'rejected' | 'unchanged'): void;
+  /** The circuit breaker of the target that a provider and its model name make. */
+  circuitChanged(provider: string, model: string, state: CircuitState): void;
   dependencyChanged(name: 'database' | 'redis', state: DependencyState): void;
 }
 
@@ -45,5 +51,6 @@ export const silentObserver: GatewayObserver = {
   attemptEnded: () => undefined,
   fellBack: () => undefined,
   configReloaded: () => undefined,
+  circuitChanged: () => undefined,
   dependencyChanged: () => undefined,
 };

@@ -30,6 +30,8 @@ export interface Principal {
   readonly budgetWindow: BudgetWindow | null;
   /** Milliseconds since 1970; null = never. */
   readonly expiresAtMs: number | null;
+  /** Whether it may ask which targets would serve a request, and why the others would not (`X-Aegis-Explain`). */
+  readonly mayExplain: boolean;
 }
 
 export function mayUseModel(principal: Principal, alias: string): boolean {

@@ -23,6 +23,17 @@ export interface UpstreamTimeouts {
   readonly totalMs: number;
 }
 
+/** How a provider is reached, where it is not directly and with the certificates everybody trusts. */
+export interface ProviderConnection {
+  /** PEM certificates trusted besides the system's; empty: none. */
+  readonly caCertificates: string;
+  /** PEM certificate chain with which AEGIS proves who it is, and its key; empty: none. The key is never logged. */
+  readonly clientCertificate: string;
+  readonly clientKey: string;
+  /** `http://` or `https://` address of a proxy, with its user name and password; empty: none. Never logged. */
+  readonly proxy: string;
+}
+
 /** A company or server that serves models. */
 export interface Provider {
   readonly name: string;
@@ -31,6 +42,8 @@ export interface Provider {
   readonly baseUrl: string;
   /** AEGIS's own credential at the provider; empty where the provider needs none. Never logged. */
   readonly credential: string;
+  /** All of AEGIS's credentials there, `credential` among them; used in this order as the provider refuses one. */
+  readonly credentials: readonly string[];
   /** False where the provider needs a credential or an address that its config leaves empty. */
   readonly configured: boolean;
   /** Azure OpenAI's `api-version`; empty elsewhere. */
@@ -38,7 +51,10 @@ export interface Provider {
   /** Sent with every request to this provider. */
   readonly headers: Readonly<Record<string, string>>;
   readonly maxConcurrent: number;
+  /** Requests that may wait for a place once `maxConcurrent` are open. */
+  readonly maxQueued: number;
   readonly timeouts: UpstreamTimeouts;
+  readonly connection: ProviderConnection;
 }
 
 /** One way to serve an alias: provider + model + clearance. */

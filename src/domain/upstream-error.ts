@@ -35,6 +35,7 @@ const CODE_OF: Readonly<Record<FailureDisposition, ErrorCode>> = {
 export class UpstreamError extends AegisError {
   readonly disposition: FailureDisposition;
   readonly fault: UpstreamFault;
+  private retriesAreSpent = false;
 
   constructor(
     disposition: FailureDisposition,
@@ -73,6 +74,16 @@ export class UpstreamError extends AegisError {
     );
   }
 
+  /**
+   * What the client is told after AEGIS itself has tried more than once: a client that tried again, too, would multiply
+   * the load on providers that are failing already.
+   */
+  afterRetries(): UpstreamError {
+    const error = this.withWords((words) => words);
+    error.retriesAreSpent = true;
+    return error;
+  }
+
   /** What the client is told where nothing else is tried: a conflict that stays one is the caller's to resolve. */
   asLastWord(): UpstreamError {
     const { status, param = null, detail } = this.fault;
@@ -87,7 +98,7 @@ export class UpstreamError extends AegisError {
 
   /** A spent quota looks like a rate limit and is none: no wait mends it. */
   override get retryable(): boolean {
-    return this.disposition !== 'exhausted' && super.retryable;
+    return this.disposition !== 'exhausted' && !this.retriesAreSpent && super.retryable;
   }
 
   override get status(): number {

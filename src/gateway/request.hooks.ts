@@ -11,6 +11,7 @@ import type { Access } from '../request-context/access.decorator.js';
 import { beginContext, type RequestContext, requestContextStorage } from '../request-context/request-context.js';
 import type { RequestRecorder } from '../telemetry/request.recorder.js';
 import { BodyBudget } from './body-budget.js';
+import { findExplainProblem } from './explain-header.js';
 import { parseJsonBody } from './json-body.parser.js';
 import { RouteTable } from './route-table.js';
 import { whenSocketCloses } from './socket-close.js';
@@ -163,7 +164,7 @@ function wrongHeader(request: FastifyRequest): AegisError | null {
     const message = 'X-Aegis-Project must be 1 to 64 letters, digits, dots, dashes or underscores.';
     return new AegisError('invalid_request', message, { param: 'X-Aegis-Project' });
   }
-  return null;
+  return findExplainProblem(request.headers);
 }
 
 function createContext(

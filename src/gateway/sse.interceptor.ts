@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { mergeMap, Observable, of } from 'rxjs';
 import type { ChatAnswer, CompletionAnswer, StreamAnswer } from '../domain/chat-answer.js';
 import { type AegisError, toAegisError } from '../domain/errors.js';
+import type { ExplanationAnswer } from '../domain/explanation.js';
 import { RequestRecorder } from '../telemetry/request.recorder.js';
 import { answerHeaders } from './response-headers.js';
 import { watchForStall } from './stall-guard.js';
@@ -12,22 +13,45 @@ import { watchForStall } from './stall-guard.js';
  * the upstream; while the client is slow the upstream is paused; when it leaves, the upstream call is aborted.
  */
 @Injectable()
-export class SseInterceptor implements NestInterceptor<ChatAnswer, undefined> {
+export class SseInterceptor implements NestInterceptor<ChatAnswer | ExplanationAnswer, undefined> {
   constructor(private readonly recorder: RequestRecorder) {}
 
-  intercept(execution: ExecutionContext, next: CallHandler<ChatAnswer>): Observable<undefined> {
+  intercept(execution: ExecutionContext, next: CallHandler<ChatAnswer | ExplanationAnswer>): Observable<undefined> {
     const http = execution.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
     const reply = http.getResponse<FastifyReply>();
-    return next
-      .handle()
-      .pipe(
-        mergeMap((answer) =>
-          answer.kind === 'completion'
-            ? this.sendCompletion(request, reply, answer)
-            : this.writeStream(request, reply, answer),
-        ),
-      );
+    return next.handle().pipe(mergeMap((answer) => this.write(request, reply, answer)));
+  }
+
+  private write(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    answer: ChatAnswer | ExplanationAnswer,
+  ): Observable<undefined> {
+    switch (answer.kind) {
+      case 'completion':
+        return this.sendCompletion(request, reply, answer);
+      case 'stream':
+        return this.writeStream(request, reply, answer);
+      case 'explanation':
+        return this.sendExplanation(request, reply, answer);
+      default:
+        return answer satisfies never;
+    }
+  }
+
+  /** True at this moment only, so that nobody on the way may keep it. */
+  private sendExplanation(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    answer: ExplanationAnswer,
+  ): Observable<undefined> {
+    cutOnStall(request, reply);
+    void reply
+      .status(200)
+      .headers({ ...answerHeaders(request.aegis), 'cache-control': 'no-store' })
+      .send(answer.explanation);
+    return of(undefined);
   }
 
   private sendCompletion(

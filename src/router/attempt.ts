@@ -1,14 +1,8 @@
 import type { AegisError } from '../domain/errors.js';
-import type {
-  AnswerContext,
-  ParsedCompletion,
-  ProviderAdapter,
-  UpstreamHeaders,
-  UpstreamRequest,
-} from '../domain/provider-adapter.js';
+import type { AnswerContext, ParsedCompletion, UpstreamHeaders } from '../domain/provider-adapter.js';
 import { UpstreamError } from '../domain/upstream-error.js';
 import type { TokenUsage } from '../domain/usage.js';
-import type { UpstreamClient } from './upstream.client.js';
+import type { Exchange, UpstreamClient } from './upstream.client.js';
 import type { CallLimits, UpstreamCall, UpstreamReader } from './upstream-call.js';
 import { invalidAnswerError, UpstreamConnectError } from './upstream-failures.js';
 
@@ -20,12 +14,11 @@ export interface AttemptLimits extends CallLimits {
   readonly firstContentMs: number;
   readonly maxAnswerBytes: number;
   readonly maxEventBytes: number;
+  readonly maxStreamBytes: number;
 }
 
 /** One try at one target, all of it decided beforehand. */
-export interface AttemptPlan {
-  readonly adapter: ProviderAdapter;
-  readonly request: UpstreamRequest;
+export interface AttemptPlan extends Exchange {
   readonly context: AnswerContext;
   readonly limits: AttemptLimits;
   /** Takes out of an upstream's words what a client must not see. */
@@ -58,7 +51,7 @@ export abstract class Attempt<Answer> implements UpstreamReader {
 
   start(client: UpstreamClient): this {
     try {
-      this.call = client.send(this.plan.adapter, this.plan.request, this.plan.limits, this);
+      this.call = client.send(this.plan, this);
     } catch (thrown) {
       this.end(new UpstreamConnectError(thrown));
     }
@@ -76,8 +69,6 @@ export abstract class Attempt<Answer> implements UpstreamReader {
       this.end(invalidAnswerError('redirected the request, which AEGIS never follows', status));
     } else if (status < 200 || status > 299) {
       this.refusal = { status, headers, body: new BoundedBody(MAX_REFUSAL_BYTES) };
-    } else if (isCompressed(headers)) {
-      this.end(invalidAnswerError('compressed its answer although AEGIS asked it not to', status));
     }
   }
 
@@ -136,7 +127,7 @@ export abstract class Attempt<Answer> implements UpstreamReader {
   private takeRefusal(): void {
     if (!this.refusal) return;
     const { status, headers, body } = this.refusal;
-    const error = this.plan.adapter.parseError(status, headers, isCompressed(headers) ? Buffer.alloc(0) : body.bytes());
+    const error = this.plan.adapter.parseError(status, headers, body.bytes());
     this.end(error);
   }
 }
@@ -192,9 +183,4 @@ export class BoundedBody {
     const [only] = this.pieces;
     return only && this.pieces.length === 1 ? only : Buffer.concat(this.pieces, this.length);
   }
-}
-
-function isCompressed(headers: UpstreamHeaders): boolean {
-  const encoding = headers['content-encoding'];
-  return encoding !== undefined && encoding !== '' && encoding !== 'identity';
 }

@@ -21,11 +21,15 @@ export function conclude(
 ): AegisError | undefined {
   const others = failures.filter(({ error }) => !isRateLimit(error));
   if (failures.length === 0 || others.length > 0) {
-    const last = others.at(-1);
-    return last === failures.at(-1) ? last?.error.asLastWord() : last?.error;
+    const last = others.at(-1)?.error;
+    const word = last === failures.at(-1)?.error ? last?.asLastWord() : last;
+    return failures.length > 1 && word?.mayTryElsewhere ? word.afterRetries() : word;
   }
 
-  const pauses = failures.flatMap(({ error }) => (error.retryAfterMs === undefined ? [] : [error.retryAfterMs]));
+  const resting = decision.verdicts.filter(({ rejection }) => rejection === 'cooling_down');
+  const pauses = [...failures.map(({ error }) => error), ...resting].flatMap(({ retryAfterMs }) =>
+    retryAfterMs === undefined ? [] : [retryAfterMs],
+  );
   const options = pauses.length > 0 ? { retryAfterMs: Math.min(...pauses) } : {};
   const name = printableName(decision.model);
   if (!asked.every((target) => failures.some((failure) => failure.target === target))) {

@@ -1,27 +1,77 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Clock } from '../domain/clock.js';
 import { CLOCK } from '../domain/observer.js';
-import type { Provider } from '../domain/target.js';
+import type { Provider, Target } from '../domain/target.js';
 
 /** How long a refused credential is left alone, so that a bad key costs one attempt a minute and not one a request. */
 const REST_MS = 60_000;
 
-/** Which providers lately refused AEGIS's own credential. A reload makes new `Provider`s and so forgets all of it. */
+/**
+ * Which of AEGIS's credentials may be used where: one that its provider refused rests everywhere, one that was used too
+ * often rests for the model that said so. A reload makes new `Provider`s and so forgets all of it.
+ */
 @Injectable()
 export class CredentialHealth {
-  private readonly refusedUntilMs = new WeakMap<Provider, number>();
+  private readonly byProvider = new WeakMap<Provider, Map<string, number>>();
 
   constructor(@Inject(CLOCK) private readonly clock: Clock) {}
 
+  /** The first credential that may be used for this target now; null where all of them rest. */
+  find(target: Target): string | null {
+    const { provider } = target;
+    return (
+      provider.credentials.find(
+        (credential) =>
+          this.remainingMs(provider, refusedKey(credential)) <= 0 &&
+          this.remainingMs(provider, limitedKey(credential, target)) <= 0,
+      ) ?? null
+    );
+  }
+
   isRefused(provider: Provider): boolean {
-    return (this.refusedUntilMs.get(provider) ?? Number.NEGATIVE_INFINITY) > this.clock.monotonicMs();
+    return provider.credentials.every((credential) => this.remainingMs(provider, refusedKey(credential)) > 0);
   }
 
-  markRefused(provider: Provider): void {
-    this.refusedUntilMs.set(provider, this.clock.monotonicMs() + REST_MS);
+  /** Milliseconds until a credential may be used that only its provider's rate limit holds back; null where one may be now. */
+  findCooldownMs(target: Target): number | null {
+    const { provider } = target;
+    const pauses = provider.credentials
+      .filter((credential) => this.remainingMs(provider, refusedKey(credential)) <= 0)
+      .map((credential) => this.remainingMs(provider, limitedKey(credential, target)));
+    const shortestMs = Math.min(...pauses);
+    return pauses.length > 0 && shortestMs > 0 ? shortestMs : null;
   }
 
-  markAccepted(provider: Provider): void {
-    this.refusedUntilMs.delete(provider);
+  markRefused(provider: Provider, credential: string): void {
+    this.rest(provider, refusedKey(credential), REST_MS);
   }
+
+  markLimited(target: Target, credential: string, pauseMs: number): void {
+    this.rest(target.provider, limitedKey(credential, target), pauseMs);
+  }
+
+  markAccepted(provider: Provider, credential: string): void {
+    this.byProvider.get(provider)?.delete(refusedKey(credential));
+  }
+
+  private rest(provider: Provider, key: string, pauseMs: number): void {
+    if (pauseMs <= 0) return;
+    const rests = this.byProvider.get(provider) ?? new Map<string, number>();
+    this.byProvider.set(provider, rests);
+    rests.set(key, Math.max(rests.get(key) ?? 0, this.clock.monotonicMs() + pauseMs));
+  }
+
+  private remainingMs(provider: Provider, key: string): number {
+    const untilMs = this.byProvider.get(provider)?.get(key);
+    return untilMs === undefined ? 0 : untilMs - this.clock.monotonicMs();
+  }
+}
+
+function refusedKey(credential: string): string {
+  return credential;
+}
+
+/** A NUL stands in no credential. */
+function limitedKey(credential: string, target: Target): string {
+  return `${credential}\0${target.id}`;
 }

@@ -4,16 +4,18 @@ import type { Clock } from '../domain/clock.js';
 import type { RoutingDecision } from '../domain/decision.js';
 import { AegisError, toAegisError } from '../domain/errors.js';
 import type { AttemptOutcome, GatewayObserver } from '../domain/observer.js';
-import type { AnswerContext, ProviderAdapter, UpstreamRequest } from '../domain/provider-adapter.js';
+import type { AnswerContext, UpstreamRequest } from '../domain/provider-adapter.js';
 import type { ScreenedRequest } from '../domain/screened-request.js';
 import type { ServedBy, Target } from '../domain/target.js';
 import { UpstreamError } from '../domain/upstream-error.js';
 import type { RequestContext } from '../request-context/request-context.js';
 import { type AttemptLimits, type AttemptPlan, CompletionAttempt } from './attempt.js';
 import { pauseBeforeRetryMs } from './backoff.js';
+import type { CircuitBreaker, Passage } from './circuit-breaker.js';
 import { conclude, type TargetFailure } from './conclusion.js';
 import type { CredentialHealth } from './credential-health.js';
-import { overloadedError } from './eligibility.js';
+import { overloadedError, unavailableError } from './eligibility.js';
+import { isAccountEmpty, isWorthRepeating, learnFrom } from './lessons.js';
 import type { ProviderRegistry } from './provider.registry.js';
 import { withoutProviderSecrets } from './provider-secrets.js';
 import type { Random } from './random.js';
@@ -30,6 +32,7 @@ export interface LoopParts {
   readonly registry: ProviderRegistry;
   readonly client: UpstreamClient;
   readonly activity: TargetActivity;
+  readonly breaker: CircuitBreaker;
   readonly credentials: CredentialHealth;
   readonly retryBudget: RetryBudget;
   readonly observer: GatewayObserver;
@@ -48,8 +51,10 @@ export class FallbackLoop {
   private attempts = 0;
   private readonly failures: TargetFailure[] = [];
   /** Targets that cannot express the request, and how the first of them said so. */
-  private inexpressible: readonly Target[] = [];
+  private readonly inexpressible = new Set<Target>();
   private cannotExpress: AegisError | null = null;
+  /** Targets that had no free place when their turn came. */
+  private readonly busy = new Set<Target>();
   private fallingBackFrom: AttemptOutcome | null = null;
   private current: { cancel(reason: AegisError): void } | null = null;
   private cancelled: AegisError | null = null;
@@ -81,37 +86,62 @@ export class FallbackLoop {
   }
 
   async run(): Promise<ChatAnswer> {
-    for (const target of this.decision.eligible) {
-      const answer = await this.tryTarget(target);
+    const { decision } = this;
+    for (const target of decision.eligible) {
+      const answer = await this.tryTarget(target, 0);
       if (answer) return answer;
-      if (this.attempts >= this.maxAttempts || this.remainingMs() <= 0) break;
+      if (this.isSpent()) break;
     }
-    const asked = this.decision.eligible.filter((target) => !this.inexpressible.includes(target));
-    const failure = conclude(this.failures, asked, this.decision);
+    const answer = await this.tryBusyTargets();
+    if (answer) return answer;
+
+    const asked = decision.eligible.filter((target) => !this.inexpressible.has(target));
+    const failure = conclude(this.failures, asked, decision);
     if (failure) throw failure;
-    if (asked.length > 0) throw overloadedError(this.decision.model);
-    throw this.cannotExpress ?? timeoutError('total');
+    if (this.busy.size > 0) throw overloadedError(decision.model);
+    throw this.cannotExpress ?? (asked.length > 0 ? this.unavailable() : timeoutError('total'));
   }
 
-  /** Null where this target failed in a way that lets another one try. */
-  private async tryTarget(target: Target): Promise<ChatAnswer | null> {
-    const adapter = this.parts.registry.get(target.provider.type);
-    const upstreamRequest = this.buildRequest(adapter, target);
-    if (!upstreamRequest) return null;
-    for (let retry = 0; ; retry++) {
+  /** Nobody else could serve: where a place may come free, the request waits for it, in all no longer than it may. */
+  private async tryBusyTargets(): Promise<ChatAnswer | null> {
+    const { clock } = this.parts;
+    const waitUntilMs = clock.monotonicMs() + this.context.snapshot.gateway.routing.queueTimeoutMs;
+    for (const target of new Set([...this.busy, ...this.decision.saturated])) {
+      if (this.isSpent()) return null;
+      const answer = await this.tryTarget(target, Math.max(0, waitUntilMs - clock.monotonicMs()));
+      if (answer) return answer;
+    }
+    return null;
+  }
+
+  /** Null where this target failed in a way that lets another one try, or has no place for the request. */
+  private async tryTarget(target: Target, mayWaitMs: number): Promise<ChatAnswer | null> {
+    const { credentials, observer, retryBudget } = this.parts;
+    const tried = new Set<string>();
+    let credential = credentials.find(target) ?? target.provider.credential;
+    let upstreamRequest = this.buildRequest(target, credential);
+    let retry = 0;
+    while (upstreamRequest) {
       if (this.cancelled) throw this.cancelled;
-      // Decided at the request's start, and since then others may have come.
-      if (!this.parts.activity.enter(target)) return null;
-      if (this.fallingBackFrom) this.parts.observer.fellBack(this.decision.model, this.fallingBackFrom);
+      const passage = await this.enter(target, tried.size === 0 ? mayWaitMs : 0);
+      if (!passage) return null;
+      if (this.fallingBackFrom) observer.fellBack(this.decision.model, this.fallingBackFrom);
       this.fallingBackFrom = null;
-      if (retry === 0) this.parts.retryBudget.earn(target.provider.name);
+      if (tried.size === 0) retryBudget.earn(target.id);
+      tried.add(credential);
       try {
-        return await this.attempt(adapter, upstreamRequest, target);
+        return await this.attempt(upstreamRequest, target, credential, passage);
       } catch (thrown) {
         const error = toAegisError(thrown);
         if (!(error instanceof UpstreamError) || !error.mayTryElsewhere) throw error;
         this.failures.push({ target, error });
-        const pauseMs = this.pauseBeforeRetry(target, error, retry);
+        const other = this.findOtherCredential(target, error, tried);
+        if (other !== null) {
+          credential = other;
+          upstreamRequest = this.buildRequest(target, credential);
+          continue;
+        }
+        const pauseMs = this.pauseBeforeRetry(target, error, retry++);
         if (pauseMs === null) {
           this.fallingBackFrom = outcomeOf(error);
           return null;
@@ -119,37 +149,70 @@ export class FallbackLoop {
         await this.sleep(pauseMs);
       }
     }
+    return null;
+  }
+
+  /** Takes a place at the target. Decided at the request's start, and since then others may have come. */
+  private async enter(target: Target, mayWaitMs: number): Promise<Passage | null> {
+    const { activity, breaker } = this.parts;
+    if (!activity.enter(target) && !(await this.waitForPlace(target, mayWaitMs))) {
+      this.busy.add(target);
+      return null;
+    }
+    const passage = breaker.enter(target, this.context.snapshot.gateway.routing.circuitBreaker);
+    if (!passage) activity.leave(target);
+    return passage;
+  }
+
+  private async waitForPlace(target: Target, mayWaitMs: number): Promise<boolean> {
+    if (mayWaitMs <= 0) return false;
+    const stop = new AbortController();
+    this.wake = () => stop.abort();
+    const entered = await this.parts.activity.enterOrWait(target, Math.min(mayWaitMs, this.remainingMs()), stop.signal);
+    this.wake = null;
+    if (!this.cancelled) return entered;
+    if (entered) this.parts.activity.leave(target);
+    throw this.cancelled;
   }
 
   /** Null where this target cannot express the request; another one may. */
-  private buildRequest(adapter: ProviderAdapter, target: Target): UpstreamRequest | null {
+  private buildRequest(target: Target, credential: string): UpstreamRequest | null {
+    const { provider } = target;
     if (!admits(target.classificationCeiling, this.request.level)) {
       throw new Error(`Target ${target.id} is not cleared for ${this.request.level} and was about to be asked.`);
     }
+    const using = credential === provider.credential ? target : { ...target, provider: { ...provider, credential } };
     try {
-      return adapter.buildRequest(this.request, target);
+      return this.parts.registry.get(provider.type).buildRequest(this.request, using);
     } catch (thrown) {
       if (!(thrown instanceof AegisError) || thrown.code !== 'unsupported_parameter') throw thrown;
       this.cannotExpress ??= thrown;
-      this.inexpressible = [...this.inexpressible, target];
+      this.inexpressible.add(target);
       return null;
     }
   }
 
-  private async attempt(adapter: ProviderAdapter, request: UpstreamRequest, target: Target): Promise<ChatAnswer> {
+  private async attempt(
+    request: UpstreamRequest,
+    target: Target,
+    credential: string,
+    passage: Passage,
+  ): Promise<ChatAnswer> {
     const { activity, client, clock } = this.parts;
     const { context } = this;
     const served: ServedBy = { provider: target.provider.name, model: target.model, attempts: ++this.attempts };
     const startedAtMs = clock.monotonicMs();
     const plan: AttemptPlan = {
-      adapter,
+      adapter: this.parts.registry.get(target.provider.type),
       request,
+      connection: target.provider.connection,
       context: this.answerContext,
       limits: this.limitsFor(target),
       restate: (error) => withoutProviderSecrets(error, context.snapshot.providers.values()),
       onFirstContent: () => {
         const nowMs = clock.monotonicMs();
         activity.recordFirstContent(target, nowMs - startedAtMs);
+        passage.answered();
         context.served = served;
         context.firstContentMs = nowMs - context.startedAtMs;
       },
@@ -158,7 +221,9 @@ export class FallbackLoop {
         activity.leave(target);
         context.upstreamMs += durationMs;
         if (context.served === served) context.usage = usage;
-        this.learnFrom(target, error);
+        const { maxCooldownMs } = context.snapshot.gateway.routing;
+        const ranOutOfTime = this.remainingMs() <= 0;
+        learnFrom({ target, credential, passage, error, ranOutOfTime, maxCooldownMs }, this.parts);
         this.parts.observer.attemptEnded(
           served.provider,
           served.model,
@@ -183,7 +248,7 @@ export class FallbackLoop {
    */
   private limitsFor(target: Target): AttemptLimits {
     const { timeouts } = target.provider;
-    const { maxAnswerBytes, maxEventBytes } = this.context.snapshot.gateway.routing;
+    const { maxAnswerBytes, maxEventBytes, maxStreamBytes } = this.context.snapshot.gateway.routing;
     const remainingMs = this.remainingMs();
     const streams = this.request.chat.stream === true;
     return {
@@ -194,25 +259,33 @@ export class FallbackLoop {
       totalMs: streams ? timeouts.totalMs : Math.min(timeouts.totalMs, remainingMs),
       maxAnswerBytes,
       maxEventBytes,
+      maxStreamBytes,
     };
   }
 
-  private learnFrom(target: Target, error: AegisError | null): void {
-    const { activity, credentials } = this.parts;
-    if (error === null) {
-      credentials.markAccepted(target.provider);
-    } else if (error instanceof UpstreamError && error.mayTryElsewhere) {
-      activity.recordFailure(target);
-      if (error.disposition === 'credential') credentials.markRefused(target.provider);
-    }
+  /** Another credential that may be used at once, where this one was refused or used too often. */
+  private findOtherCredential(target: Target, error: UpstreamError, tried: ReadonlySet<string>): string | null {
+    const { disposition } = error;
+    const isItsFault = disposition === 'credential' || disposition === 'rate_limited' || isAccountEmpty(error);
+    if (!isItsFault || this.isSpent()) return null;
+    const other = this.parts.credentials.find(target);
+    return other !== null && !tried.has(other) ? other : null;
   }
 
   /** Only a target that is alone is asked again: anywhere else another one is the better next try. */
   private pauseBeforeRetry(target: Target, error: UpstreamError, retry: number): number | null {
-    if (this.decision.eligible.length - this.inexpressible.length > 1) return null;
-    if (this.attempts >= this.maxAttempts || !isWorthRepeating(error, retry)) return null;
+    if (this.decision.eligible.length - this.inexpressible.size > 1) return null;
+    if (this.isSpent() || !isWorthRepeating(error, retry)) return null;
     const pauseMs = pauseBeforeRetryMs(retry, error.retryAfterMs, this.remainingMs(), this.parts.random);
-    return pauseMs !== null && this.parts.retryBudget.spend(target.provider.name) ? pauseMs : null;
+    return pauseMs !== null && this.parts.retryBudget.spend(target.id) ? pauseMs : null;
+  }
+
+  private isSpent(): boolean {
+    return this.attempts >= this.maxAttempts || this.remainingMs() <= 0;
+  }
+
+  private unavailable(): AegisError {
+    return this.remainingMs() <= 0 ? timeoutError('total') : unavailableError(this.decision.model);
   }
 
   private async sleep(pauseMs: number): Promise<void> {
@@ -229,21 +302,5 @@ export class FallbackLoop {
 
   private remainingMs(): number {
     return this.deadlineAtMs - this.parts.clock.monotonicMs();
-  }
-}
-
-function isWorthRepeating(error: UpstreamError, retry: number): boolean {
-  switch (error.disposition) {
-    case 'transient':
-    case 'rate_limited':
-      return true;
-    case 'invalid':
-      return retry === 0;
-    case 'exhausted':
-    case 'credential':
-    case 'caller':
-      return false;
-    default:
-      return error.disposition satisfies never;
   }
 }

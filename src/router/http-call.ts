@@ -1,7 +1,8 @@
-import type { Socket } from 'node:net';
 import { type Dispatcher, errors } from 'undici';
 import type { UpstreamHeaders, UpstreamRequest } from '../domain/provider-adapter.js';
-import type { UpstreamError } from '../domain/upstream-error.js';
+import { UpstreamError } from '../domain/upstream-error.js';
+import { ContentDecoder, type ContentEncoding, findEncoding } from './content-decoder.js';
+import type { Dial } from './proxy-dial.js';
 import { UPSTREAM_RESET } from './upstream.connector.js';
 import { type CallLimits, UpstreamCall, type UpstreamReader } from './upstream-call.js';
 import { brokenConnectionError, invalidAnswerError, timeoutError, UpstreamConnectError } from './upstream-failures.js';
@@ -15,10 +16,12 @@ export class HttpCall extends UpstreamCall implements Dispatcher.DispatchHandler
   readonly options: Dispatcher.DispatchOptions;
   private controller: Dispatcher.DispatchController | null = null;
   /** The connection this call had made for itself. Null: it was given one that had served before. */
-  private ownSocket: Socket | null = null;
+  private ownDial: Dial | null = null;
   /** Whether any byte of an answer has come. */
   private answered = false;
   private dialedAgain = false;
+  /** Null where the body comes as it is. */
+  private decoder: ContentDecoder | null = null;
 
   constructor(
     request: UpstreamRequest,
@@ -32,7 +35,7 @@ export class HttpCall extends UpstreamCall implements Dispatcher.DispatchHandler
     this.options = {
       path: url.pathname + url.search,
       method: request.method,
-      // Nothing here reads compressed answers: they would have to be held back until a block is whole.
+      // Compressed answers are read too, but an upstream that compresses holds events back until a block is whole.
       headers: { ...request.headers, 'accept-encoding': 'identity' },
       body: request.body,
     };
@@ -45,8 +48,8 @@ export class HttpCall extends UpstreamCall implements Dispatcher.DispatchHandler
   }
 
   /** A connection is being made for this call. */
-  dialed(socket: Socket): void {
-    this.ownSocket = socket;
+  dialed(dial: Dial): void {
+    this.ownDial = dial;
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -66,18 +69,36 @@ export class HttpCall extends UpstreamCall implements Dispatcher.DispatchHandler
     if (status < 200) return;
     if (this.isPaused) controller.pause();
     this.takeHeaders(status, headers);
+    if (this.isOver) return;
+    const encoding = findEncoding(headers);
+    if (encoding === 'unreadable')
+      this.fail(invalidAnswerError('encodes its answer in a way that AEGIS cannot read', status));
+    else if (encoding) this.decoder = this.openDecoder(encoding, controller);
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, bytes: Buffer): void {
-    this.takePiece(bytes);
+  onResponseData(controller: Dispatcher.DispatchController, bytes: Buffer): void {
+    if (!this.decoder) {
+      this.takePiece(bytes);
+      return;
+    }
+    this.noticeBytes();
+    this.decoder.write(bytes);
+    if (this.decoder.isFull) controller.pause();
   }
 
   onResponseEnd(): void {
-    this.takeEnd();
+    this.leaveConnection();
+    if (this.decoder) this.decoder.end(null);
+    else this.takeEnd();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
     if (this.isOver) return;
+    if (this.decoder) {
+      this.leaveConnection();
+      this.decoder.end(this.restate(error));
+      return;
+    }
     if (this.isStaleConnection(error)) {
       this.dialedAgain = true;
       this.controller = null;
@@ -89,17 +110,42 @@ export class HttpCall extends UpstreamCall implements Dispatcher.DispatchHandler
   }
 
   protected override holdBytes(): void {
+    this.decoder?.pause();
     this.controller?.pause();
   }
 
   protected override releaseBytes(): void {
-    this.controller?.resume();
+    this.decoder?.resume();
+    if (!this.decoder?.isFull) this.controller?.resume();
   }
 
   protected override cut(): void {
+    this.decoder?.destroy();
     if (this.controller) this.controller.abort(new errors.RequestAbortedError());
     // With an error, or undici would wait for this connection for ever.
-    else this.ownSocket?.destroy(new errors.RequestAbortedError());
+    else this.ownDial?.destroy(new errors.RequestAbortedError());
+  }
+
+  private openDecoder(encoding: ContentEncoding, controller: Dispatcher.DispatchController): ContentDecoder {
+    const decoder = new ContentDecoder(encoding, {
+      onPiece: (bytes) => this.takePiece(bytes),
+      onRoom: () => {
+        if (this.controller && !this.isPaused) controller.resume();
+      },
+      onEnd: (error) => {
+        if (!error) this.takeEnd();
+        else if (error instanceof UpstreamError) this.fail(error);
+        else this.fail(invalidAnswerError('sent a compressed answer that is damaged', null, error));
+      },
+    });
+    if (this.isPaused) decoder.pause();
+    return decoder;
+  }
+
+  /** Nothing more comes on it: it may serve another call while what came is still being decoded. */
+  private leaveConnection(): void {
+    this.controller = null;
+    this.ownDial = null;
   }
 
   /**
@@ -109,7 +155,7 @@ export class HttpCall extends UpstreamCall implements Dispatcher.DispatchHandler
   private isStaleConnection(error: NodeJS.ErrnoException): boolean {
     return (
       this.phase === 'first_byte' &&
-      this.ownSocket === null &&
+      this.ownDial === null &&
       !this.answered &&
       !this.dialedAgain &&
       RESET_CODES.has(error.code ?? '')

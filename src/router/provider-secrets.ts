@@ -13,8 +13,8 @@ export function withoutProviderSecrets(error: UpstreamError, providers: Iterable
   if (error.fault.detail === undefined) return error;
   const secrets: string[] = [];
   const hosts: string[] = [];
-  for (const { credential, headers, baseUrl } of providers) {
-    secrets.push(credential);
+  for (const { credentials, headers, baseUrl } of providers) {
+    secrets.push(...credentials);
     for (const [name, value] of Object.entries(headers)) if (SECRET_HEADER.test(name)) secrets.push(value);
     if (URL.canParse(baseUrl)) hosts.push(new URL(baseUrl).hostname);
   }

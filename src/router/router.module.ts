@@ -3,6 +3,7 @@ import { systemClock } from '../domain/clock.js';
 import { CLOCK } from '../domain/observer.js';
 import type { ProviderAdapter } from '../domain/provider-adapter.js';
 import { PROVIDER_ADAPTERS } from './adapters/provider-adapters.js';
+import { CircuitBreaker } from './circuit-breaker.js';
 import { CredentialHealth } from './credential-health.js';
 import { ADAPTERS, ProviderRegistry } from './provider.registry.js';
 import { RANDOM } from './random.js';
@@ -29,6 +30,7 @@ import { UpstreamClient } from './upstream.client.js';
     ProviderRegistry,
     UpstreamClient,
     TargetActivity,
+    CircuitBreaker,
     CredentialHealth,
     RetryBudget,
     PriorityStrategy,

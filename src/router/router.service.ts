@@ -1,18 +1,22 @@
 import { Inject, Injectable, Optional } from '@nestjs/common';
 import { Observable } from 'rxjs';
-import type { ConfigSnapshot, ModelRoute } from '../config/snapshot.js';
+import type { ConfigSnapshot } from '../config/snapshot.js';
 import type { ChatAnswer } from '../domain/chat-answer.js';
 import type { Classification } from '../domain/classification.js';
 import type { Clock } from '../domain/clock.js';
 import type { RoutingDecision } from '../domain/decision.js';
 import { AegisError, toAegisError } from '../domain/errors.js';
+import type { RoutingForecast } from '../domain/explanation.js';
 import { CLOCK, GATEWAY_OBSERVER, type GatewayObserver, silentObserver } from '../domain/observer.js';
-import { mayUseModel, type Principal } from '../domain/principal.js';
+import type { Principal } from '../domain/principal.js';
 import type { ScreenedRequest } from '../domain/screened-request.js';
+import type { Target } from '../domain/target.js';
 import type { RequestContext } from '../request-context/request-context.js';
+import { CircuitBreaker } from './circuit-breaker.js';
 import { CredentialHealth } from './credential-health.js';
-import { decideTargets, type HealthView, printableName, refusalOf } from './eligibility.js';
+import { decideTargets, type HealthView, refusalOf } from './eligibility.js';
 import { FallbackLoop, type LoopParts } from './fallback-loop.js';
+import { forecast } from './forecast.js';
 import { ProviderRegistry } from './provider.registry.js';
 import { RANDOM, type Random } from './random.js';
 import { RetryBudget } from './retry-budget.js';
@@ -32,6 +36,7 @@ export class RouterService {
     registry: ProviderRegistry,
     client: UpstreamClient,
     activity: TargetActivity,
+    breaker: CircuitBreaker,
     credentials: CredentialHealth,
     retryBudget: RetryBudget,
     @Inject(CLOCK) clock: Clock,
@@ -42,6 +47,7 @@ export class RouterService {
       registry,
       client,
       activity,
+      breaker,
       credentials,
       retryBudget,
       clock,
@@ -51,6 +57,8 @@ export class RouterService {
     this.health = {
       isSaturated: (provider) => activity.isSaturated(provider),
       isCredentialRefused: (provider) => credentials.isRefused(provider),
+      findCircuitPauseMs: (target) => breaker.findPauseMs(target),
+      findCooldownMs: (target) => credentials.findCooldownMs(target),
     };
   }
 
@@ -59,14 +67,27 @@ export class RouterService {
    * Throws `AegisError` `model_not_found`, or `model_not_allowed` where `principal` (null: not asked) may not use it.
    */
   decide(snapshot: ConfigSnapshot, model: string, level: Classification, principal: Principal | null): RoutingDecision {
-    const route = getRoute(snapshot, model, principal);
     return decideTargets({
-      route,
+      snapshot,
+      principal,
       level,
-      pricing: snapshot.pricing,
-      onMissingPricing: snapshot.gateway.cost.onMissingPricing,
+      model,
       health: this.health,
-      order: (primaries) => this.strategies.get(route.strategy).order(route.alias, primaries),
+      order: (route, primaries) => this.strategies.get(route.strategy).order(route.alias, primaries),
+    });
+  }
+
+  /**
+   * What `route` would do with this request now. Calls nobody, and takes no turn, place or probe. Throws what `decide`
+   * throws.
+   */
+  foresee(request: ScreenedRequest, context: RequestContext): RoutingForecast {
+    const { snapshot, principal } = context;
+    const decision = this.decide(snapshot, request.chat.model, request.level, principal);
+    return forecast({
+      snapshot,
+      decision,
+      findProblem: (target) => this.findProblem(request, target),
     });
   }
 
@@ -105,42 +126,40 @@ export class RouterService {
     });
   }
 
+  /** Why the target's provider cannot take the request; null where it can. */
+  private findProblem(request: ScreenedRequest, target: Target): AegisError | null {
+    try {
+      this.parts.registry.get(target.provider.type).buildRequest(request, target);
+      return null;
+    } catch (thrown) {
+      if (thrown instanceof AegisError) return thrown;
+      throw thrown;
+    }
+  }
+
   private createLoop(request: ScreenedRequest, context: RequestContext): FallbackLoop {
     const { principal, snapshot } = context;
     if (!principal) throw new Error('A request reached the router without a principal.');
     this.noticeSnapshot(snapshot);
     const decision = this.decide(snapshot, request.chat.model, request.level, principal);
-    if (decision.eligible.length === 0) throw refusalOf(decision);
+    if (decision.eligible.length === 0 && decision.saturated.length === 0) throw refusalOf(decision);
+    this.advance(snapshot, decision);
     return new FallbackLoop(this.parts, request, context, decision);
   }
 
-  /** The first request after a reload closes the connections to providers that are no longer configured. */
+  private advance(snapshot: ConfigSnapshot, { model, eligible }: RoutingDecision): void {
+    const route = snapshot.models.get(model);
+    const primaries = eligible.filter((target) => route?.primaries.includes(target));
+    if (route) this.strategies.get(route.strategy).advance?.(model, primaries);
+  }
+
+  /** The first request after a reload closes the connections that no provider is configured for any more. */
   private noticeSnapshot(snapshot: ConfigSnapshot): void {
     if (snapshot === this.newestSnapshot) return;
     if (this.newestSnapshot && snapshot.loadedAtMs < this.newestSnapshot.loadedAtMs) return;
     this.newestSnapshot = snapshot;
-    const addresses = [...snapshot.providers.values()].map(({ baseUrl }) => baseUrl);
-    this.parts.client.retainOrigins(
-      new Set(addresses.filter((url) => URL.canParse(url)).map((url) => new URL(url).origin)),
-    );
+    this.parts.client.retain(snapshot.providers.values());
   }
-}
-
-function getRoute(snapshot: ConfigSnapshot, model: string, principal: Principal | null): ModelRoute {
-  const route = snapshot.models.get(model);
-  if (!route) {
-    throw new AegisError(
-      'model_not_found',
-      `The model "${printableName(model)}" does not exist. GET /v1/models lists the models this key may use.`,
-      { param: 'model' },
-    );
-  }
-  if (principal && !mayUseModel(principal, model)) {
-    throw new AegisError('model_not_allowed', `This API key may not use the model "${printableName(model)}".`, {
-      param: 'model',
-    });
-  }
-  return route;
 }
 
 function reasonOf(signal: AbortSignal): AegisError {

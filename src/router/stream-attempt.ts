@@ -38,6 +38,7 @@ export class StreamAttempt extends Attempt<OpenedStream> {
   private opened = false;
   /** Bytes that brought nothing: all of them before the first content, then those since the last chunk. */
   private bytesInVain = 0;
+  private streamedBytes = 0;
   /** How the stream ended; undefined while it runs. */
   private ending: AegisError | null | undefined;
   private readerIsSlow = false;
@@ -59,6 +60,11 @@ export class StreamAttempt extends Attempt<OpenedStream> {
   }
 
   protected override readPiece(bytes: Buffer): void {
+    this.streamedBytes += bytes.length;
+    if (this.streamedBytes > this.plan.limits.maxStreamBytes) {
+      this.end(invalidAnswerError(`streams more than ${this.plan.limits.maxStreamBytes} bytes`));
+      return;
+    }
     if (!this.begun) this.begin(bytes);
     if (!this.whole) {
       this.translate(() => this.parser.push(bytes), bytes.length);

@@ -2,11 +2,12 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Clock } from '../domain/clock.js';
 import { CLOCK } from '../domain/observer.js';
 import type { Provider, Target } from '../domain/target.js';
+import { PlaceQueue } from './place-queue.js';
 
-/** Share of the newest measurement in the moving average. */
-const NEWEST_SHARE = 0.3;
 /** A measurement's weight falls to 1/e in this time, so that a target that was slow once is tried again. */
 const FORGET_AFTER_MS = 30_000;
+/** Share of the newest measurement in the moving average, where it is below it. */
+const NEWEST_SHARE = 0.3;
 /** What a failed attempt counts as, so that failing fast does not look like answering fast. */
 const FAILURE_COUNTS_AS_MS = 10_000;
 
@@ -19,27 +20,44 @@ interface Latency {
 @Injectable()
 export class TargetActivity {
   /** By provider name: a reload must not forget what is still running. */
-  private readonly byProvider = new Map<string, number>();
+  private readonly queues = new Map<string, PlaceQueue>();
   private readonly byTarget = new Map<string, number>();
   private readonly latencies = new Map<string, Latency>();
 
   constructor(@Inject(CLOCK) private readonly clock: Clock) {}
 
   isSaturated(provider: Provider): boolean {
-    return (this.byProvider.get(provider.name) ?? 0) >= provider.maxConcurrent;
+    const queue = this.queues.get(provider.name);
+    return queue !== undefined && !queue.hasRoom(provider.maxConcurrent);
   }
 
   /** Takes one of the provider's places; false where none is free. Each place taken is given back by `leave`. */
   enter(target: Target): boolean {
-    if (this.isSaturated(target.provider)) return false;
-    add(this.byProvider, target.provider.name, 1);
-    add(this.byTarget, target.id, 1);
-    return true;
+    const { provider } = target;
+    const entered = this.queueOf(provider).enter(provider.maxConcurrent);
+    if (entered) this.add(target.id, 1);
+    return entered;
+  }
+
+  /** Like `enter`, and where no place is free waits for one. False where none came free in time, or too many wait. */
+  async enterOrWait(target: Target, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+    const { provider } = target;
+    const entered = await this.queueOf(provider).enterOrWait(
+      provider.maxConcurrent,
+      provider.maxQueued,
+      timeoutMs,
+      signal,
+    );
+    if (entered) this.add(target.id, 1);
+    return entered;
   }
 
   leave(target: Target): void {
-    add(this.byProvider, target.provider.name, -1);
-    add(this.byTarget, target.id, -1);
+    const { provider } = target;
+    this.add(target.id, -1);
+    const queue = this.queueOf(provider);
+    queue.leave(provider.maxConcurrent);
+    if (queue.isIdle) this.queues.delete(provider.name);
   }
 
   recordFirstContent(target: Target, elapsedMs: number): void {
@@ -62,15 +80,24 @@ export class TargetActivity {
     return latency.averageMs * Math.exp((latency.measuredAtMs - this.clock.monotonicMs()) / FORGET_AFTER_MS);
   }
 
+  /** A moving average that jumps to a peak at once and comes down from it slowly: getting worse counts at once. */
   private measure(targetId: string, elapsedMs: number): void {
-    const known = this.latencies.has(targetId);
-    const averageMs = known ? NEWEST_SHARE * elapsedMs + (1 - NEWEST_SHARE) * this.recentMs(targetId) : elapsedMs;
+    const recentMs = this.recentMs(targetId);
+    const averageMs = elapsedMs >= recentMs ? elapsedMs : NEWEST_SHARE * elapsedMs + (1 - NEWEST_SHARE) * recentMs;
     this.latencies.set(targetId, { averageMs, measuredAtMs: this.clock.monotonicMs() });
   }
-}
 
-function add(counts: Map<string, number>, key: string, difference: number): void {
-  const count = (counts.get(key) ?? 0) + difference;
-  if (count > 0) counts.set(key, count);
-  else counts.delete(key);
+  private queueOf(provider: Provider): PlaceQueue {
+    const known = this.queues.get(provider.name);
+    if (known) return known;
+    const queue = new PlaceQueue();
+    this.queues.set(provider.name, queue);
+    return queue;
+  }
+
+  private add(targetId: string, difference: number): void {
+    const count = (this.byTarget.get(targetId) ?? 0) + difference;
+    if (count > 0) this.byTarget.set(targetId, count);
+    else this.byTarget.delete(targetId);
+  }
 }

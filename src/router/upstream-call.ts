@@ -106,8 +106,13 @@ export abstract class UpstreamCall implements FlowControl {
 
   protected takePiece(bytes: Buffer): void {
     if (this.over || this.draining) return;
-    if (!this.paused) this.phaseTimer?.refresh();
+    this.noticeBytes();
     this.reader.onPiece(bytes);
+  }
+
+  /** The upstream is not silent, even where what it sent makes no piece yet. */
+  protected noticeBytes(): void {
+    if (!this.over && !this.draining && !this.paused) this.phaseTimer?.refresh();
   }
 
   protected takeEnd(): void {

@@ -11,6 +11,7 @@ import { DatabaseService } from '../database/database.service.js';
 import { LifecycleService } from '../lifecycle/lifecycle.service.js';
 import { RedisService } from '../redis/redis.service.js';
 import { RouteAccess } from '../request-context/access.decorator.js';
+import { CircuitStates } from './circuit-states.js';
 
 /** For probes and people, without a key: states only, never an address or a reason that could name one. */
 @ApiTags('Health')
@@ -23,6 +24,7 @@ export class HealthController {
     private readonly snapshots: SnapshotService,
     private readonly database: DatabaseService,
     private readonly redis: RedisService,
+    private readonly circuits: CircuitStates,
   ) {}
 
   @Get()
@@ -30,7 +32,13 @@ export class HealthController {
   @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'Everything at a glance; 503 where requests cannot be served.' })
   summary(): Promise<HealthCheckResult> {
-    return this.health.check([this.processState, this.configuration, this.databaseState, this.redisState]);
+    return this.health.check([
+      this.processState,
+      this.configuration,
+      this.databaseState,
+      this.redisState,
+      this.circuitState,
+    ]);
   }
 
   @Get('live')
@@ -63,6 +71,14 @@ export class HealthController {
     if (lastError === null) return indicator.up(facts);
     const refusedAt = lastFailedAtMs === null ? null : new Date(lastFailedAtMs).toISOString();
     return indicator.degraded({ ...facts, refusedAt, message: 'The files on disk are not valid; see the log.' });
+  };
+
+  /** Numbers and no names: anybody may read this. `:9090/metrics` names the targets. */
+  private readonly circuitState: HealthIndicatorFunction = () => {
+    const indicator = this.indicators.check('circuits');
+    const open = this.circuits.count('open');
+    const halfOpen = this.circuits.count('half_open');
+    return open + halfOpen === 0 ? indicator.up({ open, halfOpen }) : indicator.degraded({ open, halfOpen });
   };
 
   private readonly databaseState: HealthIndicatorFunction = () => {

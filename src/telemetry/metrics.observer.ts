@@ -2,7 +2,14 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Counter, Gauge, Histogram } from 'prom-client';
 import type { FilterAction } from '../domain/finding.js';
 import type { KeyTier } from '../domain/key-store.js';
-import type { AttemptOutcome, DependencyState, GatewayObserver } from '../domain/observer.js';
+import {
+  type AttemptOutcome,
+  CIRCUIT_STATES,
+  type CircuitState,
+  type DependencyState,
+  type GatewayObserver,
+} from '../domain/observer.js';
+import { CircuitStates } from './circuit-states.js';
 import { metricToken } from './metrics.js';
 
 const DEPENDENCY_STATES: readonly DependencyState[] = ['healthy', 'degraded', 'down'];
@@ -16,6 +23,9 @@ export class MetricsObserver implements GatewayObserver {
     @Inject(metricToken('attempts')) private readonly attempts: Counter,
     @Inject(metricToken('attemptDuration')) private readonly attemptDuration: Histogram,
     @Inject(metricToken('fallbacks')) private readonly fallbacks: Counter,
+    @Inject(metricToken('circuitState')) private readonly circuitState: Gauge,
+    @Inject(metricToken('circuitOpenings')) private readonly circuitOpenings: Counter,
+    private readonly circuits: CircuitStates,
     @Inject(metricToken('configReloads')) private readonly configReloads: Counter,
     @Inject(metricToken('dependencyState')) private readonly dependencyState: Gauge,
   ) {}
@@ -35,6 +45,12 @@ export class MetricsObserver implements GatewayObserver {
 
   fellBack(model: string, outcome: AttemptOutcome): void {
     this.fallbacks.inc({ model, outcome });
+  }
+
+  circuitChanged(provider: string, model: string, state: CircuitState): void {
+    this.circuits.note(provider, model, state);
+    if (state === 'open') this.circuitOpenings.inc({ provider, model });
+    for (const each of CIRCUIT_STATES) this.circuitState.set({ provider, model, state: each }, each === state ? 1 : 0);
   }
 
   configReloaded(outcome: 'applied' | 'rejected' | 'unchanged'): void {

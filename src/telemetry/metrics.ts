@@ -75,6 +75,18 @@ export const METRICS = {
     help: 'Times the next target was tried, by what went wrong at the one before.',
     labelNames: ['model', 'outcome'],
   },
+  circuitState: {
+    kind: 'gauge',
+    name: 'aegis_circuit_state',
+    help: "1 for the state a target's circuit breaker is in, 0 for the others. A target that is missing never left closed.",
+    labelNames: ['provider', 'model', 'state'],
+  },
+  circuitOpenings: {
+    kind: 'counter',
+    name: 'aegis_circuit_openings_total',
+    help: "Times a target's circuit breaker opened.",
+    labelNames: ['provider', 'model'],
+  },
   keyLookups: {
     kind: 'counter',
     name: 'aegis_key_lookups_total',

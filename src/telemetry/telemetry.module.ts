@@ -3,6 +3,7 @@ import { TerminusModule } from '@nestjs/terminus';
 import { SnapshotService } from '../config/snapshot.service.js';
 import { GATEWAY_OBSERVER } from '../domain/observer.js';
 import { AegisLogger } from './aegis.logger.js';
+import { CircuitStates } from './circuit-states.js';
 import { HealthController } from './health.controller.js';
 import { METRIC_PROVIDERS } from './metrics.js';
 import { MetricsObserver } from './metrics.observer.js';
@@ -22,6 +23,7 @@ import { RequestRecorder } from './request.recorder.js';
       useFactory: ({ current }: SnapshotService) =>
         new AegisLogger({ level: current.gateway.telemetry.logLevel, format: current.gateway.telemetry.logFormat }),
     },
+    CircuitStates,
     MetricsObserver,
     { provide: GATEWAY_OBSERVER, useExisting: MetricsObserver },
     RequestRecorder,

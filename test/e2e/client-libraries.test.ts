@@ -153,7 +153,7 @@ function cut(answer: ScriptedAnswer): ScriptedAnswer {
       primary: { provider, model: 'upstream-model', classification_ceiling: 'RESTRICTED', ...extra },
     });
     gateway = await startTestGateway({
-      gateway: { routing: { max_attempts: 1 } },
+      gateway: { routing: { max_attempts: 1, max_cooldown: '0s', circuit_breaker: { enabled: false } } },
       providers: {
         openai: { type: 'openai', base_url: `${url}/v1`, api_key: 'upstream-credential' },
         anthropic: { type: 'anthropic', base_url: `${url}/v1`, api_key: 'upstream-credential' },

@@ -135,7 +135,7 @@ describe('what an upstream may answer', () => {
       ...(name === 'azure_openai' && { api_version: '2024-10-21' }),
     });
     gateway = await startTestGateway({
-      gateway: { routing: { max_attempts: 1 } },
+      gateway: { routing: { max_attempts: 1, max_cooldown: '0s', circuit_breaker: { enabled: false } } },
       providers: Object.fromEntries(PROVIDERS.map((name) => [name, settings(name)])),
       models: Object.fromEntries(
         PROVIDERS.map((name) => [

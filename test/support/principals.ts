@@ -20,6 +20,7 @@ export function makePrincipal(changes: Partial<Principal> = {}): Principal {
     budgetNanoUsd: null,
     budgetWindow: null,
     expiresAtMs: null,
+    mayExplain: false,
     ...changes,
   };
 }

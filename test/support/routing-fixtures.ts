@@ -5,24 +5,29 @@ import type { Classification } from '../../src/domain/classification.js';
 import type { Principal } from '../../src/domain/principal.js';
 import { RequestBody } from '../../src/domain/request-body.js';
 import type { ScreenedRequest } from '../../src/domain/screened-request.js';
-import type { Provider, Target, UpstreamTimeouts } from '../../src/domain/target.js';
+import type { Provider, ProviderConnection, Target, UpstreamTimeouts } from '../../src/domain/target.js';
 import type { RequestContext } from '../../src/request-context/request-context.js';
 import { makePrincipal, makeRequestContext } from './principals.js';
 
 const PRICE = { inputNanoUsd: 1n, cachedInputNanoUsd: 1n, cacheWriteNanoUsd: 1n, outputNanoUsd: 1n };
 
 export function makeProvider(
-  overrides: Partial<Omit<Provider, 'timeouts'>> & { readonly timeouts?: Partial<UpstreamTimeouts> } = {},
+  overrides: Partial<Omit<Provider, 'timeouts' | 'connection'>> & {
+    readonly timeouts?: Partial<UpstreamTimeouts>;
+    readonly connection?: Partial<ProviderConnection>;
+  } = {},
 ): Provider {
   return {
     name: 'alpha',
     type: 'openai',
     baseUrl: 'http://127.0.0.1:9/v1',
     credential: 'credential-of-the-gateway',
+    credentials: overrides.credentials ?? [overrides.credential ?? 'credential-of-the-gateway'],
     configured: true,
     apiVersion: '',
     headers: {},
     maxConcurrent: 100,
+    maxQueued: 0,
     ...overrides,
     timeouts: {
       connectMs: 2_000,
@@ -32,6 +37,7 @@ export function makeProvider(
       totalMs: 60_000,
       ...overrides.timeouts,
     },
+    connection: { caCertificates: '', clientCertificate: '', clientKey: '', proxy: '', ...overrides.connection },
   };
 }
 

@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import {
   createServer,
   type IncomingHttpHeaders,
@@ -6,6 +6,11 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
+import {
+  createServer as createSecureServer,
+  Server as SecureServer,
+  type ServerOptions as SecureServerOptions,
+} from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -33,6 +38,14 @@ export interface ScriptedAnswer {
   readonly closeIdleAfterMs?: number;
   /** Bytes sent as they are, in place of everything above but `delayMs`: for answers that are not HTTP. */
   readonly raw?: Bytes;
+}
+
+/** Where an upstream listens, and how. */
+export interface ListenOptions {
+  /** Speaks TLS with this certificate. */
+  readonly tls?: SecureServerOptions;
+  readonly host?: string;
+  readonly port?: number;
 }
 
 /** A request as it arrived. */
@@ -75,12 +88,15 @@ export class ScriptableUpstream {
   /** Requests whose answer is still being written or held. */
   open = 0;
   private answers: ScriptedAnswer[] = [{}];
+  private choose: ((request: RecordedRequest, index: number) => ScriptedAnswer) | null = null;
   private readonly sockets = new Map<Socket, { readonly number: number; readonly closed: Promise<number> }>();
   private readonly stopping = new AbortController();
   private readonly arrivals: (() => void)[] = [];
 
   private constructor(private readonly server: Server) {
-    server.on('connection', (socket: Socket) => {
+    // One for each answer that waits.
+    setMaxListeners(0, this.stopping.signal);
+    server.on(server instanceof SecureServer ? 'secureConnection' : 'connection', (socket: Socket) => {
       socket.on('error', () => undefined);
       const closed = new Promise<number>((resolve) => socket.once('close', () => resolve(performance.now())));
       this.sockets.set(socket, { number: ++this.connections, closed });
@@ -89,17 +105,18 @@ export class ScriptableUpstream {
     server.on('request', (request, response) => void this.serve(request, response));
   }
 
-  static async start(): Promise<ScriptableUpstream> {
-    const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0 });
+  static async start({ tls, host = '127.0.0.1', port = 0 }: ListenOptions = {}): Promise<ScriptableUpstream> {
+    const options = { keepAliveTimeout: 0, requestTimeout: 0 };
+    const server = tls ? createSecureServer({ ...options, ...tls }) : createServer(options);
     const upstream = new ScriptableUpstream(server);
-    server.listen(0, '127.0.0.1');
+    server.listen(port, host);
     await once(server, 'listening');
     return upstream;
   }
 
-  /** `http://127.0.0.1:PORT`, without a path. */
+  /** `http://127.0.0.1:PORT`, or `https://localhost:PORT` for one that speaks TLS; without a path. */
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return this.server instanceof SecureServer ? `https://localhost:${this.port}` : `http://127.0.0.1:${this.port}`;
   }
 
   get port(): number {
@@ -109,6 +126,13 @@ export class ScriptableUpstream {
   /** What the next requests get, in order; the last answer repeats. Replaces what was scripted before. */
   script(...answers: readonly ScriptedAnswer[]): this {
     this.answers = [...answers];
+    this.choose = null;
+    return this;
+  }
+
+  /** Lets a function choose each answer; `index` counts requests from 0 since the last `forget`. */
+  answerWith(choose: (request: RecordedRequest, index: number) => ScriptedAnswer): this {
+    this.choose = choose;
     return this;
   }
 
@@ -143,10 +167,9 @@ export class ScriptableUpstream {
       return;
     }
     const record = this.record(request, Buffer.concat(pieces));
-    const next = this.answers.length > 1 ? this.answers.shift() : this.answers[0];
     this.open++;
     try {
-      await this.play(next ?? {}, request.socket, response, record);
+      await this.play(this.nextAnswer(record), request.socket, response, record);
     } catch {
       // The connection went away, or the test is over: nothing is left to play.
     } finally {
@@ -154,7 +177,12 @@ export class ScriptableUpstream {
     }
   }
 
-  private record(request: IncomingMessage, body: Buffer): { bytesSent: number } {
+  private nextAnswer(request: RecordedRequest): ScriptedAnswer {
+    if (this.choose) return this.choose(request, this.requests.indexOf(request));
+    return (this.answers.length > 1 ? this.answers.shift() : this.answers[0]) ?? {};
+  }
+
+  private record(request: IncomingMessage, body: Buffer): RecordedRequest & { bytesSent: number } {
     const connection = this.sockets.get(request.socket);
     const recorded = {
       method: request.method ?? '',

@@ -3,6 +3,7 @@ import type { Places } from '../places.js';
 import type { Problems } from '../problem.js';
 import type { RoutingConfig } from '../schema/gateway.config.js';
 import type { ProviderConfig, ProvidersFile } from '../schema/providers.config.js';
+import { buildConnection } from './connection.rules.js';
 
 interface TypeFacts {
   /** Where the API is if the file does not say; null where it must. */
@@ -65,18 +66,24 @@ function buildProvider(name: string, config: ProviderConfig, context: Context): 
     type,
     headers: buildHeaders(config, context),
     maxConcurrent: config.maxConcurrent,
+    maxQueued: config.maxQueued,
     timeouts: buildTimeouts(config, context),
+    connection: buildConnection(config, context),
   };
   if (type === 'simulator') {
     checkSimulator(config, context);
-    return { ...shared, baseUrl: '', credential: '', configured: true, apiVersion: '' };
+    return { ...shared, baseUrl: '', credential: '', credentials: [''], configured: true, apiVersion: '' };
   }
   const baseUrl = findBaseUrl(config, type, context);
+  // One whose variable is empty is as if it were not there.
+  const given = [...new Set([config.apiKey, ...config.apiKeys])].filter((credential) => credential !== '');
+  const credentials = given.length > 0 ? given : [''];
   return {
     ...shared,
     baseUrl: baseUrl ?? '',
-    credential: config.apiKey,
-    configured: baseUrl !== null && (config.apiKey !== '' || !TYPES[type].needsCredential),
+    credential: credentials[0] ?? '',
+    credentials,
+    configured: baseUrl !== null && (given.length > 0 || !TYPES[type].needsCredential),
     apiVersion: findApiVersion(config, context),
   };
 }
@@ -88,7 +95,15 @@ function checkSimulator(config: ProviderConfig, { places, problems, production }
       'must not be simulator while NODE_ENV is production: it answers nothing real. Point AEGIS_CONFIG_DIR at a configuration without it, such as config/production',
     );
   }
-  for (const [property, key] of [['baseUrl', 'base_url'] as const, ['apiKey', 'api_key'] as const]) {
+  for (const [property, key] of [
+    ['baseUrl', 'base_url'] as const,
+    ['apiKey', 'api_key'] as const,
+    ['apiKeys', 'api_keys'] as const,
+    ['caCertificates', 'ca_certificates'] as const,
+    ['clientCertificate', 'client_certificate'] as const,
+    ['clientKey', 'client_key'] as const,
+    ['proxy', 'proxy'] as const,
+  ]) {
     if (places.has(config, property)) {
       problems.add(places.of(config, property), `the simulator has no ${key}: it answers in this process`);
     }

@@ -123,6 +123,30 @@ export class LimitsConfig {
   onStoreFailure: 'local' | 'closed' | 'open' = 'local';
 }
 
+/** When a target that fails is left alone, and for how long. */
+export class CircuitBreakerConfig {
+  @Switch({ about: 'Whether targets that fail are left alone for a while.' })
+  enabled = true;
+
+  @Whole({ about: 'Failures in a row that open the circuit.', min: 1, max: 100_000 })
+  consecutiveFailures = 5;
+
+  @Whole({ about: 'Percentage of failures within the window that opens it.', min: 1, max: 100 })
+  failurePercent = 50;
+
+  @Whole({ about: 'Requests within the window below which the percentage says nothing.', min: 1, max: 1_000_000 })
+  minRequests = 20;
+
+  @Duration({ about: 'How far back the percentage looks.', minMs: 1_000, maxMs: MAX_ATTEMPT_MS })
+  windowMs = 30_000;
+
+  @Duration({ about: 'How long it stays open before one request may try; doubles while that one fails.', minMs: 10 })
+  openForMs = 5_000;
+
+  @Duration({ about: 'The longest it stays open.', minMs: 10 })
+  openForMaxMs = 60_000;
+}
+
 export class RoutingConfig {
   @Duration({ about: 'Longest time for a request over all its attempts.', minMs: 100, maxMs: MAX_ATTEMPT_MS })
   deadlineMs = 120_000;
@@ -149,6 +173,18 @@ export class RoutingConfig {
   /** Largest single stream event. */
   @Size({ about: 'Largest single event of a stream.', minBytes: 1024, maxBytes: 1024 * MEBIBYTE })
   maxEventBytes = 16 * MEBIBYTE;
+
+  @Size({ about: 'Largest stream of an upstream, all its events together.', minBytes: 1024, maxBytes: 1024 * MEBIBYTE })
+  maxStreamBytes = 256 * MEBIBYTE;
+
+  @Duration({ about: 'How long a request may wait where every target is at its max_concurrent.', maxMs: 60_000 })
+  queueTimeoutMs = 1_000;
+
+  @Duration({ about: 'The longest a target rests because its provider asked for a pause; 0s: not at all.' })
+  maxCooldownMs = 60_000;
+
+  @Section(CircuitBreakerConfig, { about: 'When a target that fails is left alone, and for how long.' })
+  circuitBreaker = new CircuitBreakerConfig();
 }
 
 /** What every rule of the secrets filter does, unless the rule itself says otherwise. */

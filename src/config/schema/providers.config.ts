@@ -1,5 +1,5 @@
 import { PROVIDER_TYPES, type ProviderType } from '../../domain/target.js';
-import { Choice, Duration, Section, SectionMap, Text, TextMap, Whole } from './setting.js';
+import { Choice, Duration, Section, SectionMap, Text, TextList, TextMap, Whole } from './setting.js';
 
 const MAX_ATTEMPT_MS = 3_600_000;
 
@@ -37,6 +37,14 @@ export class ProviderConfig {
   })
   apiKey = '';
 
+  @TextList({
+    about: 'Further credentials at the provider, used in this order while it refuses or limits those before.',
+    secret: true,
+    pattern: /^[\x21-\x7e]*$/,
+    mustBe: 'a list of credentials: visible ASCII without blanks',
+  })
+  apiKeys: readonly string[] = [];
+
   @Text({
     about: "Azure OpenAI's api-version.",
     pattern: /^[A-Za-z0-9.-]{1,40}$/,
@@ -47,6 +55,21 @@ export class ProviderConfig {
   @TextMap({ about: 'Headers sent with every request to this provider.' })
   headers: Readonly<Record<string, string>> = {};
 
+  @Text({ about: `Certificates (PEM) that are trusted besides the system's, such as \${file:/run/secrets/ca.pem}.` })
+  caCertificates = '';
+
+  @Text({ about: 'Certificate (PEM) with which AEGIS proves to the provider who it is; needs client_key.' })
+  clientCertificate = '';
+
+  @Text({ about: 'Private key (PEM) of client_certificate.', secret: true })
+  clientKey = '';
+
+  @Text({
+    about: 'Proxy to reach the provider through, e.g. http://proxy:3128, with user:password@ where it wants them.',
+    secret: true,
+  })
+  proxy = '';
+
   @Duration({ about: 'The whole attempt; the same as timeouts.total.', minMs: 10, maxMs: MAX_ATTEMPT_MS })
   timeoutMs: number | null = null;
 
@@ -55,6 +78,9 @@ export class ProviderConfig {
 
   @Whole({ about: 'Requests open at this provider at the same time.', min: 1, max: 100_000 })
   maxConcurrent = 200;
+
+  @Whole({ about: 'Requests that may wait for a place while max_concurrent are open.', min: 0, max: 100_000 })
+  maxQueued = 100;
 }
 
 /** `providers.yaml`. */

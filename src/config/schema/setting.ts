@@ -12,7 +12,7 @@ export type SettingShape =
   | { readonly kind: 'duration'; readonly min: number; readonly max: number }
   | { readonly kind: 'size'; readonly min: number; readonly max: number }
   | { readonly kind: 'usd' }
-  | { readonly kind: 'text_list' }
+  | { readonly kind: 'text_list'; readonly secret: boolean }
   | { readonly kind: 'text_map' }
   | { readonly kind: 'section'; readonly of: SettingsClass }
   | { readonly kind: 'section_list'; readonly of: SettingsClass; readonly single: boolean }
@@ -141,9 +141,14 @@ export function Usd(options: SettingOptions): PropertyDecorator {
   ]);
 }
 
-export function TextList(options: SettingOptions): PropertyDecorator {
-  const mustBe = 'a list of texts';
-  return setting({ kind: 'text_list' }, mustBe, options, [IsString({ each: true, message: mustBe })]);
+export function TextList(
+  options: SettingOptions & { readonly secret?: boolean; readonly pattern?: RegExp; readonly mustBe?: string },
+): PropertyDecorator {
+  const mustBe = options.mustBe ?? 'a list of texts';
+  return setting({ kind: 'text_list', secret: options.secret ?? false }, mustBe, options, [
+    IsString({ each: true, message: mustBe }),
+    ...(options.pattern ? [Matches(options.pattern, { each: true, message: mustBe })] : []),
+  ]);
 }
 
 export function TextMap(options: SettingOptions): PropertyDecorator {

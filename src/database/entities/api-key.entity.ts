@@ -56,6 +56,9 @@ export class ApiKeyEntity {
   @Column({ type: 'text', name: 'budget_window', nullable: true })
   budgetWindow!: BudgetWindow | null;
 
+  @Column({ type: 'boolean', name: 'may_explain' })
+  mayExplain!: boolean;
+
   @Column({ type: 'timestamptz', name: 'created_at' })
   createdAt!: Date;
 

@@ -175,7 +175,9 @@ export class OpenAiStream implements StreamTranslator {
     while (BETWEEN_KEY_AND_VALUE.has(text.charAt(start))) start++;
     const model = JSON.stringify(chunk.model);
     if (!text.startsWith(model, start)) return this.rebuild(chunk);
-    return text.slice(0, start) + this.modelText + text.slice(start + model.length);
+    const renamed = text.slice(0, start) + this.modelText + text.slice(start + model.length);
+    // JSON that came in several lines: the client's events have one, and a line feed in JSON is but a blank.
+    return renamed.replaceAll('\n', ' ');
   }
 
   /** Every choice's finish, then the usage chunk the client asked for. */

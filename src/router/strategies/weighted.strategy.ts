@@ -14,13 +14,21 @@ export class WeightedStrategy implements RoutingStrategy {
 
   order(model: string, primaries: readonly Target[]): readonly Target[] {
     if (primaries.length < 2) return primaries;
-    const before = this.credits.get(model);
-    const owed = primaries.map((target) => ({ target, credit: (before?.get(target.id) ?? 0) + target.weight }));
+    const credits = this.credits.get(model);
+    const owed = (target: Target) => (credits?.get(target.id) ?? 0) + target.weight;
     // A stable sort: equal credits keep the config's order.
-    owed.sort((first, second) => second.credit - first.credit);
-    const chosen = owed[0];
-    if (chosen) chosen.credit -= primaries.reduce((sum, target) => sum + target.weight, 0);
-    this.credits.set(model, new Map(owed.map(({ target, credit }) => [target.id, credit])));
-    return owed.map(({ target }) => target);
+    return primaries.toSorted((first, second) => owed(second) - owed(first));
+  }
+
+  advance(model: string, ordered: readonly Target[]): void {
+    if (ordered.length < 2) return;
+    const credits = this.credits.get(model);
+    const total = ordered.reduce((sum, { weight }) => sum + weight, 0);
+    this.credits.set(
+      model,
+      new Map(
+        ordered.map(({ id, weight }, place) => [id, (credits?.get(id) ?? 0) + weight - (place === 0 ? total : 0)]),
+      ),
+    );
   }
 }

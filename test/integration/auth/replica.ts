@@ -91,6 +91,7 @@ export function buildOrder(changes: Partial<NewApiKey> = {}): NewApiKey {
     budgetNanoUsd: 9_007_199_254_740_993n,
     budgetWindow: 'month',
     expiresAtMs: null,
+    mayExplain: false,
     ...changes,
   };
 }

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { hashApiKey, isWellFormedKey } from '../../../src/auth/api-key.js';
@@ -51,9 +51,9 @@ describe('the command line on a PostgreSQL server', () => {
     expect(await run('migrate')).toMatchObject({ code: 0, stdout: 'The database is up to date.\n' });
     expect(await run('migrate', '--revert')).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining('CreateApiKeys'),
+      stdout: expect.stringContaining('LetKeysExplain'),
     });
-    expect(await run('migrate')).toMatchObject({ code: 0, stdout: expect.stringContaining('CreateApiKeys') });
+    expect(await run('migrate')).toMatchObject({ code: 0, stdout: expect.stringContaining('LetKeysExplain') });
   });
 
   it('prints one JSON object alone, and stores the hash and every limit exactly', async () => {
@@ -133,6 +133,49 @@ describe('the command line on a PostgreSQL server', () => {
     expect(await run('keys', 'revoke', 'aegis-dev-nobody')).toMatchObject({ code: 2, stdout: '' });
   });
 
+  it('gives the right to explain, shows it, and keeps it when a key is rotated', async () => {
+    const mint = async (...options: string[]) =>
+      JSON.parse((await run('keygen', '--org', 'acme', '--team', 'core', '--name', 'e', '--json', ...options)).stdout);
+    const [plain, explaining] = [await mint(), await mint('--allow-explain')];
+    expect([plain.may_explain, explaining.may_explain]).toEqual([false, true]);
+    const rotated = JSON.parse((await run('keys', 'rotate', explaining.id, '--json')).stdout);
+    expect(rotated.may_explain).toBe(true);
+    const { stdout } = await run('keys', 'list');
+    expect(stdout).toContain('MAY EXPLAIN');
+    expect(stdout.split('\n').find((line) => line.startsWith(rotated.id))).toMatch(/ yes /);
+    expect(stdout.split('\n').find((line) => line.startsWith(plain.id))).toMatch(/ no /);
+  });
+
+  it('explains a decision with the limits of a key', async () => {
+    const { key, prefix } = JSON.parse(
+      (await run('keygen', '--org', 'acme', '--team', 'core', '--name', 'limited', '--models', 'aegis-fast', '--json'))
+        .stdout,
+    );
+    const explained = await run('explain', '--model', 'aegis-fast', '--key', prefix, '--json');
+    expect(explained).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(explained.stdout)).toMatchObject({
+      object: 'aegis.routing_decision',
+      key: { prefix, max_classification: 'INTERNAL' },
+      outcome: 'would_call',
+      live_state: 'unknown',
+    });
+    expect(explained.stdout).not.toContain(key);
+    const above = await run('explain', '--model', 'aegis-fast', '--key', prefix, '--classification', 'restricted');
+    expect(above).toMatchObject({ code: 2, stdout: expect.stringContaining('classification_denied (403)') });
+    const unknown = await run('explain', '--model', 'aegis-fast', '--key', 'aegis-dev-nobody');
+    expect(unknown).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('no such key') });
+  });
+
+  it('names every key that an ambiguous prefix may mean, and explains none of them', async () => {
+    const mint = async () =>
+      JSON.parse((await run('keygen', '--org', 'acme', '--team', 'core', '--name', 'twin', '--json')).stdout);
+    const twins = [await mint(), await mint()];
+    await database.query('UPDATE api_key SET key_prefix = $1 WHERE name = $2', ['aegis-dev-twins', 'twin']);
+    const { code, stdout, stderr } = await run('explain', '--model', 'aegis-fast', '--key', 'aegis-dev-twins');
+    expect([code, stdout]).toEqual([1, '']);
+    for (const { id } of twins) expect(stderr).toContain(id);
+  });
+
   it('says what is wrong with the configuration, or that nothing is', async () => {
     expect(await run('config', 'check')).toMatchObject({ code: 0, stdout: expect.stringContaining('is valid') });
     const wrong = await runCli(['config', 'check'], { AEGIS_CONFIG_DIR: '/nonexistent' });
@@ -173,6 +216,60 @@ describe('the command line on a PostgreSQL server', () => {
     });
     expect(outcome).toMatchObject({ code: 2, stderr: expect.stringContaining('--reset') });
     expect(await countKeys()).toBeGreaterThan(0);
+  });
+});
+
+describe('the command line without a database', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = makeReachableFolder();
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  const explain = (...parameters: string[]): Promise<Outcome> =>
+    runCli(['explain', ...parameters], { AEGIS_DATA_DIR: folder });
+
+  it('explains where a request would go, and starts nothing', async () => {
+    const { code, stdout, stderr } = await explain('--model', 'aegis-fast');
+    expect([code, stderr]).toEqual([0, '']);
+    for (const part of ['TARGET', 'simulator', 'unconfigured', 'would call', 'not known here']) {
+      expect(stdout).toContain(part);
+    }
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('exits with 2 where nobody would be called, and says why on standard output', async () => {
+    const { code, stdout, stderr } = await explain('--model', 'aegis-fast', '--classification', 'RESTRICTED', '--json');
+    expect([code, stderr]).toEqual([2, '']);
+    expect(JSON.parse(stdout)).toMatchObject({ outcome: 'classification_denied', eligible: [] });
+  });
+
+  it.each([
+    ['no model', [], '--model is missing'],
+    ['an unknown model', ['--model', 'aegis-quick'], 'aegis-fast'],
+    ['an unknown level', ['--model', 'aegis-fast', '--classification', 'SECRET'], 'PUBLIC, INTERNAL'],
+    ['a mistyped option', ['--modell', 'aegis-fast'], '--modell'],
+    ['an option without its value', ['--model'], '--model'],
+  ])('exits with 1 for %s: no answer looks like one', async (_name, parameters, part) => {
+    expect(await explain(...parameters)).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining(part) });
+  });
+
+  it('exits with 0 where help is asked for', async () => {
+    expect(await explain('--help')).toMatchObject({ code: 0, stdout: expect.stringContaining('Exit code') });
+  });
+
+  it('says of a wrong configuration what `config check` says', async () => {
+    const broken = makeReachableFolder();
+    await writeFile(path.join(broken, 'models.yaml'), 'models: {a: {primray: x}}\n');
+    const [explained, checked] = await Promise.all(
+      [
+        ['explain', '--model', 'a'],
+        ['config', 'check'],
+      ].map((command) => runCli(command, { AEGIS_CONFIG_DIR: broken })),
+    );
+    expect(explained).toEqual(checked);
+    expect(explained).toMatchObject({ code: 1, stderr: expect.stringContaining('primray') });
+    await rm(broken, { recursive: true });
   });
 });
 

@@ -12,12 +12,13 @@ import {
 } from '../../support/routing-fixtures.js';
 import {
   brokenStreamAnswer,
+  chunkEvent,
   completionAnswer,
   errorAnswer,
   type ScriptableUpstream,
   type ScriptedAnswer,
 } from '../../support/scriptable-upstream.js';
-import { errorOf, eventually, RouterHarness, streamOf } from './router-harness.js';
+import { completionOf, errorOf, eventually, RouterHarness, streamOf } from './router-harness.js';
 
 let harness: RouterHarness;
 let upstream: ScriptableUpstream;
@@ -121,6 +122,85 @@ describe('a client that leaves', () => {
     expect((await errorOf(call)).status).toBe(499);
     expect(upstream.requests).toHaveLength(1);
   });
+
+  it('while it waits for a place is the end of it, and the place goes to the next', async () => {
+    upstream.script({ ...completionAnswer('hello'), delayMs: 300 });
+    const narrow = { ...makeProvider({ name: 'p0', baseUrl: `${upstream.url}/v1` }), maxConcurrent: 1, maxQueued: 2 };
+    const routing = { queueTimeoutMs: 10_000 };
+    const first = harness.call([makeTarget(narrow)], { routing });
+    await upstream.request();
+    const leaving = harness.call([makeTarget(narrow)], { routing });
+    const staying = harness.call([makeTarget(narrow)], { routing });
+    leaving.context.leave();
+    expect(await errorOf(leaving)).toMatchObject({ code: 'client_closed_request', status: 499 });
+    await first.answer;
+    await staying.answer;
+    expect(upstream.requests).toHaveLength(2);
+  });
+
+  it('while the upstream does not take the request in closes the upstream connection', async () => {
+    const unread = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
+    await once(unread, 'listening');
+    const connected = once(unread, 'connection') as Promise<[Socket]>;
+    const { port } = unread.address() as AddressInfo;
+    const target = makeTarget(makeProvider({ baseUrl: `http://127.0.0.1:${port}/v1` }));
+    const request = makeRequest({ messages: [{ role: 'user', content: 'x'.repeat(32 * 1024 * 1024) }] });
+    const call = harness.call([target], { request });
+    const [socket] = await connected;
+    call.context.leave();
+    expect((await errorOf(call)).status).toBe(499);
+    const closed = once(
+      socket.on('error', () => undefined),
+      'close',
+    );
+    socket.resume();
+    await closed;
+    unread.close();
+  });
+
+  it.each<[string, boolean, ScriptedAnswer]>([
+    ['before the headers', false, { refuse: 'hang' }],
+    ['in the middle of a JSON answer', false, { body: '{"id":', ending: 'stall' }],
+    ['in the middle of a stream', true, brokenStreamAnswer(['hello'], 'stall')],
+    [
+      'in the middle of a stream that floods it',
+      true,
+      {
+        headers: { 'content-type': 'text/event-stream' },
+        body: function* () {
+          for (;;) yield chunkEvent({ content: 'x'.repeat(16 * 1024) });
+        },
+      },
+    ],
+  ])('%s is gone from the upstream within 250 ms', async (_name, stream, answer) => {
+    upstream.script(answer);
+    const call = harness.call([harness.targetOf(upstream)], { stream });
+    const request = await upstream.request();
+    if (stream) await streamOf(call);
+    else await new Promise((resolve) => setTimeout(resolve, 20));
+    const leftAtMs = performance.now();
+    call.context.leave();
+    expect((await request.closed) - leftAtMs).toBeLessThan(250);
+  });
+
+  it.each([false, true])(
+    'costs its upstream no new connection, and the next client nothing (stream: %s)',
+    async (stream) => {
+      upstream.script(stream ? brokenStreamAnswer(['hello'], 'stall') : { refuse: 'hang' });
+      for (let index = 0; index < 10; index++) {
+        const call = harness.call([harness.targetOf(upstream)], { stream });
+        const request = await upstream.request(index);
+        call.context.leave();
+        await request.closed;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(upstream.connections).toBe(10);
+      upstream.script(completionAnswer('hello'));
+      const { served } = await completionOf(harness.call([harness.targetOf(upstream)]));
+      expect(served.attempts).toBe(1);
+      expect(upstream.connections).toBe(11);
+    },
+  );
 
   it('before the router was asked costs no upstream anything', async () => {
     const context = makeContext(makeSnapshot([makeRoute([harness.targetOf(upstream)])]));

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { makeSelfSignedCertificate } from '../../support/certificates.js';
 import { makeContext, makeRequest, makeRoute, makeSnapshot } from '../../support/routing-fixtures.js';
 import {
   brokenStreamAnswer,
@@ -11,7 +12,6 @@ import {
   streamAnswer,
 } from '../../support/scriptable-upstream.js';
 import { completionOf, contentOf, errorOf, eventually, RouterHarness, readAll, streamOf } from './router-harness.js';
-import { makeSelfSignedCertificate } from './self-signed-certificate.js';
 
 let harness: RouterHarness;
 let upstream: ScriptableUpstream;

@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import { firstValueFrom } from 'rxjs';
 import type { RoutingConfig } from '../../../src/config/schema/gateway.config.js';
 import type { ModelRoute } from '../../../src/config/snapshot.js';
@@ -8,8 +9,9 @@ import type { AttemptOutcome, GatewayObserver } from '../../../src/domain/observ
 import { silentObserver } from '../../../src/domain/observer.js';
 import type { ProviderAdapter } from '../../../src/domain/provider-adapter.js';
 import type { ScreenedRequest } from '../../../src/domain/screened-request.js';
-import type { Target, UpstreamTimeouts } from '../../../src/domain/target.js';
+import type { ProviderConnection, Target, UpstreamTimeouts } from '../../../src/domain/target.js';
 import { OpenAiAdapter } from '../../../src/router/adapters/openai.adapter.js';
+import { CircuitBreaker } from '../../../src/router/circuit-breaker.js';
 import { CredentialHealth } from '../../../src/router/credential-health.js';
 import { ProviderRegistry } from '../../../src/router/provider.registry.js';
 import { RetryBudget } from '../../../src/router/retry-budget.js';
@@ -29,7 +31,10 @@ import {
   makeTarget,
   type TestContext,
 } from '../../support/routing-fixtures.js';
-import { ScriptableUpstream } from '../../support/scriptable-upstream.js';
+import { type ListenOptions, ScriptableUpstream } from '../../support/scriptable-upstream.js';
+
+// Warnings of connections that fail are what half of the tests bring about.
+Logger.overrideLogger(['error']);
 
 export interface Call {
   readonly context: TestContext;
@@ -42,9 +47,11 @@ export class RouterHarness {
   readonly fallbacks: AttemptOutcome[] = [];
   readonly upstreams: ScriptableUpstream[] = [];
   readonly router: RouterService;
-  private readonly client = new UpstreamClient();
 
-  constructor(adapters: readonly ProviderAdapter[] = [new OpenAiAdapter()]) {
+  constructor(
+    adapters: readonly ProviderAdapter[] = [new OpenAiAdapter()],
+    private readonly client = new UpstreamClient(),
+  ) {
     const activity = new TargetActivity(systemClock);
     const observer: GatewayObserver = {
       ...silentObserver,
@@ -60,6 +67,7 @@ export class RouterHarness {
       new ProviderRegistry(adapters),
       this.client,
       activity,
+      new CircuitBreaker(systemClock, () => 0, observer),
       new CredentialHealth(systemClock),
       new RetryBudget(),
       systemClock,
@@ -69,16 +77,20 @@ export class RouterHarness {
     );
   }
 
-  async startUpstream(): Promise<ScriptableUpstream> {
-    const upstream = await ScriptableUpstream.start();
+  async startUpstream(options: ListenOptions = {}): Promise<ScriptableUpstream> {
+    const upstream = await ScriptableUpstream.start(options);
     this.upstreams.push(upstream);
     return upstream;
   }
 
   /** A target on this upstream; its provider is named after its place among the upstreams: `p0`, `p1`, … */
-  targetOf(upstream: ScriptableUpstream, timeouts: Partial<UpstreamTimeouts> = {}): Target {
+  targetOf(
+    upstream: ScriptableUpstream,
+    timeouts: Partial<UpstreamTimeouts> = {},
+    connection: Partial<ProviderConnection> = {},
+  ): Target {
     const name = `p${this.upstreams.indexOf(upstream)}`;
-    return makeTarget(makeProvider({ name, baseUrl: `${upstream.url}/v1`, timeouts }));
+    return makeTarget(makeProvider({ name, baseUrl: `${upstream.url}/v1`, timeouts, connection }));
   }
 
   /** Calls a model of these targets, the first the primary. */

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import type { DatedKey } from '../../../src/auth/stored-key.codec.js';
 import { StoredKeyCodec } from '../../../src/auth/stored-key.codec.js';
 import { CLASSIFICATIONS } from '../../../src/domain/classification.js';
+import type { Principal } from '../../../src/domain/principal.js';
 
 const text = fc.string({ unit: 'grapheme' });
 const limit = fc.option(fc.integer({ min: 1 }));
@@ -26,6 +27,7 @@ const datedKeys: fc.Arbitrary<DatedKey> = fc.record({
       budgetNanoUsd: fc.option(fc.bigInt({ min: 0n, max: 2n ** 63n - 1n })),
       budgetWindow: fc.option(fc.constantFrom('day' as const, 'month' as const)),
       expiresAtMs: fc.option(fc.nat()),
+      mayExplain: fc.boolean(),
     }),
   }),
 });
@@ -36,6 +38,17 @@ describe('an entry in a store that is not trusted', () => {
     fc.assert(
       fc.property(hashes, datedKeys, (hash, dated) => {
         expect(codec.decode(hash, codec.encode(hash, dated))).toEqual(dated);
+      }),
+    );
+  });
+
+  it('gives no right to explain where an older version wrote it, which knew of none', () => {
+    fc.assert(
+      fc.property(hashes, datedKeys, (hash, dated) => {
+        const { mayExplain: _unknown, ...principal } = dated.key.principal;
+        const older = codec.encode(hash, { ...dated, key: { ...dated.key, principal: principal as Principal } });
+        expect(older).not.toContain('mayExplain');
+        expect(codec.decode(hash, older)?.key.principal).toEqual({ ...principal, mayExplain: false });
       }),
     );
   });

@@ -61,6 +61,7 @@ describe('the options of keygen', () => {
         budgetNanoUsd: null,
         budgetWindow: null,
         expiresAtMs: null,
+        mayExplain: false,
       },
     });
   });
@@ -105,6 +106,11 @@ describe('the options of keygen', () => {
     const levels = { defaultClassification: 'RESTRICTED', classification: 'INTERNAL' };
     expect(problemsOf({ ...required, ...levels })).toHaveLength(1);
     expect(problemsOf({ ...required, budgetWindow: 'day' })).toHaveLength(1);
+  });
+
+  it('give the right to explain only where it is said', () => {
+    expect(readKeyRequest({ ...required, allowExplain: true }, [], NOW_MS).order.mayExplain).toBe(true);
+    expect(readKeyRequest({ ...required, allowExplain: 'no' }, [], NOW_MS).order.mayExplain).toBe(false);
   });
 
   it('tell no models from all models', () => {

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { CONFIG_FILE_NAMES } from '../../../src/config/files.js';
 import { formatProblem } from '../../../src/config/problem.js';
+import { CertificateAuthority } from '../../support/certificates.js';
 import { load, loaded, problemsOf, shipped, VALID } from './support.js';
 
 const target = (more = '') => `{provider: house, model: llama, classification_ceiling: INTERNAL${more}}`;
@@ -176,6 +177,45 @@ describe('providers', () => {
     });
   });
 
+  it('are reached directly, with the certificates everybody trusts, where they say nothing else or leave it empty', () => {
+    const direct = { caCertificates: '', clientCertificate: '', clientKey: '', proxy: '' };
+    expect(other('type: openai')?.connection).toEqual(direct);
+    const empty = 'ca_certificates: "${A:}", client_certificate: "${A:}", client_key: "${A:}", proxy: "${A:}"';
+    expect(other(`type: openai, ${empty}`)?.connection).toEqual(direct);
+  });
+
+  it('may name a proxy, authorities to trust, and a certificate of their own, from files and the environment', () => {
+    const authority = new CertificateAuthority();
+    const { cert, key } = authority.issue();
+    const body =
+      'type: openai, proxy: "http://gate:${WORD}@proxy:3128", ca_certificates: "${file:/ca}", ' +
+      'client_certificate: "${file:/cert}", client_key: "${file:/key}"';
+    const { snapshot } = loaded(
+      { 'providers.yaml': provider(body) },
+      {
+        environment: { WORD: 'sword%40fish' },
+        secrets: { '/ca': `My CA\n${authority.cert}`, '/cert': cert, '/key': key },
+      },
+    );
+    expect(snapshot.providers.get('other')?.connection).toEqual({
+      caCertificates: authority.cert.trim(),
+      clientCertificate: cert.trim(),
+      clientKey: key.trim(),
+      proxy: 'http://gate:sword%40fish@proxy:3128/',
+    });
+  });
+
+  it('are refused a certificate and a key that do not belong together, or a key that is none', () => {
+    const authority = new CertificateAuthority();
+    const body = 'type: openai, client_certificate: "${file:/cert}", client_key: "${file:/key}"';
+    const problemsWith = (key: string) =>
+      problemsOf({ 'providers.yaml': provider(body) }, { secrets: { '/cert': authority.issue().cert, '/key': key } });
+    expect(problemsWith(authority.issue().key)).toEqual([
+      expect.stringContaining('client_key: is not the key of client_certificate'),
+    ]);
+    expect(problemsWith('no key')).toEqual([expect.stringContaining('client_key: must be a private key in PEM')]);
+  });
+
   it('have the time limits of gateway.yaml where they set none of their own', () => {
     const limits = { connectMs: 5_000, firstByteMs: 60_000, firstContentMs: 60_000, idleMs: 30_000, totalMs: 120_000 };
     expect(other('type: openai')?.timeouts).toEqual(limits);
@@ -210,6 +250,17 @@ describe('providers', () => {
     ['type: openai, timeout: 30', 'timeout: must be a duration with its unit'],
     ['type: openai, api_key: "a\\nb"', 'api_key: must be visible ASCII without blanks'],
     ['type: openai, api_key: 12345', 'api_key: must be text; put it in quotes'],
+    ['type: openai, ca_certificates: /etc/ssl/ca.pem', 'ca_certificates: must hold at least one certificate in PEM'],
+    [
+      'type: openai, ca_certificates: "-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----"',
+      'ca_certificates: certificate 1 of 1 cannot be read',
+    ],
+    ['type: openai, client_key: x', 'client_key: is of no use without client_certificate'],
+    ['type: openai, proxy: "proxy:3128"', 'proxy: must be an http:// or https:// address'],
+    ['type: openai, proxy: "socks5://proxy:1080"', 'proxy: must be an http:// or https:// address'],
+    ['type: openai, proxy: "http://proxy:3128/path"', 'proxy: must hold no path'],
+    ['type: openai, proxy: "http://gate:50%@proxy:3128"', 'percent-encoded'],
+    ['type: simulator, proxy: "http://proxy:3128"', 'the simulator has no proxy'],
     ['type: openai, max_concurrent: 0', 'max_concurrent: must be a whole number from 1 to 100000, not "0"'],
   ])('{%s} is refused', (body, problem) => {
     const problems = problemsOf({ 'providers.yaml': provider(body) });
@@ -403,6 +454,8 @@ describe('problems', () => {
     ['gateway.yaml', 'server: {port: "${file:/run/secrets/one}"}'],
     ['providers.yaml', provider(`type: openai, base_url: "http://u:${SECRET}@h/v1"`)],
     ['providers.yaml', provider('type: openai, base_url: "${SECRET}"')],
+    ['providers.yaml', provider(`type: openai, proxy: "socks5://u:${SECRET}@h:1080"`)],
+    ['providers.yaml', provider(`type: openai, client_key: "${SECRET}"`)],
     ['providers.yaml', provider(`type: openai, api_key: "${SECRET} x"`)],
     ['providers.yaml', provider(`type: openai, headers: {X-A: "${SECRET}\\u0007"}`)],
     ['models.yaml', model('    primary: {provider: "${SECRET}", model: llama, classification_ceiling: PUBLIC}')],

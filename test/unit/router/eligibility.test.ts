@@ -3,10 +3,16 @@ import type { CostConfig } from '../../../src/config/schema/gateway.config.js';
 import type { ModelRoute, PriceList } from '../../../src/config/snapshot.js';
 import { admits, CLASSIFICATIONS, type Classification } from '../../../src/domain/classification.js';
 import type { RoutingDecision } from '../../../src/domain/decision.js';
+import type { Target } from '../../../src/domain/target.js';
 import { decideTargets, type HealthView, printableName, refusalOf } from '../../../src/router/eligibility.js';
 import { makeProvider, makeRoute, makeSnapshot, makeTarget } from '../../support/routing-fixtures.js';
 
-const healthy: HealthView = { isSaturated: () => false, isCredentialRefused: () => false };
+const healthy: HealthView = {
+  isSaturated: () => false,
+  isCredentialRefused: () => false,
+  findCircuitPauseMs: () => null,
+  findCooldownMs: () => null,
+};
 
 function decide(
   route: ModelRoute,
@@ -17,13 +23,15 @@ function decide(
     health?: Partial<HealthView>;
   } = {},
 ): RoutingDecision {
+  const snapshot = makeSnapshot([route]);
+  snapshot.gateway.cost.onMissingPricing = options.onMissingPricing ?? 'deny';
   return decideTargets({
-    route,
+    snapshot: { ...snapshot, pricing: options.pricing ?? snapshot.pricing },
+    principal: null,
     level: options.level ?? 'INTERNAL',
-    pricing: options.pricing ?? makeSnapshot([route]).pricing,
-    onMissingPricing: options.onMissingPricing ?? 'deny',
+    model: route.alias,
     health: { ...healthy, ...options.health },
-    order: (primaries) => primaries,
+    order: (_route, primaries) => primaries,
   });
 }
 
@@ -78,6 +86,8 @@ describe('which targets may serve a request', () => {
         priced: fc.boolean(),
         saturated: fc.boolean(),
         refused: fc.boolean(),
+        circuitOpen: fc.boolean(),
+        cooling: fc.boolean(),
         fallback: fc.boolean(),
       }),
       { maxLength: 8 },
@@ -103,8 +113,11 @@ describe('which targets may serve a request', () => {
           health: {
             isSaturated: ({ name }) => factOf(name)?.saturated === true,
             isCredentialRefused: ({ name }) => factOf(name)?.refused === true,
+            findCircuitPauseMs: ({ provider }) => (factOf(provider.name)?.circuitOpen ? 1_000 : null),
+            findCooldownMs: ({ provider }) => (factOf(provider.name)?.cooling ? 2_000 : null),
           },
         });
+        expect(decision.saturated.every((target) => admits(target.classificationCeiling, level))).toBe(true);
         expect(decision.eligible.every((target) => admits(target.classificationCeiling, level))).toBe(true);
         expect(decision.verdicts).toHaveLength(facts.length);
         expect(new Set(decision.verdicts.filter(({ rejection }) => !rejection).map(({ target }) => target))).toEqual(
@@ -113,6 +126,7 @@ describe('which targets may serve a request', () => {
         for (const target of decision.eligible) {
           const fact = factOf(target.provider.name);
           expect(fact?.configured && !fact.saturated && (fact.priced || onMissingPricing !== 'deny')).toBe(true);
+          expect(fact?.circuitOpen || fact?.cooling).toBe(false);
         }
       }),
     );
@@ -125,6 +139,27 @@ describe('a request without an eligible target', () => {
     expect(error).toMatchObject({ code: 'classification_denied', status: 403 });
     expect(error.message).toContain('aegis-test');
     expect(error.message).toContain('RESTRICTED');
+  });
+
+  it('is rate limited, until the first of its targets is not, where all of them are', () => {
+    const health = { findCooldownMs: ({ id }: Target) => (id === alpha.id ? 7_000 : 3_000) };
+    expect(refusalOf(decide(makeRoute([alpha], [beta]), { health }))).toMatchObject({
+      code: 'upstream_rate_limited',
+      status: 429,
+      retryAfterMs: 3_000,
+    });
+  });
+
+  it('is unavailable until the first circuit lets a request pass', () => {
+    const health = {
+      findCircuitPauseMs: ({ id }: Target) => (id === alpha.id ? 4_000 : null),
+      findCooldownMs: () => 9_000,
+    };
+    expect(refusalOf(decide(makeRoute([alpha], [beta]), { health }))).toMatchObject({
+      code: 'no_target_available',
+      status: 503,
+      retryAfterMs: 4_000,
+    });
   });
 
   it('is unavailable for now where the cleared targets are not configured', () => {

@@ -62,8 +62,8 @@ describe('the retry budget', () => {
       budget.earn('alpha');
       for (let retry = 0; retry < 3; retry++) if (budget.spend('alpha')) retries++;
     }
-    expect(retries).toBeGreaterThanOrEqual(200);
-    expect(retries).toBeLessThanOrEqual(211);
+    expect(retries).toBeGreaterThanOrEqual(100);
+    expect(retries).toBeLessThanOrEqual(106);
   });
 
   it('keeps one provider from using up the share of another', () => {
@@ -76,7 +76,13 @@ describe('the retry budget', () => {
 describe('the conclusion after all targets have failed', () => {
   const alpha = makeTarget(makeProvider({ name: 'alpha' }));
   const beta = makeTarget(makeProvider({ name: 'beta' }));
-  const decision = { model: 'aegis-test', level: 'INTERNAL', eligible: [alpha, beta], verdicts: [] } as const;
+  const decision = {
+    model: 'aegis-test',
+    level: 'INTERNAL',
+    eligible: [alpha, beta],
+    saturated: [],
+    verdicts: [],
+  } as const;
   const limited = (retryAfterMs?: number) =>
     new UpstreamError('rate_limited', 'slow down', { status: 429 }, retryAfterMs === undefined ? {} : { retryAfterMs });
   const broken = new UpstreamError('transient', 'broke', { status: 503 });
@@ -98,7 +104,27 @@ describe('the conclusion after all targets have failed', () => {
       { target: alpha, error: broken },
       { target: beta, error: limited(4_000) },
     ];
-    expect(conclude(failures, [alpha, beta], decision)).toBe(broken);
+    expect(conclude(failures, [alpha, beta], decision)).toMatchObject({ code: 'upstream_error', message: 'broke' });
+  });
+
+  it('asks clients not to try again what was tried more than once', () => {
+    const once = [{ target: alpha, error: broken }];
+    expect(conclude(once, [alpha], decision)?.retryable).toBe(true);
+    expect(conclude([...once, ...once], [alpha], decision)?.retryable).toBe(false);
+    const waits = [
+      { target: alpha, error: limited(1_000) },
+      { target: beta, error: limited(1_000) },
+    ];
+    expect(conclude(waits, [alpha, beta], decision)?.retryable).toBe(true);
+  });
+
+  it('counts the pause of a target that rests already', () => {
+    const failures = [{ target: alpha, error: limited(9_000) }];
+    const resting = {
+      ...decision,
+      verdicts: [{ target: beta, rejection: 'cooling_down', retryAfterMs: 2_000 }],
+    } as const;
+    expect(conclude(failures, [alpha], resting)).toMatchObject({ status: 429, retryAfterMs: 2_000 });
   });
 
   it('is not "rate limited" where a target was never asked', () => {
@@ -112,11 +138,47 @@ describe('a refused credential', () => {
     let now = 0;
     const health = new CredentialHealth({ nowMs: () => now, monotonicMs: () => now });
     const provider = makeProvider();
-    health.markRefused(provider);
+    health.markRefused(provider, provider.credential);
     expect(health.isRefused(provider)).toBe(true);
     expect(health.isRefused(makeProvider())).toBe(false);
     now = 61_000;
     expect(health.isRefused(provider)).toBe(false);
+  });
+});
+
+describe('the credentials at a provider', () => {
+  const provider = makeProvider({ credential: 'one', credentials: ['one', 'two'] });
+  const target = makeTarget(provider);
+  const other = makeTarget(provider, { model: 'model-2' });
+  let now = 0;
+  const setUp = () => new CredentialHealth({ nowMs: () => now, monotonicMs: () => now });
+
+  it('are used in their order, and a refused one rests everywhere', () => {
+    const health = setUp();
+    expect(health.find(target)).toBe('one');
+    health.markRefused(provider, 'one');
+    expect(health.find(target)).toBe('two');
+    expect(health.find(other)).toBe('two');
+    expect(health.isRefused(provider)).toBe(false);
+    health.markRefused(provider, 'two');
+    expect(health.find(target)).toBeNull();
+    expect(health.isRefused(provider)).toBe(true);
+    health.markAccepted(provider, 'one');
+    expect(health.find(target)).toBe('one');
+  });
+
+  it('rest for one model where that is rate limited, until the first of them may be used', () => {
+    now = 0;
+    const health = setUp();
+    health.markLimited(target, 'one', 5_000);
+    expect(health.findCooldownMs(target)).toBeNull();
+    health.markLimited(target, 'two', 3_000);
+    expect(health.findCooldownMs(target)).toBe(3_000);
+    expect(health.find(target)).toBeNull();
+    expect(health.find(other)).toBe('one');
+    now = 3_000;
+    expect(health.findCooldownMs(target)).toBeNull();
+    expect(health.find(target)).toBe('two');
   });
 });
 

@@ -51,11 +51,18 @@ describe('priority', () => {
   });
 });
 
+/** The target that a request is sent to. */
+function use(strategy: WeightedStrategy, model: string, targets: readonly Target[]): Target | undefined {
+  const ordered = strategy.order(model, targets);
+  strategy.advance(model, ordered);
+  return ordered[0];
+}
+
 describe('weighted', () => {
   it('gives each target exactly its share, and no target a burst', () => {
     const targets = targetsWithWeights(5, 1, 1);
     const strategy = new WeightedStrategy();
-    const firsts = Array.from({ length: 14 }, () => strategy.order('model', targets)[0]?.provider.name);
+    const firsts = Array.from({ length: 14 }, () => use(strategy, 'model', targets)?.provider.name);
     expect(firsts.filter((name) => name === 'p0')).toHaveLength(10);
     expect(firsts.filter((name) => name === 'p1')).toHaveLength(2);
     expect(firsts.slice(0, 7)).toEqual(['p0', 'p0', 'p1', 'p0', 'p2', 'p0', 'p0']);
@@ -64,9 +71,15 @@ describe('weighted', () => {
   it('counts each model for itself', () => {
     const targets = targetsWithWeights(1, 1);
     const strategy = new WeightedStrategy();
-    expect(strategy.order('one', targets)[0]).toBe(targets[0]);
-    expect(strategy.order('other', targets)[0]).toBe(targets[0]);
-    expect(strategy.order('one', targets)[0]).toBe(targets[1]);
+    expect(use(strategy, 'one', targets)).toBe(targets[0]);
+    expect(use(strategy, 'other', targets)).toBe(targets[0]);
+    expect(use(strategy, 'one', targets)).toBe(targets[1]);
+  });
+
+  it('does not move on by being asked', () => {
+    const targets = targetsWithWeights(1, 1);
+    const strategy = new WeightedStrategy();
+    for (let asked = 0; asked < 3; asked++) expect(strategy.order('model', targets)[0]).toBe(targets[0]);
   });
 });
 
