@@ -58,6 +58,15 @@ describe('the circuit of a target', () => {
     expect(breaker.findPauseMs(target)).toBeNull();
   });
 
+  it('forgets what lies before it was closed, in the first moments of the process too', () => {
+    const { breaker, fail, enter, clock } = setUp({ consecutiveFailures: 10, minRequests: 10, openForMs: 1_000 });
+    fail(10);
+    clock.now = 4_000;
+    enter().succeeded();
+    fail(5);
+    expect(breaker.findPauseMs(target)).toBeNull();
+  });
+
   it('lets one probe pass after its pause, and all once it is answered', () => {
     const { breaker, config, fail, enter, clock, states } = setUp({ consecutiveFailures: 1, openForMs: 1_000 });
     fail();
