@@ -126,8 +126,13 @@ function findRetryAfterMs(headers: UpstreamHeaders): number | undefined {
   if (!text) return undefined;
   const seconds = Number(text);
   if (Number.isFinite(seconds)) return seconds >= 0 ? seconds * 1000 : undefined;
-  const wait = Date.parse(text) - Date.parse(firstValue(headers.date) ?? '');
+  const wait = parseHttpDate(text) - parseHttpDate(firstValue(headers.date) ?? '');
   return Number.isFinite(wait) ? Math.max(0, wait) : undefined;
+}
+
+/** NaN for anything else: `Date.parse` alone reads a year into `5,5`, and a day into `-1`. */
+function parseHttpDate(text: string): number {
+  return /^[A-Z][a-z]+,? /.test(text) ? Date.parse(text) : Number.NaN;
 }
 
 function firstValue(value: string | string[] | undefined): string | undefined {
