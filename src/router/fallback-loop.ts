@@ -23,7 +23,7 @@ import type { RetryBudget } from './retry-budget.js';
 import { StreamAttempt } from './stream-attempt.js';
 import type { TargetActivity } from './target-activity.js';
 import type { UpstreamClient } from './upstream.client.js';
-import { outcomeOf, timeoutError } from './upstream-failures.js';
+import { coolingDownError, outcomeOf, timeoutError } from './upstream-failures.js';
 
 const JSON_FORMATS: ReadonlySet<string> = new Set(['json_object', 'json_schema']);
 
@@ -116,18 +116,24 @@ export class FallbackLoop {
 
   /** Null where this target failed in a way that lets another one try, or has no place for the request. */
   private async tryTarget(target: Target, mayWaitMs: number): Promise<ChatAnswer | null> {
-    const { credentials, observer, retryBudget } = this.parts;
+    const { activity, credentials, observer, retryBudget } = this.parts;
     const tried = new Set<string>();
     let credential = credentials.find(target) ?? target.provider.credential;
     let upstreamRequest = this.buildRequest(target, credential);
     let retry = 0;
     while (upstreamRequest) {
       if (this.cancelled) throw this.cancelled;
-      const passage = await this.enter(target, tried.size === 0 ? mayWaitMs : 0);
+      const isFirst = tried.size === 0;
+      const passage = await this.enter(target, isFirst ? mayWaitMs : 0, isFirst);
       if (!passage) return null;
+      if (this.cancelled) {
+        activity.leave(target);
+        passage.released();
+        throw this.cancelled;
+      }
       if (this.fallingBackFrom) observer.fellBack(this.decision.model, this.fallingBackFrom);
       this.fallingBackFrom = null;
-      if (tried.size === 0) retryBudget.earn(target.id);
+      if (isFirst) retryBudget.earn(target.id);
       tried.add(credential);
       try {
         return await this.attempt(upstreamRequest, target, credential, passage);
@@ -153,10 +159,16 @@ export class FallbackLoop {
   }
 
   /** Takes a place at the target. Decided at the request's start, and since then others may have come. */
-  private async enter(target: Target, mayWaitMs: number): Promise<Passage | null> {
-    const { activity, breaker } = this.parts;
+  private async enter(target: Target, mayWaitMs: number, isFirst: boolean): Promise<Passage | null> {
+    const { activity, breaker, credentials } = this.parts;
     if (!activity.enter(target) && !(await this.waitForPlace(target, mayWaitMs))) {
       this.busy.add(target);
+      return null;
+    }
+    const cooldownMs = isFirst ? credentials.findCooldownMs(target) : null;
+    if (cooldownMs !== null) {
+      activity.leave(target);
+      this.failures.push({ target, error: coolingDownError(cooldownMs) });
       return null;
     }
     const passage = breaker.enter(target, this.context.snapshot.gateway.routing.circuitBreaker);
@@ -218,11 +230,12 @@ export class FallbackLoop {
       },
       onEnd: (error, usage) => {
         const durationMs = clock.monotonicMs() - startedAtMs;
+        const hasBegun = context.served === served;
         activity.leave(target);
         context.upstreamMs += durationMs;
-        if (context.served === served) context.usage = usage;
+        if (hasBegun) context.usage = usage;
         const { maxCooldownMs } = context.snapshot.gateway.routing;
-        const ranOutOfTime = this.remainingMs() <= 0;
+        const ranOutOfTime = !hasBegun && this.remainingMs() <= 0;
         learnFrom({ target, credential, passage, error, ranOutOfTime, maxCooldownMs }, this.parts);
         this.parts.observer.attemptEnded(
           served.provider,
@@ -268,8 +281,7 @@ export class FallbackLoop {
     const { disposition } = error;
     const isItsFault = disposition === 'credential' || disposition === 'rate_limited' || isAccountEmpty(error);
     if (!isItsFault || this.isSpent()) return null;
-    const other = this.parts.credentials.find(target);
-    return other !== null && !tried.has(other) ? other : null;
+    return this.parts.credentials.find(target, tried);
   }
 
   /** Only a target that is alone is asked again: anywhere else another one is the better next try. */

@@ -55,7 +55,7 @@ describe('the pause before a retry', () => {
 });
 
 describe('the retry budget', () => {
-  it('lets a failing provider have one retry for every five requests once the reserve is spent', () => {
+  it('lets a failing provider have one retry for every ten requests once the reserve is spent', () => {
     const budget = new RetryBudget();
     let retries = 0;
     for (let request = 0; request < 1_000; request++) {
