@@ -9,6 +9,7 @@ import {
   type DependencyState,
   type GatewayObserver,
 } from '../domain/observer.js';
+import type { Target } from '../domain/target.js';
 import { CircuitStates } from './circuit-states.js';
 import { metricToken } from './metrics.js';
 
@@ -47,10 +48,13 @@ export class MetricsObserver implements GatewayObserver {
     this.fallbacks.inc({ model, outcome });
   }
 
-  circuitChanged(provider: string, model: string, state: CircuitState): void {
-    this.circuits.note(provider, model, state);
+  circuitChanged(target: Target, state: CircuitState): void {
+    const { model } = target;
+    const provider = target.provider.name;
+    this.circuits.note(target, state);
     if (state === 'open') this.circuitOpenings.inc({ provider, model });
-    for (const each of CIRCUIT_STATES) this.circuitState.set({ provider, model, state: each }, each === state ? 1 : 0);
+    const worst = this.circuits.worst(provider, model);
+    for (const each of CIRCUIT_STATES) this.circuitState.set({ provider, model, state: each }, each === worst ? 1 : 0);
   }
 
   configReloaded(outcome: 'applied' | 'rejected' | 'unchanged'): void {

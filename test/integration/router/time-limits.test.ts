@@ -115,6 +115,23 @@ describe('the circuit of a target', () => {
     expect(isLeftAlone(target)).toBe(true);
   });
 
+  it.each([
+    ['the target', false, STRICT],
+    ['circuit breakers', true, { circuitBreaker: Object.assign(new CircuitBreakerConfig(), { enabled: false }) }],
+  ])('closes with the first request after a reload that ends %s', async (_what, isKept, routing) => {
+    upstream.script({ refuse: 'reset' });
+    const target = harness.targetOf(upstream);
+    await errorOf(harness.call([target], { routing: { ...STRICT, maxAttempts: 1 } }));
+    const other = harness.targetOf(await harness.startUpstream());
+    await harness
+      .call(isKept ? [target, other] : [other], { routing: { ...routing, maxAttempts: 1 } })
+      .answer.catch(() => undefined);
+    expect(harness.circuits.filter(({ target: id }) => id === target.id)).toEqual([
+      { target: target.id, state: 'open' },
+      { target: target.id, state: 'closed' },
+    ]);
+  });
+
   it('counts no stream that takes too long because its reader does', async () => {
     upstream.script({
       headers: { 'content-type': 'text/event-stream' },

@@ -10,6 +10,7 @@ import { CredentialHealth } from '../../../src/router/credential-health.js';
 import { ProviderRegistry } from '../../../src/router/provider.registry.js';
 import { RetryBudget } from '../../../src/router/retry-budget.js';
 import { TargetActivity } from '../../../src/router/target-activity.js';
+import { timerMs } from '../../../src/router/upstream-call.js';
 import { makeProvider, makeTarget } from '../../support/routing-fixtures.js';
 
 describe('the provider registry', () => {
@@ -51,6 +52,18 @@ describe('the pause before a retry', () => {
 
   it('is none where the provider asks for longer than a client should be kept waiting', () => {
     expect(pauseBeforeRetryMs(0, 30_000, 120_000, () => 0.5)).toBeNull();
+  });
+});
+
+describe('the timer of a limit', () => {
+  it('never ends before the limit, though timers may be a millisecond early', () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 1e9, noNaN: true }), (limitMs) => {
+        expect(timerMs(limitMs) - 1).toBeGreaterThanOrEqual(limitMs);
+      }),
+    );
+    expect(timerMs(-5)).toBe(1);
+    expect(timerMs(1e12)).toBe(2 ** 31 - 1);
   });
 });
 
