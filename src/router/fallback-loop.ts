@@ -40,6 +40,13 @@ export interface LoopParts {
   readonly random: Random;
 }
 
+/** A target that can express the request, and what it is sent first. */
+interface PreparedTry {
+  readonly target: Target;
+  readonly credential: string;
+  readonly upstreamRequest: UpstreamRequest;
+}
+
 /**
  * One request's way over its targets: attempt, fall back, retry, give up. Ends with an answer that has begun, or with
  * an `AegisError`. Lives as long as the request; `cancel` ends it in every phase.
@@ -55,6 +62,8 @@ export class FallbackLoop {
   private cannotExpress: AegisError | null = null;
   /** Targets that had no free place when their turn came. */
   private readonly busy = new Set<Target>();
+  /** Busy targets that a place is waited for. */
+  private readonly waitedFor = new Set<PreparedTry>();
   private fallingBackFrom: AttemptOutcome | null = null;
   private current: { cancel(reason: AegisError): void } | null = null;
   private cancelled: AegisError | null = null;
@@ -88,7 +97,8 @@ export class FallbackLoop {
   async run(): Promise<ChatAnswer> {
     const { decision } = this;
     for (const target of decision.eligible) {
-      const answer = await this.tryTarget(target, 0);
+      const prepared = this.prepare(target);
+      const answer = prepared && (await this.tryTarget(prepared, false));
       if (answer) return answer;
       if (this.isSpent()) break;
     }
@@ -102,35 +112,42 @@ export class FallbackLoop {
     throw this.cannotExpress ?? (asked.length > 0 ? this.unavailable() : timeoutError('total'));
   }
 
-  /** Nobody else could serve: where a place may come free, the request waits for it, in all no longer than it may. */
+  /** Nobody else could serve: the request waits for the first place that comes free, in all no longer than it may. */
   private async tryBusyTargets(): Promise<ChatAnswer | null> {
     const { clock } = this.parts;
     const waitUntilMs = clock.monotonicMs() + this.context.snapshot.gateway.routing.queueTimeoutMs;
     for (const target of new Set([...this.busy, ...this.decision.saturated])) {
-      if (this.isSpent()) return null;
-      const answer = await this.tryTarget(target, Math.max(0, waitUntilMs - clock.monotonicMs()));
+      const prepared = this.prepare(target);
+      if (prepared) this.waitedFor.add(prepared);
+    }
+    while (this.waitedFor.size > 0 && !this.isSpent()) {
+      const entered = await this.enterAny(waitUntilMs - clock.monotonicMs());
+      if (!entered) return null;
+      this.waitedFor.delete(entered);
+      const answer = await this.tryTarget(entered, true);
       if (answer) return answer;
     }
     return null;
   }
 
+  /** Null where this target cannot express the request. */
+  private prepare(target: Target): PreparedTry | null {
+    const credential = this.parts.credentials.find(target) ?? target.provider.credential;
+    const upstreamRequest = this.buildRequest(target, credential);
+    return upstreamRequest && { target, credential, upstreamRequest };
+  }
+
   /** Null where this target failed in a way that lets another one try, or has no place for the request. */
-  private async tryTarget(target: Target, mayWaitMs: number): Promise<ChatAnswer | null> {
-    const { activity, credentials, observer, retryBudget } = this.parts;
+  private async tryTarget({ target, ...first }: PreparedTry, hasPlace: boolean): Promise<ChatAnswer | null> {
+    const { observer, retryBudget } = this.parts;
     const tried = new Set<string>();
-    let credential = credentials.find(target) ?? target.provider.credential;
-    let upstreamRequest = this.buildRequest(target, credential);
+    let { credential } = first;
+    let upstreamRequest: UpstreamRequest | null = first.upstreamRequest;
     let retry = 0;
     while (upstreamRequest) {
-      if (this.cancelled) throw this.cancelled;
       const isFirst = tried.size === 0;
-      const passage = await this.enter(target, isFirst ? mayWaitMs : 0, isFirst);
+      const passage = this.enter(target, isFirst, isFirst && hasPlace);
       if (!passage) return null;
-      if (this.cancelled) {
-        activity.leave(target);
-        passage.released();
-        throw this.cancelled;
-      }
       if (this.fallingBackFrom) observer.fellBack(this.decision.model, this.fallingBackFrom);
       this.fallingBackFrom = null;
       if (isFirst) retryBudget.earn(target.id);
@@ -158,10 +175,10 @@ export class FallbackLoop {
     return null;
   }
 
-  /** Takes a place at the target. Decided at the request's start, and since then others may have come. */
-  private async enter(target: Target, mayWaitMs: number, isFirst: boolean): Promise<Passage | null> {
+  /** What was decided at the request's start is looked at again: since then others may have come, and been refused. */
+  private enter(target: Target, isFirst: boolean, hasPlace: boolean): Passage | null {
     const { activity, breaker, credentials } = this.parts;
-    if (!activity.enter(target) && !(await this.waitForPlace(target, mayWaitMs))) {
+    if (!hasPlace && !activity.enter(target)) {
       this.busy.add(target);
       return null;
     }
@@ -171,20 +188,34 @@ export class FallbackLoop {
       this.failures.push({ target, error: coolingDownError(cooldownMs) });
       return null;
     }
-    const passage = breaker.enter(target, this.context.snapshot.gateway.routing.circuitBreaker);
+    const passage = this.cancelled ? null : breaker.enter(target, this.context.snapshot.gateway.routing.circuitBreaker);
     if (!passage) activity.leave(target);
+    if (this.cancelled) throw this.cancelled;
     return passage;
   }
 
-  private async waitForPlace(target: Target, mayWaitMs: number): Promise<boolean> {
-    if (mayWaitMs <= 0) return false;
+  /** Takes a place at whichever target that is waited for has one first; null where none has in time. */
+  private async enterAny(timeoutMs: number): Promise<PreparedTry | null> {
+    if (this.cancelled) throw this.cancelled;
+    const { activity } = this.parts;
     const stop = new AbortController();
     this.wake = () => stop.abort();
-    const entered = await this.parts.activity.enterOrWait(target, Math.min(mayWaitMs, this.remainingMs()), stop.signal);
+    let entered: PreparedTry | null = null;
+    const wait = async (prepared: PreparedTry): Promise<void> => {
+      const { target } = prepared;
+      if (!(await activity.enterOrWait(target, Math.min(timeoutMs, this.remainingMs()), stop.signal))) {
+        this.busy.add(target);
+      } else if (entered || this.cancelled) {
+        activity.leave(target);
+      } else {
+        entered = prepared;
+        stop.abort();
+      }
+    };
+    await Promise.all([...this.waitedFor].map(wait));
     this.wake = null;
-    if (!this.cancelled) return entered;
-    if (entered) this.parts.activity.leave(target);
-    throw this.cancelled;
+    if (this.cancelled && !entered) throw this.cancelled;
+    return entered;
   }
 
   /** Null where this target cannot express the request; another one may. */
@@ -286,7 +317,7 @@ export class FallbackLoop {
 
   /** Only a target that is alone is asked again: anywhere else another one is the better next try. */
   private pauseBeforeRetry(target: Target, error: UpstreamError, retry: number): number | null {
-    if (this.decision.eligible.length - this.inexpressible.size > 1) return null;
+    if (this.decision.eligible.length - this.inexpressible.size > 1 || this.waitedFor.size > 0) return null;
     if (this.isSpent() || !isWorthRepeating(error, retry)) return null;
     const pauseMs = pauseBeforeRetryMs(retry, error.retryAfterMs, this.remainingMs(), this.parts.random);
     return pauseMs !== null && this.parts.retryBudget.spend(target.id) ? pauseMs : null;

@@ -428,6 +428,37 @@ describe('the places at a provider', () => {
   });
 });
 
+describe('a request that waits for a place', () => {
+  const routing = { queueTimeoutMs: 5_000 };
+
+  it('gets the first that comes free, and keeps no other', async () => {
+    first.script({ ...completionAnswer('slow'), delayMs: 600 });
+    second.script({ ...completionAnswer('quick'), delayMs: 150 });
+    const [slow, quick] = [first, second].map((upstream, index) =>
+      makeTarget(makeProvider({ name: `p${index}`, baseUrl: `${upstream.url}/v1`, maxConcurrent: 1, maxQueued: 10 })),
+    ) as [Target, Target];
+    const busy = [harness.call([slow], { routing }), harness.call([quick], { routing })];
+    await Promise.all([first.request(), second.request()]);
+    const waited = await completionOf(harness.call([slow, quick], { routing }));
+    expect(waited.served).toMatchObject({ provider: 'p1', attempts: 1 });
+    await Promise.all(busy.map(completionOf));
+    expect((await completionOf(harness.call([slow], { routing: { queueTimeoutMs: 0 } }))).served.provider).toBe('p0');
+  });
+
+  it('goes on waiting for the others where that one fails', async () => {
+    first.script({ ...completionAnswer('slow'), delayMs: 400 });
+    second.script({ ...completionAnswer('quick'), delayMs: 100 }, errorAnswer(503));
+    const targets = [first, second].map((upstream, index) =>
+      makeTarget(makeProvider({ name: `p${index}`, baseUrl: `${upstream.url}/v1`, maxConcurrent: 1, maxQueued: 10 })),
+    );
+    const busy = targets.map((target) => harness.call([target], { routing }));
+    await Promise.all([first.request(), second.request()]);
+    const waited = await completionOf(harness.call(targets, { routing }));
+    expect(waited.served).toMatchObject({ provider: 'p0', attempts: 2 });
+    await Promise.all(busy.map(completionOf));
+  });
+});
+
 describe('a request that a target cannot express', () => {
   /** Like vLLM's adapter in name; refuses `seed`, as adapters of other formats refuse what they have no word for. */
   class SeedlessAdapter extends VllmAdapter {
