@@ -1,5 +1,6 @@
 import type { FilterAction } from './finding.js';
 import type { KeyTier } from './key-store.js';
+import type { Target } from './target.js';
 
 /** How an attempt at a target ended. A closed vocabulary, used as a metric label. */
 export const ATTEMPT_OUTCOMES = [
@@ -47,8 +48,8 @@ export interface GatewayObserver {
   /** The next target is tried because of `outcome` at the one before. */
   fellBack(model: string, outcome: AttemptOutcome): void;
   configReloaded(outcome: 'applied' | 'rejected' | 'unchanged'): void;
-  /** The circuit breaker of the target that a provider and its model name make. */
-  circuitChanged(provider: string, model: string, state: CircuitState): void;
+  /** Of the target's circuit breaker. */
+  circuitChanged(target: Target, state: CircuitState): void;
   dependencyChanged(name: 'database' | 'redis', state: DependencyState): void;
   /** A request was refused. */
   requestLimited(limit: LimitName): void;

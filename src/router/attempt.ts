@@ -3,20 +3,13 @@ import type { AnswerContext, ParsedCompletion, UpstreamHeaders } from '../domain
 import { estimateCompletionTokens } from '../domain/token-estimate.js';
 import { UpstreamError } from '../domain/upstream-error.js';
 import type { TokenUsage } from '../domain/usage.js';
+import type { AttemptLimits } from './attempt-limits.js';
 import type { Exchange, UpstreamClient } from './upstream.client.js';
-import type { CallLimits, UpstreamCall, UpstreamReader } from './upstream-call.js';
+import type { UpstreamCall, UpstreamReader } from './upstream-call.js';
 import { invalidAnswerError, UpstreamConnectError } from './upstream-failures.js';
 
 /** As much of a refusal as is read; every provider's fits many times over. */
 const MAX_REFUSAL_BYTES = 64 * 1024;
-
-export interface AttemptLimits extends CallLimits {
-  /** Until the first content of a stream, in milliseconds from the attempt's start. */
-  readonly firstContentMs: number;
-  readonly maxAnswerBytes: number;
-  readonly maxEventBytes: number;
-  readonly maxStreamBytes: number;
-}
 
 /** One try at one target, all of it decided beforehand. */
 export interface AttemptPlan extends Exchange {

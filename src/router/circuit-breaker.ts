@@ -109,6 +109,15 @@ export class CircuitBreaker {
     };
   }
 
+  /** Closes and forgets all other circuits than those of these targets. */
+  retain(targetIds: ReadonlySet<string>): void {
+    for (const [id, circuit] of this.circuits) {
+      if (targetIds.has(id)) continue;
+      this.close(circuit);
+      this.circuits.delete(id);
+    }
+  }
+
   private countFailure(circuit: Circuit, config: CircuitBreakerConfig): void {
     const nowMs = this.clock.monotonicMs();
     circuit.consecutiveFailures++;
@@ -140,7 +149,7 @@ export class CircuitBreaker {
   private change(circuit: Circuit, state: CircuitState): void {
     if (circuit.state === state) return;
     circuit.state = state;
-    this.observer.circuitChanged(circuit.target.provider.name, circuit.target.model, state);
+    this.observer.circuitChanged(circuit.target, state);
   }
 
   private circuitOf(target: Target, config: CircuitBreakerConfig): Circuit {

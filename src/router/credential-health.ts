@@ -5,6 +5,7 @@ import type { Provider, Target } from '../domain/target.js';
 
 /** How long a refused credential is left alone, so that a bad key costs one attempt a minute and not one a request. */
 const REST_MS = 60_000;
+const NONE: ReadonlySet<string> = new Set();
 
 /**
  * Which of AEGIS's credentials may be used where: one that its provider refused rests everywhere, one that was used too
@@ -16,12 +17,13 @@ export class CredentialHealth {
 
   constructor(@Inject(CLOCK) private readonly clock: Clock) {}
 
-  /** The first credential that may be used for this target now; null where all of them rest. */
-  find(target: Target): string | null {
+  /** The first credential, but for those `tried`, that may be used for this target now; null where all others rest. */
+  find(target: Target, tried: ReadonlySet<string> = NONE): string | null {
     const { provider } = target;
     return (
       provider.credentials.find(
         (credential) =>
+          !tried.has(credential) &&
           this.remainingMs(provider, refusedKey(credential)) <= 0 &&
           this.remainingMs(provider, limitedKey(credential, target)) <= 0,
       ) ?? null

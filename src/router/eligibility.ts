@@ -42,7 +42,7 @@ export function decideTargets(input: EligibilityInput): RoutingDecision {
   const route = getRoute(input);
   let primaries = route.primaries.map((target) => judge(target, input));
   let fallbacks = route.fallbacks.map((target) => judge(target, input));
-  if (![...primaries, ...fallbacks].some(isEligible)) {
+  if (![...primaries, ...fallbacks].some((verdict) => isEligible(verdict) || isSaturated(verdict))) {
     // A credential refused a moment ago is better than nothing at all: it may have been mended since.
     const anyway = { ...input, health: { ...input.health, isCredentialRefused: () => false } };
     primaries = route.primaries.map((target) => judge(target, anyway));
@@ -54,7 +54,7 @@ export function decideTargets(input: EligibilityInput): RoutingDecision {
     level,
     eligible: [...ordered, ...targetsOf(fallbacks.filter(isEligible))],
     // A place may come free while the request waits.
-    saturated: targetsOf([...primaries, ...fallbacks].filter(({ rejection }) => rejection === 'saturated')),
+    saturated: targetsOf([...primaries, ...fallbacks].filter(isSaturated)),
     verdicts: [...primaries, ...fallbacks],
   };
 }
@@ -152,6 +152,10 @@ function judge(target: Target, { snapshot, level, health }: EligibilityInput): T
 
 function isEligible(verdict: TargetVerdict): boolean {
   return verdict.rejection === null;
+}
+
+function isSaturated(verdict: TargetVerdict): boolean {
+  return verdict.rejection === 'saturated';
 }
 
 function targetsOf(verdicts: readonly TargetVerdict[]): readonly Target[] {

@@ -9,7 +9,8 @@ import type { ScreenedRequest } from '../domain/screened-request.js';
 import type { ServedBy, Target } from '../domain/target.js';
 import { UpstreamError } from '../domain/upstream-error.js';
 import type { RequestContext } from '../request-context/request-context.js';
-import { type AttemptLimits, type AttemptPlan, CompletionAttempt } from './attempt.js';
+import { type AttemptPlan, CompletionAttempt } from './attempt.js';
+import { limitsOf } from './attempt-limits.js';
 import { type AttemptEnd, describeAttempt } from './attempt-record.js';
 import { pauseBeforeRetryMs } from './backoff.js';
 import type { CircuitBreaker, Passage } from './circuit-breaker.js';
@@ -24,7 +25,7 @@ import type { RetryBudget } from './retry-budget.js';
 import { StreamAttempt } from './stream-attempt.js';
 import type { TargetActivity } from './target-activity.js';
 import type { UpstreamClient } from './upstream.client.js';
-import { outcomeOf, timeoutError } from './upstream-failures.js';
+import { coolingDownError, outcomeOf, timeoutError } from './upstream-failures.js';
 
 const JSON_FORMATS: ReadonlySet<string> = new Set(['json_object', 'json_schema']);
 
@@ -39,6 +40,13 @@ export interface LoopParts {
   readonly observer: GatewayObserver;
   readonly clock: Clock;
   readonly random: Random;
+}
+
+/** A target that can express the request, and what it is sent first. */
+interface PreparedTry {
+  readonly target: Target;
+  readonly credential: string;
+  readonly upstreamRequest: UpstreamRequest;
 }
 
 /**
@@ -56,6 +64,8 @@ export class FallbackLoop {
   private cannotExpress: AegisError | null = null;
   /** Targets that had no free place when their turn came. */
   private readonly busy = new Set<Target>();
+  /** Busy targets that a place is waited for. */
+  private readonly waitedFor = new Set<PreparedTry>();
   private fallingBackFrom: AttemptOutcome | null = null;
   private current: { cancel(reason: AegisError): void } | null = null;
   private cancelled: AegisError | null = null;
@@ -89,7 +99,8 @@ export class FallbackLoop {
   async run(): Promise<ChatAnswer> {
     const { decision } = this;
     for (const target of decision.eligible) {
-      const answer = await this.tryTarget(target, 0);
+      const prepared = this.prepare(target);
+      const answer = prepared && (await this.tryTarget(prepared, false));
       if (answer) return answer;
       if (this.isSpent()) break;
     }
@@ -103,32 +114,45 @@ export class FallbackLoop {
     throw this.cannotExpress ?? (asked.length > 0 ? this.unavailable() : timeoutError('total'));
   }
 
-  /** Nobody else could serve: where a place may come free, the request waits for it, in all no longer than it may. */
+  /** Nobody else could serve: the request waits for the first place that comes free, in all no longer than it may. */
   private async tryBusyTargets(): Promise<ChatAnswer | null> {
     const { clock } = this.parts;
     const waitUntilMs = clock.monotonicMs() + this.context.snapshot.gateway.routing.queueTimeoutMs;
     for (const target of new Set([...this.busy, ...this.decision.saturated])) {
-      if (this.isSpent()) return null;
-      const answer = await this.tryTarget(target, Math.max(0, waitUntilMs - clock.monotonicMs()));
+      const prepared = this.prepare(target);
+      if (prepared) this.waitedFor.add(prepared);
+    }
+    while (this.waitedFor.size > 0 && !this.isSpent()) {
+      const entered = await this.enterAny(waitUntilMs - clock.monotonicMs());
+      if (!entered) return null;
+      this.waitedFor.delete(entered);
+      const answer = await this.tryTarget(entered, true);
       if (answer) return answer;
     }
     return null;
   }
 
+  /** Null where this target cannot express the request. */
+  private prepare(target: Target): PreparedTry | null {
+    const credential = this.parts.credentials.find(target) ?? target.provider.credential;
+    const upstreamRequest = this.buildRequest(target, credential);
+    return upstreamRequest && { target, credential, upstreamRequest };
+  }
+
   /** Null where this target failed in a way that lets another one try, or has no place for the request. */
-  private async tryTarget(target: Target, mayWaitMs: number): Promise<ChatAnswer | null> {
-    const { credentials, observer, retryBudget } = this.parts;
+  private async tryTarget({ target, ...first }: PreparedTry, hasPlace: boolean): Promise<ChatAnswer | null> {
+    const { observer, retryBudget } = this.parts;
     const tried = new Set<string>();
-    let credential = credentials.find(target) ?? target.provider.credential;
-    let upstreamRequest = this.buildRequest(target, credential);
+    let { credential } = first;
+    let upstreamRequest: UpstreamRequest | null = first.upstreamRequest;
     let retry = 0;
     while (upstreamRequest) {
-      if (this.cancelled) throw this.cancelled;
-      const passage = await this.enter(target, tried.size === 0 ? mayWaitMs : 0);
+      const isFirst = tried.size === 0;
+      const passage = this.enter(target, isFirst, isFirst && hasPlace);
       if (!passage) return null;
       if (this.fallingBackFrom) observer.fellBack(this.decision.model, this.fallingBackFrom);
       this.fallingBackFrom = null;
-      if (tried.size === 0) retryBudget.earn(target.id);
+      if (isFirst) retryBudget.earn(target.id);
       tried.add(credential);
       try {
         return await this.attempt(upstreamRequest, target, credential, passage);
@@ -153,27 +177,47 @@ export class FallbackLoop {
     return null;
   }
 
-  /** Takes a place at the target. Decided at the request's start, and since then others may have come. */
-  private async enter(target: Target, mayWaitMs: number): Promise<Passage | null> {
-    const { activity, breaker } = this.parts;
-    if (!activity.enter(target) && !(await this.waitForPlace(target, mayWaitMs))) {
+  /** What was decided at the request's start is looked at again: since then others may have come, and been refused. */
+  private enter(target: Target, isFirst: boolean, hasPlace: boolean): Passage | null {
+    const { activity, breaker, credentials } = this.parts;
+    if (!hasPlace && !activity.enter(target)) {
       this.busy.add(target);
       return null;
     }
-    const passage = breaker.enter(target, this.context.snapshot.gateway.routing.circuitBreaker);
+    const cooldownMs = isFirst ? credentials.findCooldownMs(target) : null;
+    if (cooldownMs !== null) {
+      activity.leave(target);
+      this.failures.push({ target, error: coolingDownError(cooldownMs) });
+      return null;
+    }
+    const passage = this.cancelled ? null : breaker.enter(target, this.context.snapshot.gateway.routing.circuitBreaker);
     if (!passage) activity.leave(target);
+    if (this.cancelled) throw this.cancelled;
     return passage;
   }
 
-  private async waitForPlace(target: Target, mayWaitMs: number): Promise<boolean> {
-    if (mayWaitMs <= 0) return false;
+  /** Takes a place at whichever target that is waited for has one first; null where none has in time. */
+  private async enterAny(timeoutMs: number): Promise<PreparedTry | null> {
+    if (this.cancelled) throw this.cancelled;
+    const { activity } = this.parts;
     const stop = new AbortController();
     this.wake = () => stop.abort();
-    const entered = await this.parts.activity.enterOrWait(target, Math.min(mayWaitMs, this.remainingMs()), stop.signal);
+    let entered: PreparedTry | null = null;
+    const wait = async (prepared: PreparedTry): Promise<void> => {
+      const { target } = prepared;
+      if (!(await activity.enterOrWait(target, Math.min(timeoutMs, this.remainingMs()), stop.signal))) {
+        this.busy.add(target);
+      } else if (entered || this.cancelled) {
+        activity.leave(target);
+      } else {
+        entered = prepared;
+        stop.abort();
+      }
+    };
+    await Promise.all([...this.waitedFor].map(wait));
     this.wake = null;
-    if (!this.cancelled) return entered;
-    if (entered) this.parts.activity.leave(target);
-    throw this.cancelled;
+    if (this.cancelled && !entered) throw this.cancelled;
+    return entered;
   }
 
   /** Null where this target cannot express the request; another one may. */
@@ -215,7 +259,7 @@ export class FallbackLoop {
       request,
       connection: target.provider.connection,
       context: this.answerContext,
-      limits: this.limitsFor(target),
+      limits: limitsOf(target, context.snapshot.gateway.routing, this.request.chat.stream === true, this.remainingMs()),
       restate: (error) => withoutProviderSecrets(error, context.snapshot.providers.values()),
       onFirstContent: () => {
         const nowMs = clock.monotonicMs();
@@ -226,16 +270,17 @@ export class FallbackLoop {
       },
       onEnd: (error, received) => {
         const durationMs = clock.monotonicMs() - startedAtMs;
+        const hasBegun = context.served === served;
         activity.leave(target);
         context.upstreamMs += durationMs;
         const outcome = error ? outcomeOf(error) : 'success';
         this.record({ served, outcome, durationMs, usage: received.usage, receivedTokens: received.tokens });
-        if (context.served === served) {
+        if (hasBegun) {
           context.usage = received.usage;
           context.finishReason = received.finishReason;
         }
         const { maxCooldownMs } = context.snapshot.gateway.routing;
-        const ranOutOfTime = this.remainingMs() <= 0;
+        const ranOutOfTime = !hasBegun && this.remainingMs() <= 0;
         learnFrom({ target, credential, passage, error, ranOutOfTime, maxCooldownMs }, this.parts);
         this.parts.observer.attemptEnded(served.provider, served.model, outcome, durationMs);
       },
@@ -254,39 +299,17 @@ export class FallbackLoop {
     this.context.attempts.push(describeAttempt(end, this.request.chat, this.context.snapshot.pricing));
   }
 
-  /**
-   * The request's deadline bounds everything until an answer has begun. A stream that has begun is bounded by its
-   * provider's `totalMs`: it is worth more the longer it has run.
-   */
-  private limitsFor(target: Target): AttemptLimits {
-    const { timeouts } = target.provider;
-    const { maxAnswerBytes, maxEventBytes, maxStreamBytes } = this.context.snapshot.gateway.routing;
-    const remainingMs = this.remainingMs();
-    const streams = this.request.chat.stream === true;
-    return {
-      connectMs: timeouts.connectMs,
-      firstByteMs: timeouts.firstByteMs,
-      idleMs: timeouts.idleMs,
-      firstContentMs: Math.min(timeouts.firstContentMs, remainingMs),
-      totalMs: streams ? timeouts.totalMs : Math.min(timeouts.totalMs, remainingMs),
-      maxAnswerBytes,
-      maxEventBytes,
-      maxStreamBytes,
-    };
-  }
-
   /** Another credential that may be used at once, where this one was refused or used too often. */
   private findOtherCredential(target: Target, error: UpstreamError, tried: ReadonlySet<string>): string | null {
     const { disposition } = error;
     const isItsFault = disposition === 'credential' || disposition === 'rate_limited' || isAccountEmpty(error);
     if (!isItsFault || this.isSpent()) return null;
-    const other = this.parts.credentials.find(target);
-    return other !== null && !tried.has(other) ? other : null;
+    return this.parts.credentials.find(target, tried);
   }
 
   /** Only a target that is alone is asked again: anywhere else another one is the better next try. */
   private pauseBeforeRetry(target: Target, error: UpstreamError, retry: number): number | null {
-    if (this.decision.eligible.length - this.inexpressible.size > 1) return null;
+    if (this.decision.eligible.length - this.inexpressible.size > 1 || this.waitedFor.size > 0) return null;
     if (this.isSpent() || !isWorthRepeating(error, retry)) return null;
     const pauseMs = pauseBeforeRetryMs(retry, error.retryAfterMs, this.remainingMs(), this.parts.random);
     return pauseMs !== null && this.parts.retryBudget.spend(target.id) ? pauseMs : null;

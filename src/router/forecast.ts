@@ -44,12 +44,11 @@ function outcomeOf(
     if (!problem) return { kind: 'would_call' };
     if (isLastWord(problem)) return { kind: 'refused', error: problem };
   }
-  const waitable: Target[] = [];
-  for (const target of saturated) {
-    const problem = inexpressible.get(target);
-    if (!problem) waitable.push(target);
-    else if (isLastWord(problem)) return waitOrRefuse(waitable, problem, queueTimeoutMs);
-  }
+  const lastWord = saturated
+    .map((target) => inexpressible.get(target))
+    .find((problem) => problem && isLastWord(problem));
+  if (lastWord) return { kind: 'refused', error: lastWord };
+  const waitable = saturated.filter((target) => !inexpressible.has(target));
   const [firstProblem] = inexpressible.values();
   const error = waitable.length > 0 || !firstProblem ? overloadedError(decision.model) : firstProblem;
   return waitOrRefuse(waitable, error, queueTimeoutMs);

@@ -4,6 +4,7 @@ import { UpstreamError } from '../domain/upstream-error.js';
 import type { Passage } from './circuit-breaker.js';
 import type { CredentialHealth } from './credential-health.js';
 import type { TargetActivity } from './target-activity.js';
+import { SlowReaderError } from './upstream-failures.js';
 
 /** How long a target rests whose provider says "too many requests" and not for how long. */
 const DEFAULT_COOLDOWN_MS = 1_000;
@@ -14,7 +15,7 @@ export interface EndedAttempt {
   readonly credential: string;
   readonly passage: Passage;
   readonly error: AegisError | null;
-  /** Whether the whole request's time was over: the target may have been given next to none of it. */
+  /** Whether the request's time was over before an answer began: the target may have been given next to none of it. */
   readonly ranOutOfTime: boolean;
   /** The longest rest that a provider may ask for. */
   readonly maxCooldownMs: number;
@@ -33,8 +34,8 @@ export function learnFrom(ended: EndedAttempt, { activity, credentials }: Pupils
     passage.succeeded();
     return;
   }
-  // Neither a client that leaves nor a fault of its own tells anything about the target.
-  if (!(error instanceof UpstreamError) || !error.mayTryElsewhere) {
+  // Neither a client that leaves or is slow nor a fault of its own tells anything about the target.
+  if (!(error instanceof UpstreamError) || !error.mayTryElsewhere || error instanceof SlowReaderError) {
     passage.released();
     return;
   }

@@ -8,9 +8,11 @@ interface Part {
   failures: number;
 }
 
+const EMPTY: Readonly<Part> = { step: -1, successes: 0, failures: 0 };
+
 /** How many attempts succeeded and failed lately. Takes the same memory however many they were. */
 export class OutcomeWindow {
-  private readonly parts: Part[] = Array.from({ length: PARTS }, () => ({ step: -1, successes: 0, failures: 0 }));
+  private readonly parts: Part[] = Array.from({ length: PARTS }, () => ({ ...EMPTY }));
 
   constructor(readonly lengthMs: number) {}
 
@@ -36,7 +38,7 @@ export class OutcomeWindow {
   }
 
   clear(): void {
-    for (const part of this.parts) part.step = -1;
+    for (const part of this.parts) Object.assign(part, EMPTY);
   }
 
   private stepAt(nowMs: number): number {

@@ -1,6 +1,8 @@
-/** A number of places, and those who wait for one in the order they came. The limits may change while they wait. */
+/** A number of places, and those who wait for one in the order they came. Their number may change while they wait. */
 export class PlaceQueue {
   private taken = 0;
+  /** As many as whoever came last knew of: a reload may change it while others wait. */
+  private places = 0;
   private readonly waiting = new Set<() => void>();
 
   /** Whether a place is free for somebody who comes now. */
@@ -14,6 +16,8 @@ export class PlaceQueue {
 
   /** Takes a place, never past those who wait. False where none is free. */
   enter(places: number): boolean {
+    this.places = places;
+    this.admit();
     if (!this.hasRoom(places)) return false;
     this.taken++;
     return true;
@@ -39,10 +43,14 @@ export class PlaceQueue {
   }
 
   /** Gives a place back: to whoever has waited longest. */
-  leave(places: number): void {
+  leave(): void {
     this.taken--;
+    this.admit();
+  }
+
+  private admit(): void {
     for (const take of this.waiting) {
-      if (this.taken >= places) return;
+      if (this.taken >= this.places) return;
       this.taken++;
       take();
     }

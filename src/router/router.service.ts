@@ -153,13 +153,21 @@ export class RouterService {
     if (route) this.strategies.get(route.strategy).advance?.(model, primaries);
   }
 
-  /** The first request after a reload closes the connections that no provider is configured for any more. */
+  /** The first request after a reload ends what is not configured any more: connections, and targets' circuits. */
   private noticeSnapshot(snapshot: ConfigSnapshot): void {
     if (snapshot === this.newestSnapshot) return;
     if (this.newestSnapshot && snapshot.loadedAtMs < this.newestSnapshot.loadedAtMs) return;
     this.newestSnapshot = snapshot;
     this.parts.client.retain(snapshot.providers.values());
+    this.parts.breaker.retain(targetsWithCircuit(snapshot));
   }
+}
+
+/** Targets that have a circuit breaker. */
+function targetsWithCircuit({ models, gateway }: ConfigSnapshot): ReadonlySet<string> {
+  if (!gateway.routing.circuitBreaker.enabled) return new Set();
+  const targets = [...models.values()].flatMap(({ primaries, fallbacks }) => [...primaries, ...fallbacks]);
+  return new Set(targets.map(({ id }) => id));
 }
 
 function reasonOf(signal: AbortSignal): AegisError {

@@ -10,10 +10,18 @@ const FORGET_AFTER_MS = 30_000;
 const NEWEST_SHARE = 0.3;
 /** What a failed attempt counts as, so that failing fast does not look like answering fast. */
 const FAILURE_COUNTS_AS_MS = 10_000;
+/** What a target counts as that is asked for the first time and has not answered yet. */
+const UNKNOWN_COUNTS_AS_MS = 10_000;
 
 interface Latency {
   readonly averageMs: number;
   readonly measuredAtMs: number;
+}
+
+interface UnderWay {
+  count: number;
+  /** When the newest of them began. */
+  askedAtMs: number;
 }
 
 /** What runs where right now, and how fast it was lately: the ground for `max_concurrent` and `least_latency`. */
@@ -21,7 +29,7 @@ interface Latency {
 export class TargetActivity {
   /** By provider name: a reload must not forget what is still running. */
   private readonly queues = new Map<string, PlaceQueue>();
-  private readonly byTarget = new Map<string, number>();
+  private readonly byTarget = new Map<string, UnderWay>();
   private readonly latencies = new Map<string, Latency>();
 
   constructor(@Inject(CLOCK) private readonly clock: Clock) {}
@@ -35,7 +43,7 @@ export class TargetActivity {
   enter(target: Target): boolean {
     const { provider } = target;
     const entered = this.queueOf(provider).enter(provider.maxConcurrent);
-    if (entered) this.add(target.id, 1);
+    if (entered) this.begin(target.id);
     return entered;
   }
 
@@ -48,15 +56,15 @@ export class TargetActivity {
       timeoutMs,
       signal,
     );
-    if (entered) this.add(target.id, 1);
+    if (entered) this.begin(target.id);
     return entered;
   }
 
   leave(target: Target): void {
     const { provider } = target;
-    this.add(target.id, -1);
+    this.end(target.id);
     const queue = this.queueOf(provider);
-    queue.leave(provider.maxConcurrent);
+    queue.leave();
     if (queue.isIdle) this.queues.delete(provider.name);
   }
 
@@ -70,14 +78,19 @@ export class TargetActivity {
 
   /** A measure for comparing targets: recent time to first content, times what is waiting there already. */
   expectedWaitMs(targetId: string): number {
-    return (this.recentMs(targetId) + 1) * ((this.byTarget.get(targetId) ?? 0) + 1);
+    const underWay = this.byTarget.get(targetId);
+    if (!underWay) return this.recentMs(targetId) + 1;
+    // An unknown target is worth one try; until that is answered the others must not all follow.
+    const typicalMs = this.latencies.has(targetId) ? this.recentMs(targetId, underWay.askedAtMs) : UNKNOWN_COUNTS_AS_MS;
+    return (typicalMs + 1) * (underWay.count + 1);
   }
 
-  /** 0 for a target that was not measured lately: an unknown one is worth a try. */
-  private recentMs(targetId: string): number {
+  /** 0 for a target that was not measured lately. While it is asked, its measurement fades from `askedAtMs` on. */
+  private recentMs(targetId: string, askedAtMs = Number.NEGATIVE_INFINITY): number {
     const latency = this.latencies.get(targetId);
     if (!latency) return 0;
-    return latency.averageMs * Math.exp((latency.measuredAtMs - this.clock.monotonicMs()) / FORGET_AFTER_MS);
+    const freshAtMs = Math.max(latency.measuredAtMs, askedAtMs);
+    return latency.averageMs * Math.exp((freshAtMs - this.clock.monotonicMs()) / FORGET_AFTER_MS);
   }
 
   /** A moving average that jumps to a peak at once and comes down from it slowly: getting worse counts at once. */
@@ -95,9 +108,13 @@ export class TargetActivity {
     return queue;
   }
 
-  private add(targetId: string, difference: number): void {
-    const count = (this.byTarget.get(targetId) ?? 0) + difference;
-    if (count > 0) this.byTarget.set(targetId, count);
-    else this.byTarget.delete(targetId);
+  private begin(targetId: string): void {
+    const count = (this.byTarget.get(targetId)?.count ?? 0) + 1;
+    this.byTarget.set(targetId, { count, askedAtMs: this.clock.monotonicMs() });
+  }
+
+  private end(targetId: string): void {
+    const underWay = this.byTarget.get(targetId);
+    if (underWay && --underWay.count === 0) this.byTarget.delete(targetId);
   }
 }

@@ -2,7 +2,7 @@ import type { FlowControl } from '../domain/chat-answer.js';
 import type { UpstreamHeaders } from '../domain/provider-adapter.js';
 import type { UpstreamTimeouts } from '../domain/target.js';
 import type { UpstreamError } from '../domain/upstream-error.js';
-import { timeoutError, type UpstreamPhase } from './upstream-failures.js';
+import { SlowReaderError, timeoutError, type UpstreamPhase } from './upstream-failures.js';
 
 /** Time limits that a call keeps by itself, in milliseconds. */
 export type CallLimits = Pick<UpstreamTimeouts, 'connectMs' | 'firstByteMs' | 'idleMs' | 'totalMs'>;
@@ -30,6 +30,7 @@ export abstract class UpstreamCall implements FlowControl {
   private over = false;
   private draining = false;
   private paused = false;
+  private wasPaused = false;
   private phaseTimer: NodeJS.Timeout | undefined;
   private totalTimer: NodeJS.Timeout | undefined;
 
@@ -42,6 +43,7 @@ export abstract class UpstreamCall implements FlowControl {
   pause(): void {
     if (this.over || this.paused) return;
     this.paused = true;
+    this.wasPaused = true;
     if (this.phase === 'idle') clearTimeout(this.phaseTimer);
     this.holdBytes();
   }
@@ -139,7 +141,7 @@ export abstract class UpstreamCall implements FlowControl {
   }
 
   private expire(phase: UpstreamPhase): void {
-    this.fail(timeoutError(phase));
+    this.fail(phase === 'total' && this.wasPaused ? new SlowReaderError() : timeoutError(phase));
   }
 
   private end(): void {
@@ -149,7 +151,10 @@ export abstract class UpstreamCall implements FlowControl {
   }
 }
 
-/** A limit as a timer takes it: what is longer than the longest timer is as good as none. */
+/**
+ * A limit as a timer takes it, so that it is over when the timer says so: timers count the milliseconds that begin, and
+ * so may be up to one early. What is longer than the longest timer is as good as none.
+ */
 export function timerMs(limitMs: number): number {
-  return Math.min(Math.max(Math.ceil(limitMs), 1), LONGEST_TIMER_MS);
+  return Math.min(Math.max(Math.ceil(limitMs), 0) + 1, LONGEST_TIMER_MS);
 }

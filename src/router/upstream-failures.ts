@@ -25,9 +25,22 @@ export function timeoutError(phase: UpstreamPhase, cause?: unknown): UpstreamErr
   return new UpstreamError('transient', TOO_LATE[phase], { status: null }, { as: 'upstream_timeout', cause });
 }
 
+/** The time for the whole answer was over, and its reader had kept the provider waiting: nobody knows whose fault it is. */
+export class SlowReaderError extends UpstreamError {
+  constructor() {
+    super('transient', 'The answer was not finished in time.', { status: null }, { as: 'upstream_timeout' });
+    this.name = 'SlowReaderError';
+  }
+}
+
 /** The connection broke after the request was on its way. */
 export function brokenConnectionError(cause: unknown): UpstreamError {
   return new UpstreamError('transient', 'The connection to the provider broke.', { status: null }, { cause });
+}
+
+/** Another request was told so a moment ago, and the provider's pause is not over. */
+export function coolingDownError(retryAfterMs: number): UpstreamError {
+  return new UpstreamError('rate_limited', 'The provider is limiting requests.', { status: 429 }, { retryAfterMs });
 }
 
 /** An answer that is none. `what` completes "The provider …". */

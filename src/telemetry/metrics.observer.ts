@@ -10,6 +10,7 @@ import {
   type GatewayObserver,
   type LimitName,
 } from '../domain/observer.js';
+import type { Target } from '../domain/target.js';
 import { CircuitStates } from './circuit-states.js';
 import { metricToken } from './metrics.js';
 
@@ -59,10 +60,13 @@ export class MetricsObserver implements GatewayObserver {
     this.fallbacks.inc({ model, outcome });
   }
 
-  circuitChanged(provider: string, model: string, state: CircuitState): void {
-    this.circuits.note(provider, model, state);
+  circuitChanged(target: Target, state: CircuitState): void {
+    const { model } = target;
+    const provider = target.provider.name;
+    this.circuits.note(target, state);
     if (state === 'open') this.circuitOpenings.inc({ provider, model });
-    for (const each of CIRCUIT_STATES) this.circuitState.set({ provider, model, state: each }, each === state ? 1 : 0);
+    const worst = this.circuits.worst(provider, model);
+    for (const each of CIRCUIT_STATES) this.circuitState.set({ provider, model, state: each }, each === worst ? 1 : 0);
   }
 
   configReloaded(outcome: 'applied' | 'rejected' | 'unchanged'): void {

@@ -96,7 +96,7 @@ export const METRICS = {
   circuitState: {
     kind: 'gauge',
     name: 'aegis_circuit_state',
-    help: "1 for the state a target's circuit breaker is in, 0 for the others. A target that is missing never left closed.",
+    help: "1 for the state a target's circuit breaker is in, 0 for the others. Of several deployments of a model the worst counts. A target that is missing never left closed.",
     labelNames: ['provider', 'model', 'state'],
   },
   circuitOpenings: {

@@ -276,6 +276,9 @@ describe.each(PROVIDERS.map((provider) => [provider.adapter.type, provider] as c
       expect(wait({ 'retry-after': 'Wed, 21 Oct 2026 07:28:30 GMT', date })).toBe(30_000);
       expect(wait({ 'retry-after': 'Wed, 21 Oct 2026 07:28:30 GMT' })).toBeUndefined();
       expect(wait({ 'retry-after': 'soon' })).toBeUndefined();
+      expect(wait({ 'retry-after': '5,5', date })).toBeUndefined();
+      expect(wait({ 'retry-after': '-1', date })).toBeUndefined();
+      expect(wait({ 'retry-after': '2026-10-21', date })).toBeUndefined();
       expect(wait({})).toBeUndefined();
     });
 

@@ -36,19 +36,16 @@ export class MessageStreamReading extends StreamReading {
     }
     const delta = isRecord(event.delta) ? event.delta : {};
     switch (event.type) {
-      case 'message_start':
+      case 'message_start': {
         if (++this.starts > 1) this.oddities.add('message_start twice');
-        this.count(isRecord(event.message) ? event.message.usage : null);
-        return;
-      case 'content_block_start': {
-        const block = isRecord(event.content_block) ? event.content_block : {};
-        if (block.type === 'text') this.text += asText(block.text);
-        if (block.type === 'thinking') this.reasoning += asText(block.thinking);
-        if (block.type === 'tool_use') {
-          this.tools.push({ key: event.index, name: asText(block.name), input: block.input ?? {}, json: '' });
-        }
+        const message = isRecord(event.message) ? event.message : {};
+        this.count(message.usage);
+        if (this.starts === 1 && Array.isArray(message.content)) message.content.forEach(this.openBlock);
         return;
       }
+      case 'content_block_start':
+        this.openBlock(event.content_block, event.index);
+        return;
       case 'content_block_delta': {
         if (delta.type === 'text_delta') this.text += asText(delta.text);
         if (delta.type === 'thinking_delta') this.reasoning += asText(delta.thinking);
@@ -66,6 +63,15 @@ export class MessageStreamReading extends StreamReading {
         return;
     }
   }
+
+  /** A message may begin with whole blocks: calls that programs in code execution made. */
+  private readonly openBlock = (block: unknown, key: unknown): void => {
+    if (!isRecord(block)) return;
+    if (block.type === 'text') this.text += asText(block.text);
+    if (block.type === 'thinking') this.reasoning += asText(block.thinking);
+    if (block.type === 'tool_use')
+      this.tools.push({ key, name: asText(block.name), input: block.input ?? {}, json: '' });
+  };
 
   private count(usage: unknown): void {
     if (!isRecord(usage)) return;

@@ -1,4 +1,4 @@
-import { closeSync, fdatasync, fsyncSync, ftruncateSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fdatasync, ftruncateSync, openSync, rmSync, writeSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { UsageBeginning, UsageJournal, UsageRecord } from '../../domain/accounting.js';
@@ -7,32 +7,21 @@ import { DiskReserve } from './disk-reserve.js';
 import { readEstate } from './estate.js';
 import { MAX_FRAME_BYTES, writeFrame } from './frames.js';
 import { HEARTBEAT_MS, InstanceFolder, listSegments, SEGMENT_SUFFIX } from './instance-folder.js';
+import {
+  isPassing,
+  type JournalLog,
+  type JournalSettings,
+  messageOf,
+  segmentBytesFor,
+  syncFolder,
+} from './journal-parts.js';
 import { encodeBeginning, encodeRecord } from './record.codec.js';
 import type { Segment } from './segment.js';
 
-const MEBIBYTE = 1024 * 1024;
-const MAX_SEGMENT_BYTES = 8 * MEBIBYTE;
-/** Segments are what room is given back in: the smaller the journal, the smaller they are. */
-const SEGMENTS_AT_LEAST = 8;
 /** Records that a full disk did not take and that are written once it does. */
 const MAX_UNWRITTEN = 1_000;
 const RETRY_MS = 500;
 const ADOPT_EVERY_MS = 5_000;
-/** Faults that pass: no room, a disk in trouble. Any other is a mistake in the set-up. */
-const PASSING_FAULTS: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EMFILE', 'ENFILE', 'EAGAIN', 'EBUSY']);
-
-export interface JournalSettings {
-  readonly directory: string;
-  readonly maxBytes: number;
-  readonly syncIntervalMs: number;
-}
-
-export interface JournalLog {
-  log(message: string): void;
-  warn(message: string): void;
-  error(message: string): void;
-}
-
 /**
  * The journal as files: an append is one write to the newest segment. What has been written survives the process;
  * what is older than `syncIntervalMs` survives the machine. Not writable where the disk takes nothing more or
@@ -67,7 +56,7 @@ export class FileJournal implements UsageJournal {
     monotonicMs: () => number = () => performance.now(),
   ) {
     this.folder = new InstanceFolder(settings.directory, monotonicMs);
-    this.segmentBytes = Math.min(MAX_SEGMENT_BYTES, Math.floor(settings.maxBytes / SEGMENTS_AT_LEAST));
+    this.segmentBytes = segmentBytesFor(settings.maxBytes);
   }
 
   get isWritable(): boolean {
@@ -111,7 +100,7 @@ export class FileJournal implements UsageJournal {
       this.startSegment();
       await this.reserve.take(this.folder.path);
     } catch (error) {
-      if (!PASSING_FAULTS.has(codeOf(error))) {
+      if (!isPassing(error)) {
         throw new Error(`The usage journal ${this.settings.directory} cannot be written: ${messageOf(error)}`);
       }
       this.fail(error);
@@ -258,7 +247,7 @@ export class FileJournal implements UsageJournal {
       isShipped: false,
       open: 0,
     };
-    this.syncFolder();
+    syncFolder(this.folder.path);
   }
 
   private closeActive(): void {
@@ -298,19 +287,6 @@ export class FileJournal implements UsageJournal {
       // A file that was closed meanwhile was synchronised as it was.
       if (error && file === this.file) this.fail(error);
     });
-  }
-
-  /** A file's name is part of its folder, which has to reach the disk, too. */
-  private syncFolder(): void {
-    let folder = -1;
-    try {
-      folder = openSync(this.folder.path, 'r');
-      fsyncSync(folder);
-    } catch {
-      // Not every file system knows this; then it needs none.
-    } finally {
-      if (folder >= 0) closeSync(folder);
-    }
   }
 
   private async tend(): Promise<void> {
@@ -383,12 +359,4 @@ export class FileJournal implements UsageJournal {
   private every(intervalMs: number, action: () => void): void {
     this.timers.push(setInterval(action, intervalMs).unref());
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

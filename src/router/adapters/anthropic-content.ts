@@ -10,7 +10,8 @@ export interface AnthropicTurn {
   readonly content: AnthropicBlock[];
 }
 
-const DATA_URL = /^data:([^;,]+)((?:;[^;,]+)*),/;
+const DATA_URL = /^data:([^;,]+)((?:;[^;,]+)*),/i;
+const PLAIN_BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 const IMAGE_TYPES: ReadonlySet<string> = new Set(['image/jpeg', 'image/png', 'image/gif', 'image/webp']);
 
 /** A message's content as blocks. Texts of nothing but blanks are left out: Anthropic refuses them. */
@@ -104,8 +105,21 @@ function readDataUrl(url: string): { mediaType: string; base64: string } | null 
   const head = DATA_URL.exec(url);
   if (!head?.[1] || !head[2]?.toLowerCase().includes(';base64')) return null;
   const mediaType = head[1].toLowerCase();
-  const base64 = url.slice(head[0].length);
-  if (base64 === '') return null;
+  const base64 = toPlainBase64(url.slice(head[0].length));
+  if (base64 === null) return null;
   // What some clients call it; Anthropic knows the registered name alone.
   return { mediaType: mediaType === 'image/jpg' ? 'image/jpeg' : mediaType, base64 };
+}
+
+/** Padded, of the common alphabet and unbroken, as Anthropic wants it; null where there is nothing, or no base64. */
+function toPlainBase64(data: string): string | null {
+  if (data.length % 4 === 0 && PLAIN_BASE64.test(data)) return data || null;
+  const plain = data
+    .replace(/\s|%0[ad]|%20/gi, '')
+    .replace(/%2b|-/gi, '+')
+    .replace(/%2f|_/gi, '/')
+    .replace(/%3d/gi, '=')
+    .replace(/=+$/, '');
+  if (plain.length % 4 === 1 || !PLAIN_BASE64.test(plain)) return null;
+  return plain.padEnd(Math.ceil(plain.length / 4) * 4, '=') || null;
 }

@@ -26,21 +26,27 @@ export interface AnthropicConversation {
 /** As deep as a request's own body may nest: arguments are a JSON text within it. */
 const MAX_ARGUMENTS_DEPTH = 64;
 
-/** Anthropic's conversations begin with the user. Said where one begins with the assistant. */
+/** Source: https://platform.claude.com/docs/en/agents-and-tools/tool-use/fine-grained-tool-streaming */
+const BROKEN_ARGUMENTS = 'INVALID_JSON';
+
+/** Anthropic's conversations begin with the user. Said where one begins with the assistant, or has instructions alone. */
 const OPENING: AnthropicBlock = { type: 'text', text: '(The assistant speaks first.)' };
 
 /** The fields of a message that are read, by role, and those of an echoed answer that say nothing new. */
 const KNOWN_FIELDS: Readonly<Record<string, ReadonlySet<string>>> = {
-  system: new Set(['role', 'content', 'cache_control']),
-  developer: new Set(['role', 'content', 'cache_control']),
-  user: new Set(['role', 'content', 'cache_control']),
+  system: new Set(['role', 'content', 'name', 'cache_control']),
+  developer: new Set(['role', 'content', 'name', 'cache_control']),
+  user: new Set(['role', 'content', 'name', 'cache_control']),
   assistant: new Set([
     'role',
     'content',
+    'name',
     'refusal',
     'tool_calls',
     'reasoning_content',
+    'reasoning_details',
     'annotations',
+    'parsed',
     'cache_control',
     THINKING_BLOCKS,
   ]),
@@ -66,14 +72,14 @@ export function toConversation(messages: readonly ChatMessage[], problems: Reque
     for (const [field, value] of Object.entries(message)) {
       if (!known.has(field) && value !== null && value !== undefined) problems.refuse(`${path}.${field}`);
     }
-    const blocks = markLast(toMessageBlocks(message, path, paths, problems), message, path, problems);
+    const said = markLast(toMessageBlocks(message, path, paths, problems), message, path, problems);
+    const blocks = withSpeaker(said, message);
     if (message.role === 'system' || message.role === 'developer') append(system, blocks);
     else addTurn(turns, message.role === 'assistant' ? 'assistant' : 'user', blocks);
   });
   trimPrefill(turns);
   matchToolResults(turns, paths, problems);
-  if (turns.length === 0) problems.reject('messages', 'must hold at least one message that is not a system message.');
-  if (turns[0]?.role === 'assistant') turns.unshift({ role: 'user', content: [OPENING] });
+  if (turns[0]?.role !== 'user') turns.unshift({ role: 'user', content: [OPENING] });
   return { system, turns };
 }
 
@@ -106,6 +112,15 @@ function markLast(
   const last = blocks.at(-1);
   if (!mark || !last || message.role === 'tool') return blocks;
   return [...blocks.slice(0, -1), { ...last, cache_control: mark }];
+}
+
+/**
+ * Anthropic has no place for the name of who speaks: it is said before the words. Not before the assistant's own, or
+ * the model would begin its next answer so.
+ */
+function withSpeaker(blocks: AnthropicBlock[], { role, name }: ChatMessage): AnthropicBlock[] {
+  if (role === 'assistant' || role === 'tool' || blocks.length === 0 || isBlank(name)) return blocks;
+  return [{ type: 'text', text: `${name}:` }, ...blocks];
 }
 
 function addTurn(turns: AnthropicTurn[], role: AnthropicTurn['role'], content: AnthropicBlock[]): void {
@@ -155,22 +170,20 @@ function toToolUse(call: ChatToolCall, path: string, problems: RequestProblems):
     problems.reject(`${path}.function.arguments`, `must not nest deeper than ${MAX_ARGUMENTS_DEPTH} levels.`);
     return null;
   }
-  const input = parseArguments(text);
-  if (input === null) {
-    problems.reject(`${path}.function.arguments`, 'must be the text of a JSON object.');
-    return null;
-  }
-  return withCacheControl({ type: 'tool_use', id: call.id, name, input }, call, path, problems);
+  return withCacheControl({ type: 'tool_use', id: call.id, name, input: readArguments(text) }, call, path, problems);
 }
 
-function parseArguments(text: unknown): Record<string, unknown> | null {
+/** Arguments that are no object (a model's mistake, or an answer cut off) are shown to the model as the text they are. */
+function readArguments(text: unknown): Record<string, unknown> {
   if (typeof text !== 'string' || text.trim() === '') return {};
   try {
     const value = parseExactly(text);
-    return isObject(value) ? value : null;
+    if (value === null) return {};
+    if (isObject(value)) return value;
   } catch {
-    return null;
+    // What is no JSON is no object either.
   }
+  return { [BROKEN_ARGUMENTS]: text };
 }
 
 function toToolResult(

@@ -145,9 +145,10 @@ export class AnthropicStream implements StreamTranslator {
     const input = toolArguments(block.input);
     this.keep(input.length);
     if (block.name === JSON_ANSWER_TOOL) {
-      // Only the first: two values in a row are no JSON.
-      if (this.answeredInJson) return [];
+      // Only the first answer, which text that has begun as JSON is too: two values in a row are no JSON.
+      const isSecond = this.answeredInJson || this.textBeginsAs === 'json';
       this.answeredInJson = true;
+      if (isSecond) return [];
       this.openBlocks.set(index, { kind: 'tool', callIndex: null, input, hasArguments: false });
       return this.releaseText('reasoning_content');
     }
@@ -247,7 +248,7 @@ export class AnthropicStream implements StreamTranslator {
 
   /**
    * Where the client expects JSON, a model may still talk before it calls the tool that takes its answer. Text that
-   * does not begin as JSON waits: it is thinking aloud once that call comes, and the answer if none does.
+   * does not begin as a JSON object waits: it is thinking aloud once that call comes, and the answer if none does.
    */
   private sayText(value: unknown): string[] {
     const text = findText(value);
@@ -260,7 +261,7 @@ export class AnthropicStream implements StreamTranslator {
     this.heldText += text;
     if (this.textBeginsAs === 'blank') {
       const first = text.trimStart().charAt(0);
-      if (first !== '') this.textBeginsAs = first === '{' || first === '[' ? 'json' : 'prose';
+      if (first !== '') this.textBeginsAs = first === '{' ? 'json' : 'prose';
     }
     return this.textBeginsAs === 'json' ? this.releaseText('content') : [];
   }

@@ -58,9 +58,11 @@ function repairMessage(message: Record<string, unknown>, spareId: string): ChatC
   if (message.reasoning_content === null) delete message.reasoning_content;
   repairAnnotations(message);
   if (Array.isArray(message.tool_calls)) {
+    const ids = new Set<unknown>();
     message.tool_calls.forEach((call: unknown, position) => {
       if (!isObject(call)) throw invalidAnswer('a tool call that is no object');
-      repairToolCall(call, `${spareId}_${position}`);
+      repairToolCall(call, ids, `${spareId}_${position}`);
+      ids.add(call.id);
     });
   }
   return Object.assign(message, {
@@ -78,8 +80,10 @@ function repairAnnotations(message: Record<string, unknown>): void {
   if (citations.length < all.length || !Array.isArray(message.annotations)) message.annotations = citations;
 }
 
-function repairToolCall(call: Record<string, unknown>, spareId: string): void {
-  call.id = findText(call.id) ?? spareId;
+/** @param taken the ids of the calls before it: a result must tell which call it answers */
+function repairToolCall(call: Record<string, unknown>, taken: ReadonlySet<unknown>, spareId: string): void {
+  const id = findText(call.id);
+  call.id = id === undefined || taken.has(id) ? spareId : id;
   if (call.type === 'custom') return;
   call.type = 'function';
   const called = isObject(call.function) ? call.function : {};

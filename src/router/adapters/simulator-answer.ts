@@ -32,7 +32,7 @@ const MAX_WORDS = 100_000;
 /** Four times what OpenAI takes. */
 const MAX_STOP_SEQUENCES = 16;
 
-export function splitTokens(text: string): string[] {
+function splitTokens(text: string): string[] {
   return text.match(TOKEN) ?? [];
 }
 

@@ -117,7 +117,7 @@ function isContentFilter({ code }: StatedFault): boolean {
  * How long the provider asks to be left alone, in milliseconds; undefined where it does not say. A date is read
  * against the answer's own `date`, so that two clocks never disagree.
  */
-export function findRetryAfterMs(headers: UpstreamHeaders): number | undefined {
+function findRetryAfterMs(headers: UpstreamHeaders): number | undefined {
   for (const name of ['retry-after-ms', 'x-ms-retry-after-ms']) {
     const milliseconds = Number(firstValue(headers[name]) ?? '');
     if (Number.isFinite(milliseconds) && milliseconds > 0) return milliseconds;
@@ -126,8 +126,13 @@ export function findRetryAfterMs(headers: UpstreamHeaders): number | undefined {
   if (!text) return undefined;
   const seconds = Number(text);
   if (Number.isFinite(seconds)) return seconds >= 0 ? seconds * 1000 : undefined;
-  const wait = Date.parse(text) - Date.parse(firstValue(headers.date) ?? '');
+  const wait = parseHttpDate(text) - parseHttpDate(firstValue(headers.date) ?? '');
   return Number.isFinite(wait) ? Math.max(0, wait) : undefined;
+}
+
+/** NaN for anything else: `Date.parse` alone reads a year into `5,5`, and a day into `-1`. */
+function parseHttpDate(text: string): number {
+  return /^[A-Z][a-z]+,? /.test(text) ? Date.parse(text) : Number.NaN;
 }
 
 function firstValue(value: string | string[] | undefined): string | undefined {

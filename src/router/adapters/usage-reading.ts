@@ -21,7 +21,7 @@ export function findUsage(usage: unknown): ChatUsage | undefined {
 }
 
 /** Brings an OpenAI-format `usage` to OpenAI's published shape, in place. */
-export function repairUsage(usage: Record<string, unknown>): ChatUsage {
+function repairUsage(usage: Record<string, unknown>): ChatUsage {
   const promptTokens = readCount(usage.prompt_tokens);
   const completionTokens = readCount(usage.completion_tokens);
   const repaired = Object.assign(usage, {

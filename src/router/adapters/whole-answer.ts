@@ -8,7 +8,7 @@ export function toChunks(completion: ChatCompletion, includeUsage: boolean): str
   const texts: string[] = [];
   for (const { message, finish_reason, logprobs, ...fields } of choices) {
     const { tool_calls: calls, ...said } = message;
-    const delta = { ...said, ...(calls && { tool_calls: calls.map((call, index) => ({ index, ...call })) }) };
+    const delta = { ...said, ...(calls && { tool_calls: calls.map((call, index) => ({ ...call, index })) }) };
     texts.push(chunk({ choices: [{ index: fields.index, delta, logprobs, finish_reason: null }] }));
   }
   for (const { message: _message, logprobs: _logprobs, finish_reason, ...fields } of choices) {

@@ -47,8 +47,7 @@ describeWithOwnRedis('Redis fails', () => {
 
   it('row 34: down at the start: it starts, says so, serves, counts by itself, and Redis joins when it comes', async () => {
     const latePort = await findFreePort();
-    const lone = await fleet.add({}, { databaseUrl: database.url, redisUrl: `redis://127.0.0.1:${latePort}` });
-    fleet.members.pop();
+    const lone = await fleet.addApart({ databaseUrl: database.url, redisUrl: `redis://127.0.0.1:${latePort}` });
     const { key } = await fleet.mint({ rpmLimit: 3, budgetNanoUsd: 1_000n * REQUEST_NANO_USD, budgetWindow: 'day' });
     expect([await probe(lone, 'live'), await probe(lone, 'ready')]).toEqual([200, 200]);
     expect(await fleet.metric(lone, 'aegis_dependency_state', DEGRADED)).toBe(1);
@@ -65,15 +64,11 @@ describeWithOwnRedis('Redis fails', () => {
   });
 
   it('row 34: down at the start, with limits that fail closed: 503, and no request without a limit is refused', async () => {
-    const lone = await fleet.add(
-      {},
-      {
-        databaseUrl: database.url,
-        redisUrl: 'redis://127.0.0.1:1',
-        gateway: { limits: { on_store_failure: 'closed' } },
-      },
-    );
-    fleet.members.pop();
+    const lone = await fleet.addApart({
+      databaseUrl: database.url,
+      redisUrl: 'redis://127.0.0.1:1',
+      gateway: { limits: { on_store_failure: 'closed' } },
+    });
     const [limited, unlimited] = [await fleet.mint({ rpmLimit: 3 }), await fleet.mint()];
     expect(await fleet.ask(lone, limited.key)).toMatchObject({ status: 503, code: 'dependency_unavailable' });
     expect(await fleet.ask(lone, unlimited.key)).toMatchObject({ status: 200 });

@@ -283,7 +283,13 @@ export function expectBroken(reply: Reply, code: string): void {
 
 /** A plain error with a status, in the one envelope. */
 export function expectError(reply: Reply, status: number, code: string): void {
-  expect({ status: reply.status, code: reply.json().error?.code }).toEqual({ status, code });
+  const { error } = reply.json();
+  // The message is told where the rest is not as expected.
+  expect({ status: reply.status, code: error?.code, message: error?.message }).toEqual({
+    status,
+    code,
+    message: expect.any(String),
+  });
   expect(reply.headers['content-type']).toContain('application/json');
   expect(reply.headers['x-request-id']).toBeTruthy();
 }

@@ -6,7 +6,8 @@ export interface LoadOptions {
   readonly clients?: number;
   /** Between two requests of one client. */
   readonly pauseMs?: number;
-  readonly body?: object;
+  /** What differs from a plain request, for each anew. */
+  readonly body?: (turn: number) => object;
 }
 
 /** Clients that go on asking all gateways there are, in turn, until they are told to stop. */
@@ -44,7 +45,7 @@ export class Load {
     const { key, body, pauseMs = 20 } = this.options;
     for (let turn = index; !this.isOver; turn += 1) {
       const member: Member | undefined = this.fleet.members[turn % this.fleet.members.length];
-      if (member) this.replies.push(await this.fleet.ask(member, key, body));
+      if (member) this.replies.push(await this.fleet.ask(member, key, body?.(turn)));
       await pause(pauseMs);
     }
   }

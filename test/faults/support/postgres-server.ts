@@ -23,7 +23,8 @@ export class PostgresServer {
   static async start(settings: Readonly<Record<string, string>> = {}): Promise<PostgresServer> {
     const folder = makeReachableFolder();
 
-    const serverSettings = { ...TEST_SERVER_SETTINGS, ...settings };
+    // What it has confirmed is with the system by then, and outlives it.
+    const serverSettings = { ...TEST_SERVER_SETTINGS, synchronous_commit: 'on', ...settings };
     const server = await startEmbeddedPostgres({ folder, serverSettings });
     await runMigrations(server.url);
     return new PostgresServer(folder, serverSettings, server);

@@ -70,19 +70,21 @@ export class StateFleet {
   }
 
   /** One more gateway, as soon as it listens. */
-  async add(environment: Readonly<Record<string, string>> = {}, options?: FleetOptions): Promise<Member> {
-    const directory = options ? this.writeConfig(options) : this.folder;
-    const process = spawnGateway({ AEGIS_CONFIG_DIR: directory, ...environment });
-    this.processes.push(process);
-    const { url, metricsUrl } = await withinDeadline(process.logged('gateway is listening'), process);
-    const member = { url: String(url), metricsUrl: String(metricsUrl), process };
+  async add(environment: Readonly<Record<string, string>> = {}): Promise<Member> {
+    const member = await this.spawn(this.folder, environment);
     this.members.push(member);
     return member;
   }
 
+  /** A gateway beside the others, with the same upstream and stores of its own. */
+  addApart(options: FleetOptions): Promise<Member> {
+    return this.spawn(this.writeConfig(options), {});
+  }
+
   /** Ends a gateway and waits until it is gone. Its exit code; null where the signal itself ended it. */
   async end(member: Member, signal: NodeJS.Signals): Promise<number | null> {
-    this.members.splice(this.members.indexOf(member), 1);
+    const place = this.members.indexOf(member);
+    if (place >= 0) this.members.splice(place, 1);
     member.process.child.kill(signal);
     return member.process.exited;
   }
@@ -115,6 +117,7 @@ export class StateFleet {
         body: JSON.stringify({ model: 'alias', max_tokens: 6, messages: [{ role: 'user', content: id }], ...body }),
       });
       const text = await answer.text();
+      if (isStream(headers['content-type']) && !text.endsWith('data: [DONE]\n\n')) return make(0, null, null);
       const code = statusCode === 200 ? null : String(JSON.parse(text).error.code);
       return make(statusCode, code, headers['x-aegis-provider']?.toString() ?? null);
     } catch {
@@ -154,6 +157,13 @@ export class StateFleet {
     await this.operator.close();
     await this.upstream.close();
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private async spawn(configDirectory: string, environment: Readonly<Record<string, string>>): Promise<Member> {
+    const process = spawnGateway({ AEGIS_CONFIG_DIR: configDirectory, ...environment });
+    this.processes.push(process);
+    const { url, metricsUrl } = await withinDeadline(process.logged('gateway is listening'), process);
+    return { url: String(url), metricsUrl: String(metricsUrl), process };
   }
 
   /** Returns the folder: the first one is the fleet's own, later ones lie in it. */
@@ -200,6 +210,10 @@ async function withinDeadline<T>(promise: Promise<T>, process: GatewayProcess): 
   } finally {
     clearTimeout(timer);
   }
+}
+
+function isStream(contentType: string | string[] | undefined): boolean {
+  return String(contentType).includes('event-stream');
 }
 
 /** The status of a probe; 0 where nothing answers. */

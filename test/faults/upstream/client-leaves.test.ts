@@ -96,14 +96,16 @@ describe('a client that leaves', () => {
   it('row 02: before the first byte: in the pause before a retry, which then never comes', async () => {
     const upstream = await site.upstream();
     const gateway = await site.gateway([target(upstream)]);
-    upstream.script(errorAnswer(503, 'busy', { 'retry-after-ms': '400' }));
+    upstream.script(errorAnswer(503, 'busy', { 'retry-after-ms': '900' }));
     const client = gateway.open({ stream: true });
-    await upstream.request();
+    const call = await upstream.request();
     await eventually(async () => (await gateway.metric('aegis_upstream_attempts_total')) === 1);
     client.destroy();
     await gateway.idle();
-    // Past the whole pause, its jitter included.
-    await pause(900);
+    // The pause ends with the client, and not by itself.
+    expect(performance.now() - call.receivedAtMs).toBeLessThan(900);
+    // Past what would have been the whole of it, its jitter included.
+    await pause(1_300);
     expect(upstream.requests).toHaveLength(1);
     expect(await gateway.metric('aegis_requests_total', LEFT)).toBe(1);
   });

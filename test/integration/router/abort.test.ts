@@ -224,6 +224,19 @@ describe('unsubscribing', () => {
     expect(harness.attempts).toEqual([{ provider: 'p0', outcome: 'cancelled' }]);
   });
 
+  it('in the moment of subscribing asks nobody, and gives the place back', async () => {
+    const target = makeTarget(makeProvider({ name: 'p0', baseUrl: `${upstream.url}/v1`, maxConcurrent: 1 }));
+    const context = makeContext(makeSnapshot([makeRoute([target])]));
+    harness.router
+      .route(makeRequest(), context)
+      .subscribe({ error: () => undefined })
+      .unsubscribe();
+    upstream.script(completionAnswer('hello'));
+    await eventually(() => harness.router.foresee(makeRequest(), context).outcome.kind === 'would_call');
+    await completionOf(harness.call([target]));
+    expect(upstream.requests).toHaveLength(1);
+  });
+
   it('from the chunks closes the upstream connection', async () => {
     upstream.script(brokenStreamAnswer(['hello'], 'stall'));
     const stream = await streamOf(harness.call([harness.targetOf(upstream)], { stream: true }));

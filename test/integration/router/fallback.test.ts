@@ -375,6 +375,43 @@ describe('a refused credential', () => {
   });
 });
 
+describe('a credential that is used too often', () => {
+  it('is followed by the next one, even where its provider asks for no pause', async () => {
+    first.script(errorAnswer(429, 'slow down', { 'retry-after': '0' }), completionAnswer('hello'));
+    const provider = makeProvider({
+      name: 'p0',
+      baseUrl: `${first.url}/v1`,
+      credential: 'one',
+      credentials: ['one', 'two'],
+    });
+    expect((await completionOf(harness.call([makeTarget(provider)]))).served.attempts).toBe(2);
+    expect(first.requests.map(({ headers }) => headers.authorization)).toEqual(['Bearer one', 'Bearer two']);
+  });
+
+  it('is left alone by requests that were under way when its provider said so', async () => {
+    first.script({ ...errorAnswer(503), delayMs: 200 });
+    second.script(errorAnswer(429, 'slow down', { 'retry-after': '30' }));
+    const last = harness.targetOf(second);
+    const slow = harness.call([harness.targetOf(first), last]);
+    await first.request();
+    expect((await errorOf(harness.call([last]))).code).toBe('upstream_rate_limited');
+    expect((await errorOf(slow)).code).toBe('upstream_error');
+    expect(second.requests).toHaveLength(1);
+  });
+
+  it('is left alone by requests that waited for a place when its provider said so', async () => {
+    first.script({ ...errorAnswer(429, 'slow down', { 'retry-after': '30' }), delayMs: 100 });
+    const provider = makeProvider({ name: 'p0', baseUrl: `${first.url}/v1`, maxConcurrent: 1, maxQueued: 10 });
+    const calls = [1, 2, 3, 4].map(() => harness.call([makeTarget(provider)], { routing: { queueTimeoutMs: 10_000 } }));
+    for (const call of calls) {
+      const { code, retryAfterMs } = await errorOf(call);
+      expect(code).toBe('upstream_rate_limited');
+      expect(retryAfterMs).toBeGreaterThan(0);
+    }
+    expect(first.requests).toHaveLength(1);
+  });
+});
+
 describe('the places at a provider', () => {
   it('are never exceeded: what finds none goes to the next target, or is told to come back', async () => {
     first.script({ ...completionAnswer('slow'), delayMs: 200 });
@@ -388,6 +425,37 @@ describe('the places at a provider', () => {
     await completionOf(one);
     await completionOf(harness.call([narrow]));
     expect(first.requests).toHaveLength(2);
+  });
+});
+
+describe('a request that waits for a place', () => {
+  const routing = { queueTimeoutMs: 5_000 };
+
+  it('gets the first that comes free, and keeps no other', async () => {
+    first.script({ ...completionAnswer('slow'), delayMs: 600 });
+    second.script({ ...completionAnswer('quick'), delayMs: 150 });
+    const [slow, quick] = [first, second].map((upstream, index) =>
+      makeTarget(makeProvider({ name: `p${index}`, baseUrl: `${upstream.url}/v1`, maxConcurrent: 1, maxQueued: 10 })),
+    ) as [Target, Target];
+    const busy = [harness.call([slow], { routing }), harness.call([quick], { routing })];
+    await Promise.all([first.request(), second.request()]);
+    const waited = await completionOf(harness.call([slow, quick], { routing }));
+    expect(waited.served).toMatchObject({ provider: 'p1', attempts: 1 });
+    await Promise.all(busy.map(completionOf));
+    expect((await completionOf(harness.call([slow], { routing: { queueTimeoutMs: 0 } }))).served.provider).toBe('p0');
+  });
+
+  it('goes on waiting for the others where that one fails', async () => {
+    first.script({ ...completionAnswer('slow'), delayMs: 400 });
+    second.script({ ...completionAnswer('quick'), delayMs: 100 }, errorAnswer(503));
+    const targets = [first, second].map((upstream, index) =>
+      makeTarget(makeProvider({ name: `p${index}`, baseUrl: `${upstream.url}/v1`, maxConcurrent: 1, maxQueued: 10 })),
+    );
+    const busy = targets.map((target) => harness.call([target], { routing }));
+    await Promise.all([first.request(), second.request()]);
+    const waited = await completionOf(harness.call(targets, { routing }));
+    expect(waited.served).toMatchObject({ provider: 'p0', attempts: 2 });
+    await Promise.all(busy.map(completionOf));
   });
 });
 

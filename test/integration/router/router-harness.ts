@@ -5,7 +5,7 @@ import type { ModelRoute } from '../../../src/config/snapshot.js';
 import type { ChatAnswer, CompletionAnswer, StreamAnswer } from '../../../src/domain/chat-answer.js';
 import { systemClock } from '../../../src/domain/clock.js';
 import { AegisError } from '../../../src/domain/errors.js';
-import type { AttemptOutcome, GatewayObserver } from '../../../src/domain/observer.js';
+import type { AttemptOutcome, CircuitState, GatewayObserver } from '../../../src/domain/observer.js';
 import { silentObserver } from '../../../src/domain/observer.js';
 import type { ProviderAdapter } from '../../../src/domain/provider-adapter.js';
 import type { ScreenedRequest } from '../../../src/domain/screened-request.js';
@@ -45,6 +45,7 @@ export interface Call {
 export class RouterHarness {
   readonly attempts: { provider: string; outcome: AttemptOutcome }[] = [];
   readonly fallbacks: AttemptOutcome[] = [];
+  readonly circuits: { target: string; state: CircuitState }[] = [];
   readonly upstreams: ScriptableUpstream[] = [];
   readonly router: RouterService;
 
@@ -56,6 +57,7 @@ export class RouterHarness {
     const observer: GatewayObserver = {
       ...silentObserver,
       attemptEnded: (provider, _model, outcome) => this.attempts.push({ provider, outcome }),
+      circuitChanged: ({ id }, state) => this.circuits.push({ target: id, state }),
       fellBack: (_model, outcome) => this.fallbacks.push(outcome),
     };
     this.router = new RouterService(

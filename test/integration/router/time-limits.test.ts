@@ -1,6 +1,15 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { makeProvider, makeRequest, makeTarget } from '../../support/routing-fixtures.js';
+import { CircuitBreakerConfig } from '../../../src/config/schema/gateway.config.js';
+import type { Target } from '../../../src/domain/target.js';
+import {
+  makeContext,
+  makeProvider,
+  makeRequest,
+  makeRoute,
+  makeSnapshot,
+  makeTarget,
+} from '../../support/routing-fixtures.js';
 import {
   brokenStreamAnswer,
   chunkEvent,
@@ -79,6 +88,62 @@ describe('an upstream that takes its time', () => {
     socket.resume();
     await closed;
     unread.close();
+  });
+});
+
+describe('the circuit of a target', () => {
+  const STRICT = { circuitBreaker: Object.assign(new CircuitBreakerConfig(), { consecutiveFailures: 1 }) };
+  const isLeftAlone = (target: Target) => {
+    const context = makeContext(makeSnapshot([makeRoute([target])], STRICT));
+    return harness.router.foresee(makeRequest(), context).decision.eligible.length === 0;
+  };
+
+  it('counts a stream that falls silent after the deadline of its request', async () => {
+    const words = Array.from({ length: 5 }, () => 'word ');
+    upstream.script({ ...brokenStreamAnswer(words, 'stall'), pieceDelayMs: 60 });
+    const target = harness.targetOf(upstream, { idleMs: 150 });
+    const call = harness.call([target], { stream: true, routing: { ...STRICT, deadlineMs: 200 } });
+    expect((await readAll(await streamOf(call))).error).toMatchObject(TOO_LATE);
+    expect(isLeftAlone(target)).toBe(true);
+  });
+
+  it('counts a stream that takes too long although its reader does not', async () => {
+    upstream.script({ ...streamAnswer(Array.from({ length: 500 }, () => 'word ')), pieceDelayMs: 20 });
+    const target = harness.targetOf(upstream, { totalMs: 500 });
+    const call = harness.call([target], { stream: true, routing: STRICT });
+    expect((await readAll(await streamOf(call))).error).toMatchObject(TOO_LATE);
+    expect(isLeftAlone(target)).toBe(true);
+  });
+
+  it.each([
+    ['the target', false, STRICT],
+    ['circuit breakers', true, { circuitBreaker: Object.assign(new CircuitBreakerConfig(), { enabled: false }) }],
+  ])('closes with the first request after a reload that ends %s', async (_what, isKept, routing) => {
+    upstream.script({ refuse: 'reset' });
+    const target = harness.targetOf(upstream);
+    await errorOf(harness.call([target], { routing: { ...STRICT, maxAttempts: 1 } }));
+    const other = harness.targetOf(await harness.startUpstream());
+    await harness
+      .call(isKept ? [target, other] : [other], { routing: { ...routing, maxAttempts: 1 } })
+      .answer.catch(() => undefined);
+    expect(harness.circuits.filter(({ target: id }) => id === target.id)).toEqual([
+      { target: target.id, state: 'open' },
+      { target: target.id, state: 'closed' },
+    ]);
+  });
+
+  it('counts no stream that takes too long because its reader does', async () => {
+    upstream.script({
+      headers: { 'content-type': 'text/event-stream' },
+      body: function* () {
+        for (;;) yield chunkEvent({ content: 'x'.repeat(16 * 1024) });
+      },
+    });
+    const target = harness.targetOf(upstream, { totalMs: 300 });
+    const stream = await streamOf(harness.call([target], { stream: true, routing: STRICT }));
+    stream.flow.pause();
+    expect((await readAll(stream)).error).toMatchObject(TOO_LATE);
+    expect(isLeftAlone(target)).toBe(false);
   });
 });
 

@@ -12,7 +12,7 @@ function setUp(changes: Partial<CircuitBreakerConfig> = {}, random = 1) {
   const clock = { now: 0, nowMs: () => clock.now, monotonicMs: () => clock.now };
   const breaker = new CircuitBreaker(clock, () => random, {
     ...silentObserver,
-    circuitChanged: (_provider, _model, state) => void states.push(state),
+    circuitChanged: (_target, state) => void states.push(state),
   });
   const enter = (): Passage => {
     const passage = breaker.enter(target, config);
@@ -58,6 +58,15 @@ describe('the circuit of a target', () => {
     expect(breaker.findPauseMs(target)).toBeNull();
   });
 
+  it('forgets what lies before it was closed, in the first moments of the process too', () => {
+    const { breaker, fail, enter, clock } = setUp({ consecutiveFailures: 10, minRequests: 10, openForMs: 1_000 });
+    fail(10);
+    clock.now = 4_000;
+    enter().succeeded();
+    fail(5);
+    expect(breaker.findPauseMs(target)).toBeNull();
+  });
+
   it('lets one probe pass after its pause, and all once it is answered', () => {
     const { breaker, config, fail, enter, clock, states } = setUp({ consecutiveFailures: 1, openForMs: 1_000 });
     fail();
@@ -97,6 +106,18 @@ describe('the circuit of a target', () => {
     enter().released();
     enter().released();
     enter().succeeded();
+    expect(breaker.findPauseMs(target)).toBeNull();
+  });
+
+  it('is closed and forgotten with its target, whatever attempts from before still say', () => {
+    const { breaker, fail, enter, states } = setUp({ consecutiveFailures: 1 });
+    const old = enter();
+    fail();
+    breaker.retain(new Set([target.id]));
+    expect(states).toEqual(['open']);
+    breaker.retain(new Set());
+    old.failed();
+    expect(states).toEqual(['open', 'closed']);
     expect(breaker.findPauseMs(target)).toBeNull();
   });
 

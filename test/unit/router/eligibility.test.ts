@@ -76,6 +76,8 @@ describe('which targets may serve a request', () => {
     const refused = { isCredentialRefused: ({ name }: { name: string }) => name === 'alpha' };
     expect(decide(makeRoute([alpha], [beta]), { health: refused }).eligible).toEqual([beta]);
     expect(decide(makeRoute([alpha]), { health: refused }).eligible).toEqual([alpha]);
+    const busy = { ...refused, isSaturated: ({ name }: { name: string }) => name === 'beta' };
+    expect(decide(makeRoute([beta], [alpha]), { health: busy })).toMatchObject({ eligible: [], saturated: [beta] });
   });
 
   it('never includes one whose ceiling is below the level, whatever else holds', () => {

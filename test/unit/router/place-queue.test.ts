@@ -11,13 +11,13 @@ describe('the places at a provider', () => {
     const waiting = ['first', 'second'].map(async (name) => {
       if (await queue.enterOrWait(1, 10, 10_000, never)) served.push(name);
     });
-    queue.leave(1);
+    queue.leave();
     await waiting[0];
     expect(served).toEqual(['first']);
-    queue.leave(1);
+    queue.leave();
     await waiting[1];
     expect(served).toEqual(['first', 'second']);
-    queue.leave(1);
+    queue.leave();
     expect(queue.isIdle).toBe(true);
   });
 
@@ -25,7 +25,7 @@ describe('the places at a provider', () => {
     const queue = new PlaceQueue();
     queue.enter(1);
     const first = queue.enterOrWait(1, 10, 10_000, never);
-    queue.leave(1);
+    queue.leave();
     expect(queue.enter(1)).toBe(false);
     expect(await first).toBe(true);
   });
@@ -36,8 +36,34 @@ describe('the places at a provider', () => {
     const patient = queue.enterOrWait(1, 1, 20, never);
     expect(await queue.enterOrWait(1, 1, 10_000, never)).toBe(false);
     expect(await patient).toBe(false);
-    queue.leave(1);
+    queue.leave();
     expect(queue.isIdle).toBe(true);
+  });
+
+  it('are taken as soon as there are more of them, by those who wait first', async () => {
+    const queue = new PlaceQueue();
+    queue.enter(1);
+    const first = queue.enterOrWait(1, 10, 10_000, never);
+    const second = queue.enterOrWait(1, 10, 10_000, never);
+    expect(queue.enter(3)).toBe(false);
+    expect(await Promise.all([first, second])).toEqual([true, true]);
+    expect(queue.enter(4)).toBe(true);
+  });
+
+  it('are not taken while there are fewer of them than before', async () => {
+    const queue = new PlaceQueue();
+    for (let place = 0; place < 3; place++) queue.enter(3);
+    const waiting = queue.enterOrWait(1, 10, 10_000, never);
+    let entered = false;
+    void waiting.then(() => {
+      entered = true;
+    });
+    queue.leave();
+    queue.leave();
+    await new Promise(setImmediate);
+    expect(entered).toBe(false);
+    queue.leave();
+    expect(await waiting).toBe(true);
   });
 
   it('are not kept for one who left', async () => {
@@ -47,7 +73,7 @@ describe('the places at a provider', () => {
     const left = queue.enterOrWait(1, 10, 10_000, leaving.signal);
     leaving.abort();
     expect(await left).toBe(false);
-    queue.leave(1);
+    queue.leave();
     expect(queue.enter(1)).toBe(true);
   });
 
@@ -72,7 +98,7 @@ describe('the places at a provider', () => {
               await Promise.resolve();
             } else if (inside > 0) {
               inside--;
-              queue.leave(places);
+              queue.leave();
             }
             await new Promise(setImmediate);
           }
@@ -80,7 +106,7 @@ describe('the places at a provider', () => {
             await new Promise(setImmediate);
             if (inside > 0) {
               inside--;
-              queue.leave(places);
+              queue.leave();
             }
           }
           await Promise.all(settling);

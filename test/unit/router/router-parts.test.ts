@@ -10,6 +10,7 @@ import { CredentialHealth } from '../../../src/router/credential-health.js';
 import { ProviderRegistry } from '../../../src/router/provider.registry.js';
 import { RetryBudget } from '../../../src/router/retry-budget.js';
 import { TargetActivity } from '../../../src/router/target-activity.js';
+import { timerMs } from '../../../src/router/upstream-call.js';
 import { makeProvider, makeTarget } from '../../support/routing-fixtures.js';
 
 describe('the provider registry', () => {
@@ -54,8 +55,20 @@ describe('the pause before a retry', () => {
   });
 });
 
+describe('the timer of a limit', () => {
+  it('never ends before the limit, though timers may be a millisecond early', () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 1e9, noNaN: true }), (limitMs) => {
+        expect(timerMs(limitMs) - 1).toBeGreaterThanOrEqual(limitMs);
+      }),
+    );
+    expect(timerMs(-5)).toBe(1);
+    expect(timerMs(1e12)).toBe(2 ** 31 - 1);
+  });
+});
+
 describe('the retry budget', () => {
-  it('lets a failing provider have one retry for every five requests once the reserve is spent', () => {
+  it('lets a failing provider have one retry for every ten requests once the reserve is spent', () => {
     const budget = new RetryBudget();
     let retries = 0;
     for (let request = 0; request < 1_000; request++) {

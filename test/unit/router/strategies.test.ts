@@ -125,6 +125,30 @@ describe('least latency', () => {
     expect(strategy.order('model', [once, now])[0]).toBe(once);
   });
 
+  it('sends one request to a target it knows nothing of, and not the whole crowd before the answer', () => {
+    const { activity, strategy } = setUp();
+    const [unknown, known] = targetsWithWeights(1, 1) as [Target, Target];
+    activity.recordFirstContent(known, 500);
+    expect(strategy.order('model', [known, unknown])[0]).toBe(unknown);
+    activity.enter(unknown);
+    expect(strategy.order('model', [known, unknown])[0]).toBe(known);
+    activity.recordFirstContent(unknown, 50);
+    expect(strategy.order('model', [known, unknown])[0]).toBe(unknown);
+  });
+
+  it('sends one request to a target that was slow long ago, and not the whole crowd before the answer', () => {
+    const { clock, activity, strategy } = setUp();
+    const [once, now] = targetsWithWeights(1, 1) as [Target, Target];
+    activity.recordFirstContent(once, 5_000);
+    clock.now = 600_000;
+    activity.recordFirstContent(now, 50);
+    activity.enter(once);
+    expect(strategy.order('model', [once, now])[0]).toBe(now);
+    activity.recordFirstContent(once, 40);
+    activity.leave(once);
+    expect(strategy.order('model', [once, now])[0]).toBe(once);
+  });
+
   it('compares two targets drawn at random, not all of them', () => {
     const draws = [0.34, 0];
     const { activity, strategy } = setUp(() => draws.shift() ?? 0);

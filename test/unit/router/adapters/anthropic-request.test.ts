@@ -89,6 +89,51 @@ describe('a request to Anthropic', () => {
       ]);
     });
 
+    it.each([
+      ['DATA:IMAGE/PNG;BASE64,AAECAw==', 'AAECAw=='],
+      ['data:image/png;charset=binary;name=a.png;base64,AAECAw==', 'AAECAw=='],
+      ['data:image/png;base64,AAECAw', 'AAECAw=='],
+      ['data:image/png;base64,AAEC\r\nAw==\n', 'AAECAw=='],
+      ['data:image/png;base64,%2B%2f8%3D', '+/8='],
+      ['data:image/png;base64,-_8', '+/8='],
+    ])('carry images by data however it is written: %s', (url, data) => {
+      const source = { type: 'base64', media_type: 'image/png', data };
+      const image = user([{ type: 'image_url', image_url: { url } }]);
+      expect(build({ messages: [image] }).messages).toEqual([{ role: 'user', content: [{ type: 'image', source }] }]);
+    });
+
+    it.each(['', 'A', 'AA=E', 'Ä===', '<svg/>'])('refuse data that is no base64: "%s"', (data) => {
+      const image = user([{ type: 'image_url', image_url: { url: `data:image/png;base64,${data}` } }]);
+      expect(refusal({ messages: [image] })).toMatchObject({ param: 'messages[0].content[0].image_url.url' });
+    });
+
+    it('say who speaks, but for the assistant', () => {
+      const body = build({
+        messages: [
+          { role: 'system', content: 'Hi', name: 'example_user' },
+          { ...user('Hello'), name: 'Ann' },
+          { ...user([{ type: 'image_url', image_url: { url: 'https://images.test/a.png' } }]), name: 'Bo' },
+          { ...user(' '), name: 'Silent' },
+          { role: 'assistant', content: 'Yes', name: 'helper' },
+          { ...user('Bye'), name: '' },
+        ],
+      });
+      expect(body.system).toEqual([text('example_user:'), text('Hi')]);
+      expect(body.messages).toEqual([
+        {
+          role: 'user',
+          content: [
+            text('Ann:'),
+            text('Hello'),
+            text('Bo:'),
+            { type: 'image', source: { type: 'url', url: 'https://images.test/a.png' } },
+          ],
+        },
+        { role: 'assistant', content: [text('Yes')] },
+        { role: 'user', content: [text('Bye')] },
+      ]);
+    });
+
     it('carry documents by data', () => {
       const body = build({
         messages: [
@@ -158,7 +203,9 @@ describe('a request to Anthropic', () => {
         content: 'Yes',
         refusal: null,
         reasoning_content: 'Hm.',
+        reasoning_details: [{ type: 'reasoning.text', text: 'Hm.' }],
         annotations: [],
+        parsed: { a: 1 },
         audio: null,
         function_call: null,
       } as ChatMessage;
@@ -189,11 +236,33 @@ describe('a request to Anthropic', () => {
       expect(body.tools).toMatchObject([{ name: 'look_up', cache_control }]);
     });
 
-    it('must say something that is no system message', () => {
-      expect(refusal({ messages: [{ role: 'system', content: 'Only me' }] })).toMatchObject({
-        code: 'invalid_request',
-        param: 'messages',
+    it.each<[string, ChatMessage[]]>([
+      ['instructions alone', [{ role: 'system', content: 'Only me' }]],
+      ['a user who says nothing', [{ role: 'system', content: 'Only me' }, user('')]],
+    ])('begin with the user where there are %s', (_name, messages) => {
+      expect(build({ messages })).toMatchObject({
+        system: [text('Only me')],
+        messages: [{ role: 'user', content: [text('(The assistant speaks first.)')] }],
       });
+    });
+
+    it.each([
+      ['{"city":"Ber', { INVALID_JSON: '{"city":"Ber' }],
+      ['[1]', { INVALID_JSON: '[1]' }],
+      ['1e400', { INVALID_JSON: '1e400' }],
+      ['null', {}],
+      [' ', {}],
+    ])('show a call with the arguments %s as it was, so that the model can correct itself', (text, input) => {
+      const call = { id: 'a', type: 'function', function: { name: 'look_up', arguments: text } };
+      const broken: ChatMessage[] = [
+        { role: 'assistant', tool_calls: [call] },
+        { role: 'tool', tool_call_id: 'a', content: 'The arguments are no JSON.' },
+      ];
+      expect(build({ messages: [user('x'), ...broken], tools }).messages).toMatchObject([
+        { role: 'user' },
+        { role: 'assistant', content: [{ type: 'tool_use', id: 'a', name: 'look_up', input }] },
+        { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'a' }] },
+      ]);
     });
 
     it.each([
@@ -206,14 +275,6 @@ describe('a request to Anthropic', () => {
         'a file that is no document',
         user([{ type: 'file', file: { file_data: 'data:audio/wav;base64,AA==' } }]),
         'messages[0].content[0].file.file_data',
-      ],
-      [
-        'arguments that are no object',
-        {
-          role: 'assistant',
-          tool_calls: [{ id: 'a', type: 'function', function: { name: 'b', arguments: '[1' } }],
-        } as ChatMessage,
-        'messages[0].tool_calls[0].function.arguments',
       ],
       [
         'arguments that nest deeper than a request may',
@@ -315,7 +376,7 @@ describe('a request to Anthropic', () => {
 
   it('refuses everything it cannot express, all of it in one message', () => {
     const error = refusal({
-      messages: [{ ...user([{ type: 'input_audio', input_audio: {} }]), name: 'Ann' }],
+      messages: [{ ...user([{ type: 'input_audio', input_audio: {} }]), made_up: 1 }],
       n: 2,
       logprobs: true,
       frequency_penalty: 0.5,
@@ -341,7 +402,7 @@ describe('a request to Anthropic', () => {
       'prediction',
       'web_search_options',
       'made_up',
-      'messages[0].name',
+      'messages[0].made_up',
       'messages[0].content[0]',
       'tools[0].type',
       'stream_options.continuous_usage_stats',

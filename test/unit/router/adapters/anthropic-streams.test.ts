@@ -293,6 +293,13 @@ describe("Anthropic's stream of an answer in JSON", () => {
     });
   });
 
+  it('stays JSON where the model has begun it in its own words, and where a source in brackets looks like it', () => {
+    const said = streamOf([text(0, '{"b":2'), text(0, '}'), stop(0), ...answer, ...ending('tool_use')], expecting);
+    expect(toldByStream(said.texts)).toMatchObject({ content: '{"b":2}', tools: [], finish: 'stop' });
+    const aloud = streamOf([text(0, '[1] says so.'), stop(0), ...answer, ...ending('tool_use')], expecting);
+    expect(toldByStream(aloud.texts)).toMatchObject({ content: '{"a":1}', reasoning: '[1] says so.' });
+  });
+
   it('that the model gives in its own words comes whole, at once where it is JSON', () => {
     const prose = streamOf([text(0, ' So'), text(0, 'rry.'), ...ending()], expecting);
     expect(toldByStream(prose.texts).content).toBe(' Sorry.');

@@ -78,6 +78,14 @@ describe('an answer of a server with habits of its own', () => {
     });
   });
 
+  it('may give several calls one id: each gets its own, so that a result can tell which it answers', () => {
+    const call = { id: 'call', type: 'function', function: { name: 'a', arguments: '{}' } };
+    const { tool_calls: calls } =
+      parse({ choices: [{ message: { tool_calls: [call, call] } }] }).choices[0]?.message ?? {};
+    expect(calls?.[0]?.id).toBe('call');
+    expect(new Set(calls?.map(({ id }) => id)).size).toBe(2);
+  });
+
   it('without a count says none: an empty usage is no answer that cost nothing', () => {
     const body = Buffer.from('{"choices":[{"message":{"content":"Hi"}}],"usage":{}}');
     const { completion, usage: counted } = adapter.parseCompletion(body, CONTEXT);
