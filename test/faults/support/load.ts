@@ -53,8 +53,16 @@ export class Load {
 
 /** The latency that 99 of 100 replies kept, in milliseconds. */
 export function p99Ms(replies: readonly Reply[]): number {
+  return quantileMs(replies, 0.99);
+}
+
+export function medianMs(replies: readonly Reply[]): number {
+  return quantileMs(replies, 0.5);
+}
+
+function quantileMs(replies: readonly Reply[], share: number): number {
   const sorted = replies.map(({ elapsedMs }) => elapsedMs).sort((one, other) => one - other);
-  return Math.round(sorted[Math.ceil(sorted.length * 0.99) - 1] ?? 0);
+  return Math.round(sorted[Math.ceil(sorted.length * share) - 1] ?? 0);
 }
 
 /** How many replies had which status and code: `{'200': 5, '503 dependency_unavailable': 1}`. */
