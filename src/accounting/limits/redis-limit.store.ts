@@ -19,7 +19,7 @@ import type {
  * How long an answer is waited for. Short: a Redis that stops answering may cost a request this much, and only the
  * requests that are waiting at that moment.
  */
-const PATIENCE_MS = 75;
+const PATIENCE_MS = 45;
 const NONE = -1;
 /** Fields of a reply before the budgets', and of each budget. */
 const HEAD_FIELDS = 8;
