@@ -1,4 +1,3 @@
-import { closeSync, fdatasync, ftruncateSync, openSync, rmSync, writeSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { UsageBeginning, UsageJournal, UsageRecord } from '../../domain/accounting.js';
@@ -6,22 +5,17 @@ import type { GatewayObserver } from '../../domain/observer.js';
 import { DiskReserve } from './disk-reserve.js';
 import { readEstate } from './estate.js';
 import { MAX_FRAME_BYTES, writeFrame } from './frames.js';
-import { HEARTBEAT_MS, InstanceFolder, listSegments, SEGMENT_SUFFIX } from './instance-folder.js';
-import {
-  isPassing,
-  type JournalLog,
-  type JournalSettings,
-  messageOf,
-  segmentBytesFor,
-  syncFolder,
-} from './journal-parts.js';
+import { HEARTBEAT_MS, InstanceFolder, listSegments } from './instance-folder.js';
+import { isPassing, type JournalLog, type JournalSettings, messageOf, segmentBytesFor } from './journal-parts.js';
 import { encodeBeginning, encodeRecord } from './record.codec.js';
 import type { Segment } from './segment.js';
+import { SegmentWriter } from './segment.writer.js';
 
 /** Records that a full disk did not take and that are written once it does. */
 const MAX_UNWRITTEN = 1_000;
 const RETRY_MS = 500;
 const ADOPT_EVERY_MS = 5_000;
+
 /**
  * The journal as files: an append is one write to the newest segment. What has been written survives the process;
  * what is older than `syncIntervalMs` survives the machine. Not writable where the disk takes nothing more or
@@ -30,21 +24,16 @@ const ADOPT_EVERY_MS = 5_000;
 export class FileJournal implements UsageJournal {
   private readonly folder: InstanceFolder;
   private readonly frame = Buffer.allocUnsafe(MAX_FRAME_BYTES);
-  private readonly segmentBytes: number;
+  private readonly writer: SegmentWriter;
   private readonly sealed: Segment[] = [];
   private readonly timers: NodeJS.Timeout[] = [];
   /** Where the requests under way were begun. */
   private readonly begun = new Map<string, Segment>();
   private readonly unwritten: UsageRecord[] = [];
-  private active: Segment | null = null;
-  private file = -1;
-  private segmentCount = 0;
   private storedBytes = 0;
   private waitingRecords = 0;
   private failure: string | null = null;
   private readonly reserve = new DiskReserve();
-  private isUnsynced = false;
-  private isSyncing = false;
   private isTending = false;
   private isAdopting = false;
   private isSweeping = false;
@@ -56,7 +45,10 @@ export class FileJournal implements UsageJournal {
     monotonicMs: () => number = () => performance.now(),
   ) {
     this.folder = new InstanceFolder(settings.directory, monotonicMs);
-    this.segmentBytes = segmentBytesFor(settings.maxBytes);
+    this.writer = new SegmentWriter(this.folder, segmentBytesFor(settings.maxBytes), {
+      sealed: (segment) => this.sealed.push(segment),
+      failed: (error) => this.fail(error),
+    });
   }
 
   get isWritable(): boolean {
@@ -90,14 +82,14 @@ export class FileJournal implements UsageJournal {
 
   /** The oldest of which not all is in the ledger; the last one may still be written to. */
   get next(): Segment | null {
-    return this.sealed.find(({ isShipped }) => !isShipped) ?? this.active;
+    return this.sealed.find(({ isShipped }) => !isShipped) ?? this.writer.active;
   }
 
   /** Throws where nothing can ever be written here; a disk that is merely full is waited for. */
   async open(): Promise<void> {
     try {
       this.folder.claim();
-      this.startSegment();
+      this.writer.start();
       await this.reserve.take(this.folder.path);
     } catch (error) {
       if (!isPassing(error)) {
@@ -107,16 +99,17 @@ export class FileJournal implements UsageJournal {
     }
     await this.adopt();
     this.every(HEARTBEAT_MS, () => this.folder.beat());
-    this.every(this.settings.syncIntervalMs, () => this.sync());
+    this.every(this.settings.syncIntervalMs, () => this.writer.sync());
     this.every(RETRY_MS, () => void this.tend());
     this.every(ADOPT_EVERY_MS, () => void this.adopt());
   }
 
   begin(beginning: UsageBeginning): void {
     this.write(writeFrame(encodeBeginning(beginning), this.frame));
-    if (!this.active || this.begun.has(beginning.id)) return;
-    this.active.open++;
-    this.begun.set(beginning.id, this.active);
+    const { active } = this.writer;
+    if (!active || this.begun.has(beginning.id)) return;
+    active.open++;
+    this.begun.set(beginning.id, active);
   }
 
   append(record: UsageRecord): void {
@@ -159,13 +152,13 @@ export class FileJournal implements UsageJournal {
 
   /** No more is written; what is there can still be shipped and removed. */
   seal(): void {
-    this.closeActive();
+    this.writer.seal();
   }
 
   /** Ends the process's part. What is left waits for the next process. */
   close(): void {
     for (const timer of this.timers) clearInterval(timer);
-    this.closeActive();
+    this.writer.seal();
     this.folder.release();
     this.failure ??= 'closed';
   }
@@ -207,86 +200,19 @@ export class FileJournal implements UsageJournal {
 
   private writeOnce(length: number): void {
     if (!this.folder.isOurs()) this.moveOut();
-    if (!this.active || this.active.bytes >= this.segmentBytes) this.startSegment();
-    const { active } = this;
-    if (!active) throw new Error('The usage journal has no segment to write to.');
-    let written = 0;
-    try {
-      written = writeSync(this.file, this.frame, 0, length);
-    } finally {
-      if (written < length) this.cutTail(active);
-    }
-    if (written < length) throw Object.assign(new Error('the disk took a part of a record only'), { code: 'ENOSPC' });
-    active.bytes += length;
+    this.writer.write(this.frame, length);
     this.storedBytes += length;
-    this.isUnsynced = true;
-  }
-
-  /** Half a record is harmless, and yet the next one should not come behind it. */
-  private cutTail(active: Segment): void {
-    try {
-      ftruncateSync(this.file, active.bytes);
-    } catch {
-      this.closeActive();
-    }
-  }
-
-  private startSegment(): void {
-    const name = `${this.folder.name}-${String(this.segmentCount + 1).padStart(6, '0')}${SEGMENT_SUFFIX}`;
-    const segmentPath = path.join(this.folder.path, name);
-    const file = openSync(segmentPath, 'a', 0o640);
-    this.closeActive();
-    this.segmentCount++;
-    this.file = file;
-    this.active = {
-      path: segmentPath,
-      bytes: 0,
-      isSealed: false,
-      isDamaged: false,
-      shippedBytes: 0,
-      isShipped: false,
-      open: 0,
-    };
-    syncFolder(this.folder.path);
-  }
-
-  private closeActive(): void {
-    const { active, file } = this;
-    if (!active) return;
-    active.isSealed = true;
-    this.active = null;
-    this.file = -1;
-    if (active.bytes === 0) rmSync(active.path, { force: true });
-    else this.sealed.push(active);
-    // Off the request's way; a failure is one of records that are written all the same.
-    fdatasync(file, (error) => {
-      if (error) this.fail(error);
-      closeSync(file);
-    });
   }
 
   /** Another process took this one for dead: what is in the old folder is that one's now. */
   private moveOut(): void {
     this.logger.warn('Another process has taken over the usage segments of this one, which was stopped for long.');
-    this.closeActive();
+    this.writer.seal();
     this.sealed.length = 0;
     this.begun.clear();
     this.storedBytes = 0;
     this.waitingRecords = 0;
-    this.segmentCount = 0;
     this.folder.claim();
-  }
-
-  private sync(): void {
-    if (!this.isUnsynced || this.isSyncing || this.file < 0) return;
-    this.isUnsynced = false;
-    this.isSyncing = true;
-    const { file } = this;
-    fdatasync(file, (error) => {
-      this.isSyncing = false;
-      // A file that was closed meanwhile was synchronised as it was.
-      if (error && file === this.file) this.fail(error);
-    });
   }
 
   private async tend(): Promise<void> {
@@ -297,7 +223,7 @@ export class FileJournal implements UsageJournal {
       if (this.folder.path === '') this.folder.claim();
       await this.reserve.take(this.folder.path);
       // Who knows what the disk made of the old one.
-      this.startSegment();
+      this.writer.start();
       for (let record = this.unwritten[0]; record; record = this.unwritten[0]) {
         this.add(record);
         this.unwritten.shift();
