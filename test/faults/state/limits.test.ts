@@ -185,7 +185,8 @@ describeWithOwnRedis('limits of three gateways', () => {
           record.principal.keyId,
         ]);
       await waitUntil(async () => (await read()).length === 2);
-      for (const row of await read()) {
+      const rows = await read();
+      for (const row of rows) {
         expect(row.duration_ms).toBeGreaterThan(500);
         for (const figure of Object.values(row)) {
           expect(figure).toBeGreaterThanOrEqual(0);
@@ -199,7 +200,7 @@ describeWithOwnRedis('limits of three gateways', () => {
         expect(await fleet.metric(member, 'aegis_request_duration_seconds_sum')).toBeLessThan(60);
         expect(await fleet.metric(member, 'aegis_request_duration_seconds_sum')).toBeGreaterThan(0);
       }
-      const durations = (await read()).map(({ duration_ms }) => Math.round(duration_ms));
+      const durations = rows.map(({ duration_ms }) => Math.round(duration_ms));
       note(`durations of about 900 ms: ${durations.join(' and ')} ms`);
     } finally {
       await fleet.end(jumping, 'SIGKILL');
