@@ -79,10 +79,13 @@ export class SnapshotService implements OnModuleInit, OnModuleDestroy {
         fingerprint: (found) => found.fingerprint(this.latest.secretFiles),
         known: () => this.latest.fingerprint,
         settled: (found) =>
-          this.enqueue(() => {
-            // SIGHUP may have been faster.
-            const isNews = found.fingerprint(this.latest.secretFiles) !== this.latest.fingerprint;
-            if (isNews) this.handle(found, 'files');
+          this.enqueue(async () => {
+            const { secretFiles, fingerprint } = this.latest;
+            const reading = await readConfigDirectory(options.directory);
+            const current = reading.fingerprint(secretFiles);
+            // SIGHUP may have been faster, with newer files than these: what was found is then a thing of the past,
+            // and what is there now will be found in its turn.
+            if (current === found.fingerprint(secretFiles) && current !== fingerprint) this.handle(reading, 'files');
           }),
       },
       options.watcher ?? DEFAULT_WATCHER_OPTIONS,

@@ -272,4 +272,20 @@ describe('the configuration of a running gateway', () => {
     expect(outcomes).toEqual([]);
     expect(aliasesOf(service.current)).toBe('one');
   });
+
+  it('never goes back to older files, however close a signal comes to what the watcher found', async () => {
+    await open(folder, { pollMs: 1_000, settleMs: 20 });
+    for (let round = 0; round < 60; round++) {
+      write('models.yaml', modelsNamed(`old-${round}`));
+      // About when the watcher believes the old files.
+      await delay(19 + (round % 6));
+      const older = service.reload('signal');
+      write('models.yaml', modelsNamed(`new-${round}`));
+      await Promise.all([older, service.reload('signal')]);
+      await delay(5);
+      expect(aliasesOf(service.current)).toBe(`new-${round}`);
+    }
+    const rounds = seen.map((alias) => Number(alias.slice(4)));
+    expect(rounds).toEqual([...rounds].sort((first, second) => first - second));
+  });
 });
