@@ -13,6 +13,7 @@ import { DatabaseModule } from '../database/database.module.js';
 import { DatabaseService } from '../database/database.service.js';
 import { startEmbeddedPostgres } from '../database/embedded-postgres.js';
 import { RedisModule } from '../redis/redis.module.js';
+import { RedisService } from '../redis/redis.service.js';
 import { BudgetAdministration } from './budget-administration.service.js';
 import { KeyAdministration } from './key-administration.service.js';
 import { StderrLogger } from './stderr.logger.js';
@@ -22,7 +23,7 @@ const DATABASE_DEADLINE_MS = 10_000;
 @Module({ imports: [GatewayConfigModule.forRoot({ watch: false })] })
 class ConfigOnlyModule {}
 
-@Module({ imports: [GatewayConfigModule.forRoot({ watch: false }), DatabaseModule] })
+@Module({ imports: [GatewayConfigModule.forRoot({ watch: false }), DatabaseModule, RedisModule] })
 class LedgerModule {}
 
 @Module({
@@ -76,14 +77,22 @@ function withStores<T>(action: (context: INestApplicationContext) => Promise<T>)
   });
 }
 
-/** The database alone. Throws where it cannot be asked. */
-export function withLedger<T>(action: (database: DatabaseService, snapshot: ConfigSnapshot) => Promise<T>): Promise<T> {
+/** What usage is kept and counted in. */
+export interface LedgerStores {
+  readonly database: DatabaseService;
+  readonly redis: RedisService;
+  readonly snapshot: ConfigSnapshot;
+}
+
+/** The database and, where it is configured and can be reached, Redis. Throws where the database cannot be asked. */
+export function withLedger<T>(action: (stores: LedgerStores) => Promise<T>): Promise<T> {
   return withContext(LedgerModule, async (context) => {
     const database = context.get(DatabaseService, { strict: false });
     if (!(await database.waitUntilReady(DATABASE_DEADLINE_MS))) {
       throw new Error(`The database cannot be asked: ${database.health.reason}`);
     }
-    return action(database, context.get(SnapshotService, { strict: false }).current);
+    const redis = context.get(RedisService, { strict: false });
+    return action({ database, redis, snapshot: context.get(SnapshotService, { strict: false }).current });
   });
 }
 

@@ -57,7 +57,9 @@ export function buildProgram(): Command {
 function addReconcile(program: Command): void {
   program
     .command('reconcile')
-    .description('prove that the ledger has what the journal on this machine holds, each request once')
+    .description(
+      'prove that the ledger has what the journal on this machine holds, each request once, and that budgets count the same',
+    )
     .option('--from <date>', 'requests that began then or later, e.g. 2027-01-31 or 2027-01-31T12:00:00Z')
     .option('--to <date>', 'requests that began before')
     .option('--json', 'print one JSON object')

@@ -44,7 +44,7 @@ export function describeRefusal(outcome: Refused, demand: LimitDemand, nowMs: nu
       const message =
         `The budget of ${whose} is spent: ${spent} of ${amount}. ` +
         `The next one begins at ${new Date(budget.endMs).toISOString()}.`;
-      const error = new AegisError('budget_exceeded', message, { retryAfterMs: budget.endMs - nowMs });
+      const error = new AegisError('budget_exceeded', message, { retryAfterMs: Math.max(0, budget.endMs - nowMs) });
       return { limit: `${budget.scope}_budget`, error };
     }
     default:

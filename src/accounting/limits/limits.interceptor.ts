@@ -68,14 +68,15 @@ export class LimitsInterceptor implements NestInterceptor {
 
   private buildDemand(
     principal: Principal,
-    { snapshot }: RequestContext,
+    { snapshot, startedAtMs }: RequestContext,
     body: unknown,
     isExplained: boolean,
   ): LimitDemand {
     const chat = isObject(body) && isObject(body.value) ? body.value : NO_BODY;
     const estimate = isExplained ? null : estimateRequest(chat, snapshot);
     const { keyId, organization, team, rpmLimit, tpmLimit, maxParallelRequests } = principal;
-    const nowMs = this.clock.nowMs();
+    // By the same moment as in the ledger: a request that waited over midnight belongs to one day in both.
+    const beganAtMs = Math.round(this.clock.nowMs() - (this.clock.monotonicMs() - startedAtMs));
     const budgets: BudgetDemand[] = [];
     const addBudget = (
       scope: BudgetScope,
@@ -85,7 +86,7 @@ export class LimitsInterceptor implements NestInterceptor {
     ) => {
       if (limitNanoUsd === null) return;
       const estimateNanoUsd = estimate?.costNanoUsd ?? 0n;
-      budgets.push({ scope, subject, limitNanoUsd, estimateNanoUsd, ...periodOf(window ?? 'month', nowMs) });
+      budgets.push({ scope, subject, limitNanoUsd, estimateNanoUsd, ...periodOf(window ?? 'month', beganAtMs) });
     };
     // What is asked for without being sent costs nothing, and needs no budget.
     if (!isExplained) {

@@ -2,34 +2,56 @@ import { Injectable } from '@nestjs/common';
 import { DatabaseService } from '../../database/database.service.js';
 import type { BudgetDemand } from './limit-store.js';
 
+/** Whose spending, and when. */
+export type SpendingWindow = Pick<BudgetDemand, 'scope' | 'subject' | 'startMs' | 'endMs'>;
+
 /** What the ledger says was spent. Throws `DatabaseUnavailableError` where it cannot be asked. */
 @Injectable()
 export class SpendingRepository {
   constructor(private readonly database: DatabaseService) {}
 
   /** Nano-USD of all requests that began within the budget's window, and before `untilMs` (since 1970). */
-  sum(organization: string, { scope, subject, startMs, endMs }: BudgetDemand, untilMs: number): Promise<bigint> {
-    const window = [new Date(startMs), new Date(Math.min(endMs, untilMs))];
-    switch (scope) {
-      case 'key':
-        return this.ask('key_id = $3', [...window, subject]);
-      case 'team':
-        return this.ask('organization = $3 AND team = $4', [...window, organization, subject]);
-      case 'organization':
-        return this.ask('organization = $3', [...window, organization]);
-      default:
-        return scope satisfies never;
-    }
+  sum(organization: string, window: SpendingWindow, untilMs: number): Promise<bigint> {
+    const { condition, values } = conditionOf(organization, window, untilMs);
+    return this.ask(
+      `SELECT coalesce(sum(cost_nano_usd), 0)::text AS spent FROM usage_request WHERE ${condition}`,
+      values,
+    );
   }
 
-  private async ask(condition: string, values: unknown[]): Promise<bigint> {
-    const rows: { spent: string }[] = await this.database.run((manager) =>
-      manager.query(
-        `SELECT coalesce(sum(cost_nano_usd), 0)::text AS spent FROM usage_request
-         WHERE started_at >= $1 AND started_at < $2 AND ${condition}`,
-        values,
-      ),
+  /** Nano-USD of the `count` requests within the window that cost most. */
+  sumOfDearest(organization: string, window: SpendingWindow, count: number): Promise<bigint> {
+    const { condition, values } = conditionOf(organization, window, window.endMs);
+    return this.ask(
+      `SELECT coalesce(sum(cost_nano_usd), 0)::text AS spent FROM (
+         SELECT cost_nano_usd FROM usage_request WHERE ${condition} AND cost_nano_usd > 0
+         ORDER BY cost_nano_usd DESC LIMIT $${values.length + 1}
+       ) AS dearest`,
+      [...values, count],
     );
+  }
+
+  private async ask(statement: string, values: readonly unknown[]): Promise<bigint> {
+    const rows: { spent: string }[] = await this.database.run((manager) => manager.query(statement, [...values]));
     return BigInt(rows[0]?.spent ?? '0');
+  }
+}
+
+function conditionOf(
+  organization: string,
+  { scope, subject, startMs, endMs }: SpendingWindow,
+  untilMs: number,
+): { readonly condition: string; readonly values: readonly unknown[] } {
+  const within = 'started_at >= $1 AND started_at < $2';
+  const window = [new Date(startMs), new Date(Math.min(endMs, untilMs))];
+  switch (scope) {
+    case 'key':
+      return { condition: `${within} AND key_id = $3`, values: [...window, subject] };
+    case 'team':
+      return { condition: `${within} AND organization = $3 AND team = $4`, values: [...window, organization, subject] };
+    case 'organization':
+      return { condition: `${within} AND organization = $3`, values: [...window, organization] };
+    default:
+      return scope satisfies never;
   }
 }

@@ -1,11 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { UsageRecord } from '../../domain/accounting.js';
-import { listFolders, listSegments } from '../journal/instance-folder.js';
-import { decodeEntry } from '../journal/record.codec.js';
-import { scanSegment } from '../journal/segment.reader.js';
 import { REFUSED_FILE } from '../ledger/ledger.shipper.js';
+import { listAllSegments, listJournal, visitEntries } from './journal-files.js';
 import {
   type Amounts,
   addAmounts,
@@ -62,9 +60,8 @@ export class Reconciler {
   ) {}
 
   async run(): Promise<Reconciliation> {
-    for (const folder of this.listJournal()) {
-      for (const segment of listSegments(folder)) await this.check(path.join(folder, segment));
-    }
+    this.lookForProblems();
+    for (const segment of listAllSegments(this.directory)) await this.check(segment);
     for (const end = performance.now() + PATIENCE_MS; this.missing.size > 0 && performance.now() < end; ) {
       await sleep(LOOK_AGAIN_MS);
       await this.compare(new Map(this.missing));
@@ -89,43 +86,26 @@ export class Reconciler {
     };
   }
 
-  private listJournal(): string[] {
-    let names: string[];
-    try {
-      names = readdirSync(this.directory);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-      throw error;
-    }
-    for (const name of names) {
+  private lookForProblems(): void {
+    for (const name of listJournal(this.directory)) {
       if (name.endsWith('.damaged')) this.problems.push(`${name}: holds what could not be read`);
       if (name !== REFUSED_FILE) continue;
       const lines = readFileSync(path.join(this.directory, name), 'utf8').split('\n').length - 1;
       this.problems.push(`${name}: ${lines} records that PostgreSQL did not take`);
     }
-    return listFolders(this.directory).map((name) => path.join(this.directory, name));
   }
 
   private async check(segment: string): Promise<void> {
     const found = new Map<string, LedgerAmounts>();
-    try {
-      const { damages, wholeBytes } = await scanSegment(segment, (payload) => {
-        const entry = decodeEntry(payload);
-        if (!entry) this.problems.push(`${segment}: an entry of a form this version does not know`);
-        else if (entry.kind === 'beginning') this.open.add(entry.beginning.id);
-        else {
-          this.open.delete(entry.record.id);
-          if (this.isWithin(entry.record)) found.set(entry.record.id, amountsOf(entry.record));
-        }
-      });
-      for (const { offset, bytes } of damages) {
-        if (offset < wholeBytes) this.problems.push(`${segment}: ${bytes} bytes at ${offset} cannot be read`);
+    const damages = await visitEntries(segment, (entry) => {
+      if (!entry) this.problems.push(`${segment}: an entry of a form this version does not know`);
+      else if (entry.kind === 'beginning') this.open.add(entry.beginning.id);
+      else {
+        this.open.delete(entry.record.id);
+        if (this.isWithin(entry.record)) found.set(entry.record.id, amountsOf(entry.record));
       }
-    } catch (error) {
-      // All of it reached the ledger meanwhile.
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-      throw error;
-    }
+    });
+    this.problems.push(...damages);
     for (const amounts of found.values()) this.journal = addAmounts(this.journal, amounts);
     const entries = [...found];
     for (let at = 0; at < entries.length; at += BATCH) await this.compare(new Map(entries.slice(at, at + BATCH)));
