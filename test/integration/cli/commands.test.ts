@@ -258,6 +258,23 @@ describe('the command line on a PostgreSQL server', () => {
     expect(unknown).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('no such key') });
   });
 
+  it('says whether journal, ledger and counters agree, and that what it cannot ask is not proven', async () => {
+    const folder = makeReachableFolder();
+    const reconcile = (environment: Record<string, string>, ...options: string[]): Promise<Outcome> =>
+      runCli(['reconcile', ...options], {
+        DATABASE_URL: database.url,
+        AEGIS_KEY_PEPPER: PEPPER,
+        AEGIS_JOURNAL_DIR: folder,
+        ...environment,
+      });
+    const alone = await reconcile({});
+    expect(alone).toMatchObject({ code: 0, stdout: expect.stringContaining('Journal and ledger agree.') });
+    expect(alone.stdout).toContain('Without Redis budgets are counted within each gateway');
+    const away = await reconcile({ REDIS_URL: 'redis://127.0.0.1:1' });
+    expect(away).toMatchObject({ code: 2, stdout: expect.stringContaining('Redis cannot be asked') });
+    await rm(folder, { recursive: true });
+  });
+
   it('names every key that an ambiguous prefix may mean, and explains none of them', async () => {
     const mint = async () =>
       JSON.parse((await run('keygen', '--org', 'acme', '--team', 'core', '--name', 'twin', '--json')).stdout);
