@@ -4,7 +4,7 @@ import type { ChatCompletionRequest } from '../domain/chat.js';
 import { computeCostNanoUsd } from '../domain/money.js';
 import type { AttemptOutcome } from '../domain/observer.js';
 import type { ServedBy } from '../domain/target.js';
-import { estimatePromptTokens } from '../domain/token-estimate.js';
+import { estimatePromptTokens, measurePrompt } from '../domain/token-estimate.js';
 import type { TokenUsage } from '../domain/usage.js';
 
 /** What became of one try at one target. */
@@ -49,7 +49,7 @@ function billableUsage(
   if (usage && usage.completionTokens >= completionTokens) return { usage, usageSource: 'provider' };
   if (completionTokens === 0) return { usage: null, usageSource: 'none' };
   // A provider that counts as it goes has counted the prompt, and only the beginning of the answer.
-  const promptTokens = usage?.promptTokens ?? estimatePromptTokens(chat);
+  const promptTokens = usage?.promptTokens ?? estimatePromptTokens(measurePrompt(chat));
   return {
     usage: {
       cachedPromptTokens: 0,

@@ -1,7 +1,7 @@
 import type { ConfigSnapshot } from '../../config/snapshot.js';
-import { isObject } from '../../domain/json.js';
 import type { Price, TokenPrices } from '../../domain/money.js';
 import type { Target } from '../../domain/target.js';
+import { estimatePromptTokens, measurePrompt, TOKENS_PER_MEDIUM } from '../../domain/token-estimate.js';
 
 /** What a request will probably use, and what it may cost at most as far as anybody can tell before it is sent. */
 export interface RequestEstimate {
@@ -14,41 +14,29 @@ export interface RequestEstimate {
   readonly costNanoUsd: bigint;
 }
 
-const BYTES_PER_TOKEN = 4;
-/** Role, separators and names around each message, whichever provider. */
-const TOKENS_PER_MESSAGE = 8;
-/** An image, a document or a sound: nobody knows before it is looked at. */
-const TOKENS_PER_MEDIA_PART = 1_000;
+/** Role, separators and names around each message, at most, whichever provider. */
+const MOST_TOKENS_PER_MESSAGE = 8;
 /** The answer of a request that does not say how long it may be: what it probably is, and what is set aside. */
 const PROBABLE_ANSWER_TOKENS = 1_024;
 const RESERVED_ANSWER_TOKENS = 4_096;
 const MAX_COUNTED_TOKENS = 100_000_000;
 const TOKENS_PER_PRICE = 1_000_000n;
 
-/** Fields that reach the model besides the messages. */
-const TEXT_FIELDS = ['tools', 'functions', 'response_format', 'prediction'] as const;
-
-interface Size {
-  bytes: number;
-  messages: number;
-  media: number;
-}
-
 /**
  * `chat` is a request as it came, of any shape. A prompt's tokens are taken to be a quarter of its bytes; its cost is
  * reserved for as many tokens as bytes, because no tokenizer makes more.
  */
 export function estimateRequest(chat: Readonly<Record<string, unknown>>, snapshot: ConfigSnapshot): RequestEstimate {
-  const size = measure(chat);
-  const around = size.messages * TOKENS_PER_MESSAGE + size.media * TOKENS_PER_MEDIA_PART;
-  const promptTokens = Math.ceil(size.bytes / BYTES_PER_TOKEN) + around;
+  const size = measurePrompt(chat);
+  const promptTokens = estimatePromptTokens(size);
+  const mostPromptTokens = size.bytes + size.messages * MOST_TOKENS_PER_MESSAGE + size.media * TOKENS_PER_MEDIUM;
   const stated = countOf(chat.max_completion_tokens) ?? countOf(chat.max_tokens);
   const answers = Math.max(1, countOf(chat.n) ?? 1);
   return {
     tokens: Math.min(promptTokens + (stated ?? PROBABLE_ANSWER_TOKENS) * answers, MAX_COUNTED_TOKENS),
     isAnswerBounded: stated !== null,
     promptTokens,
-    costNanoUsd: dearestCost(chat.model, snapshot, size.bytes + around, stated, answers),
+    costNanoUsd: dearestCost(chat.model, snapshot, mostPromptTokens, stated, answers),
   };
 }
 
@@ -56,34 +44,6 @@ export function estimateRequest(chat: Readonly<Record<string, unknown>>, snapsho
 export function tokensWithin(limit: number | null, estimate: RequestEstimate): number {
   const { tokens, promptTokens, isAnswerBounded } = estimate;
   return limit === null || isAnswerBounded ? tokens : Math.max(promptTokens, Math.min(tokens, limit));
-}
-
-function measure(chat: Readonly<Record<string, unknown>>): Size {
-  const size: Size = { bytes: 0, messages: 0, media: 0 };
-  if (Array.isArray(chat.messages)) {
-    for (const message of chat.messages) {
-      size.messages += 1;
-      addText(message, size);
-    }
-  }
-  for (const field of TEXT_FIELDS) addText(chat[field], size);
-  return size;
-}
-
-function addText(value: unknown, size: Size): void {
-  if (typeof value === 'string') size.bytes += Buffer.byteLength(value);
-  else if (typeof value === 'number' || typeof value === 'boolean') size.bytes += String(value).length;
-  else if (Array.isArray(value)) for (const item of value) addText(item, size);
-  else if (isObject(value)) {
-    if ('image_url' in value || 'input_audio' in value || 'file' in value) {
-      size.media += 1;
-      return;
-    }
-    for (const key in value) {
-      size.bytes += key.length;
-      addText(value[key], size);
-    }
-  }
 }
 
 function dearestCost(
