@@ -13,7 +13,7 @@ export class DiskReserve {
   /** Takes it anew, and thereby tells whether there is room at all: throws the system's error where there is none. */
   async take(folder: string): Promise<void> {
     const name = path.join(folder, RESERVE_FILE);
-    const file = await open(name, 'w', 0o640);
+    const file = await open(name, 'w', 0o600);
     try {
       await file.writeFile(Buffer.alloc(RESERVE_BYTES, 0xa5));
       await file.datasync();

@@ -93,7 +93,10 @@ export class FileJournal implements UsageJournal {
       await this.reserve.take(this.folder.path);
     } catch (error) {
       if (!isPassing(error)) {
-        throw new Error(`The usage journal ${this.settings.directory} cannot be written: ${messageOf(error)}`);
+        throw new Error(
+          `The usage journal ${this.settings.directory} cannot be written: ${messageOf(error)}. ` +
+            'Set accounting.journal_dir to a folder on a disk that this process may write and that outlives it.',
+        );
       }
       this.fail(error);
     }
@@ -117,7 +120,8 @@ export class FileJournal implements UsageJournal {
       this.add(record);
     } catch (error) {
       this.observer.journalFailed();
-      if (this.unwritten.length < MAX_UNWRITTEN) this.unwritten.push(record);
+      // What is too large for a frame always will be: trying it again would keep all others from being written.
+      if (!(error instanceof RangeError) && this.unwritten.length < MAX_UNWRITTEN) this.unwritten.push(record);
       throw error;
     }
   }
@@ -155,9 +159,13 @@ export class FileJournal implements UsageJournal {
     this.writer.seal();
   }
 
-  /** Ends the process's part. What is left waits for the next process. */
+  /**
+   * Ends the process's part. What is left waits for the next process. A record that comes later still is written, to a
+   * folder of its own.
+   */
   close(): void {
     for (const timer of this.timers) clearInterval(timer);
+    this.writeWaiting();
     this.writer.seal();
     this.folder.release();
     this.failure ??= 'closed';
@@ -199,7 +207,8 @@ export class FileJournal implements UsageJournal {
   }
 
   private writeOnce(length: number): void {
-    if (!this.folder.isOurs()) this.moveOut();
+    if (this.folder.path === '') this.folder.claim();
+    else if (!this.folder.isOurs()) this.moveOut();
     this.writer.write(this.frame, length);
     this.storedBytes += length;
   }
@@ -215,6 +224,23 @@ export class FileJournal implements UsageJournal {
     this.folder.claim();
   }
 
+  private addUnwritten(): void {
+    for (let record = this.unwritten[0]; record; record = this.unwritten[0]) {
+      this.add(record);
+      this.unwritten.shift();
+    }
+  }
+
+  /** The last chance of what the disk did not take before. */
+  private writeWaiting(): void {
+    try {
+      this.addUnwritten();
+    } catch (error) {
+      this.logger.error(`${this.unwritten.length} usage records are lost: ${messageOf(error)}`);
+      this.unwritten.length = 0;
+    }
+  }
+
   private async tend(): Promise<void> {
     if (this.failure === null) await this.sweep().catch((error: unknown) => this.logger.warn(messageOf(error)));
     if (this.failure === null || this.isTending) return;
@@ -224,10 +250,7 @@ export class FileJournal implements UsageJournal {
       await this.reserve.take(this.folder.path);
       // Who knows what the disk made of the old one.
       this.writer.start();
-      for (let record = this.unwritten[0]; record; record = this.unwritten[0]) {
-        this.add(record);
-        this.unwritten.shift();
-      }
+      this.addUnwritten();
       this.logger.log('The usage journal can be written again.');
       this.failure = null;
     } catch (error) {

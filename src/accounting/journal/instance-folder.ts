@@ -69,9 +69,10 @@ export class InstanceFolder {
     const token = `${Date.now().toString(36)}-${randomBytes(6).toString('hex')}`;
     const folder = path.join(this.root, token);
     const unborn = path.join(this.root, `.${token}`);
-    mkdirSync(unborn, { recursive: true, mode: 0o750 });
+    // Who used what is nobody else's on this machine.
+    mkdirSync(unborn, { recursive: true, mode: 0o700 });
     try {
-      writeFileSync(path.join(unborn, OWNER_FILE), JSON.stringify(this.describe(token)));
+      writeFileSync(path.join(unborn, OWNER_FILE), JSON.stringify(this.describe(token)), { mode: 0o600 });
       // It appears with its owner in it: a folder without one has been let go of.
       renameSync(unborn, folder);
     } catch (error) {
@@ -120,6 +121,7 @@ export class InstanceFolder {
   release(): void {
     for (const folder of [this.folder, ...this.adopted]) if (folder !== '' && this.owns(folder)) letGo(folder);
     this.adopted.clear();
+    this.folder = '';
   }
 
   private describe(token: string): Owner {
@@ -128,7 +130,7 @@ export class InstanceFolder {
 
   private takeOver(folder: string): void {
     const file = path.join(folder, `${OWNER_FILE}.${this.token}`);
-    writeFileSync(file, JSON.stringify(this.describe(this.token)));
+    writeFileSync(file, JSON.stringify(this.describe(this.token)), { mode: 0o600 });
     renameSync(file, path.join(folder, OWNER_FILE));
   }
 

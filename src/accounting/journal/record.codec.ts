@@ -4,6 +4,9 @@ import { isObject } from '../../domain/json.js';
 const WHOLE_NUMBER = /^\d{1,19}$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
+/** What a `Date` can hold, in milliseconds around 1970. */
+const MOST_MS = 8.64e15;
+
 /** The first character of a payload says what follows. */
 const BEGINNING = 'B';
 const RECORD = 'R';
@@ -69,7 +72,7 @@ function parse(payload: string): unknown {
 
 function isIdentified({ id, keyId, requestId, startedAtMs }: Record<string, unknown>): boolean {
   if (typeof id !== 'string' || !UUID.test(id) || typeof keyId !== 'string' || !UUID.test(keyId)) return false;
-  return typeof requestId === 'string' && typeof startedAtMs === 'number';
+  return typeof requestId === 'string' && typeof startedAtMs === 'number' && Math.abs(startedAtMs) <= MOST_MS;
 }
 
 function encodeAttempt(attempt: AttemptRecord): object {

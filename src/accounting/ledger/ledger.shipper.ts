@@ -13,8 +13,8 @@ const MAX_BATCH = 500;
 const GATHER_MS = 1_000;
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 5_000;
-/** What PostgreSQL says of rows that it will never take: wrong data (22), broken rules (23). */
-const ROWS_AT_FAULT = /^2[23]...$/;
+/** What PostgreSQL says of rows that it will never take: wrong data (22), broken rules (23), beyond its bounds (54). */
+const ROWS_AT_FAULT = /^(?:2[23]|54)...$/;
 /** One JSON line for each record that PostgreSQL does not take. */
 export const REFUSED_FILE = 'refused.jsonl';
 
@@ -146,7 +146,7 @@ export class LedgerShipper {
     const [only, ...others] = records;
     if (only && others.length === 0) {
       const file = path.join(this.journal.directory, REFUSED_FILE);
-      await appendFile(file, `${encodeRecord(only).slice(1)}\n`, { mode: 0o640 });
+      await appendFile(file, `${encodeRecord(only).slice(1)}\n`, { mode: 0o600 });
       this.observer.journalFailed();
       this.logger.error(`PostgreSQL refuses the usage record ${only.id}, which is kept in ${file}: ${String(error)}`);
       return;

@@ -257,6 +257,61 @@ describe('the journal on disk', () => {
       silentObserver,
       log,
     );
-    await expect(journal.open()).rejects.toThrow('cannot be written');
+    await expect(journal.open()).rejects.toThrow(/cannot be written.*accounting\.journal_dir/);
+  });
+
+  it('can be read by nobody else on this machine', async () => {
+    const root = path.join(directory, 'journal');
+    const journal = new FileJournal({ directory: root, maxBytes: MEBIBYTE, syncIntervalMs: 50 }, silentObserver, log);
+    await journal.open();
+    opened.add(journal);
+    journal.append(makeUsageRecord());
+    const modeOf = (file: string): number => statSync(file).mode & 0o777;
+    expect([modeOf(root), modeOf(journal.folderPath)]).toEqual([0o700, 0o700]);
+    const names = readdirSync(journal.folderPath);
+    expect(names).toHaveLength(3);
+    expect(names.map((name) => modeOf(path.join(journal.folderPath, name)))).toEqual(names.map(() => 0o600));
+  });
+
+  it('is not held up by a record that is too large to be written', async () => {
+    const journal = await openJournal();
+    expect(() => journal.append(makeUsageRecord({ finishReason: 'x'.repeat(MEBIBYTE) }))).toThrow('too large');
+    expect(journal.isWritable).toBe(true);
+    // What makes it try again all that it could not write.
+    rmSync(journal.folderPath, { recursive: true });
+    const last = makeUsageRecord();
+    for (let count = 0; journal.isWritable && count < 1_000; count++) {
+      try {
+        journal.append(makeUsageRecord({ project: 'x'.repeat(100_000) }));
+      } catch {
+        break;
+      }
+    }
+    mkdirSync(journal.folderPath, { recursive: true });
+    for (const deadline = performance.now() + 10_000; !journal.isWritable && performance.now() < deadline; )
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    journal.append(last);
+    expect((await shipAll(journal)).rows.get(last.id)).toEqual(last);
+  }, 15_000);
+
+  it('still writes a record that comes after its end, for the next process', async () => {
+    const first = await openJournal();
+    first.close();
+    expect(first.isWritable).toBe(false);
+    const late = makeUsageRecord();
+    first.append(late);
+    const next = await openJournal();
+    first.close();
+    for (const deadline = performance.now() + 10_000; next.depth === 0 && performance.now() < deadline; )
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    expect([...(await shipAll(next)).rows.values()]).toEqual([late]);
+  }, 15_000);
+
+  it('takes no record of a moment that no calendar has for one', async () => {
+    const journal = await openJournal();
+    const [good, bad] = [makeUsageRecord(), makeUsageRecord({ startedAtMs: 1e300 })];
+    for (const record of [bad, good]) journal.append(record);
+    expect([...(await shipAll(journal)).rows.values()]).toEqual([good]);
+    expect(readdirSync(directory).some((name) => name.endsWith('.damaged'))).toBe(true);
   });
 });
