@@ -49,9 +49,9 @@ describe('GatewayConfigModule', () => {
     const start = build(GatewayConfigModule.forRoot({ directory: DEVELOPMENT, environment, watch: false }));
     const problem = await start.catch((thrown: unknown) => thrown);
     expect(problem).toBeInstanceOf(ConfigError);
-    expect(String(problem)).toContain(`The configuration in ${DEVELOPMENT} has 4 problems:`);
+    expect(String(problem)).toContain(`The configuration in ${DEVELOPMENT} has 5 problems:`);
     expect(String(problem)).toMatch(
-      /server\.port.*\n.*database\.url.*\n.*auth\.pepper.*\n.*providers\.simulator\.type/,
+      /server\.port.*\n.*database\.url.*\n.*auth\.pepper.*\n.*accounting\.journal_dir.*\n.*providers\.simulator\.type/,
     );
   });
 
