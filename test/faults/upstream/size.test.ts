@@ -145,6 +145,15 @@ describe('an event of many megabytes', () => {
     return (await gateway.metric('nodejs_eventloop_lag_max_seconds')) * 1000;
   }
 
+  /** How much longer work takes than the processor needs for it: 1 where nobody else wants the processor. */
+  function findSlowdown(): number {
+    const begunAtMs = performance.now();
+    const before = process.cpuUsage();
+    let cpuMs = 0;
+    while (cpuMs < 50) cpuMs = process.cpuUsage(before).user / 1000;
+    return (performance.now() - begunAtMs) / cpuMs;
+  }
+
   it.each([
     ['4 MiB, below the limit: it is passed on', 4, true],
     ['64 MiB, beyond it: the stream ends in an error', 64, false],
@@ -153,15 +162,17 @@ describe('an event of many megabytes', () => {
     const gateway = await startAlone([target(upstream)]);
     upstream.script(giant(mebibytes * MEBIBYTE));
     let least = Number.POSITIVE_INFINITY;
-    for (let count = 0; count < TRIES && least >= EVENT_LOOP_LAG_MS; count++) {
+    let limitMs = EVENT_LOOP_LAG_MS;
+    for (let count = 0; count < TRIES && least >= limitMs; count++) {
       await pause(100);
       await findLagMs(gateway);
       const reply = await gateway.stream();
       least = Math.min(least, await findLagMs(gateway));
+      limitMs = Math.max(limitMs, EVENT_LOOP_LAG_MS * findSlowdown());
       if (passes) expectWhole(reply, `first ${'x'.repeat(mebibytes * MEBIBYTE)}`);
       else expectBroken(reply, 'upstream_invalid_response');
     }
-    expect(least).toBeLessThan(EVENT_LOOP_LAG_MS);
+    expect(least).toBeLessThan(limitMs);
     note(`event loop stood still for ${least.toFixed(0)} ms at most`);
   });
 
