@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { UsageRecord } from '../../domain/accounting.js';
+import { GATEWAY_DIED } from '../journal/orphans.js';
 import { REFUSED_FILE } from '../ledger/ledger.shipper.js';
 import { listAllSegments, listJournal, visitEntries } from './journal-files.js';
 import {
@@ -49,6 +50,8 @@ export class Reconciler {
   private readonly missing = new Map<string, LedgerAmounts>();
   private readonly differing = new Set<string>();
   private readonly open = new Set<string>();
+  /** What others said of requests whose gateway they took for dead: the ledger may know better by now. */
+  private readonly heirs = new Set<string>();
   private readonly problems: string[] = [];
   private journal = NOTHING;
   private ledger = NOTHING;
@@ -102,13 +105,22 @@ export class Reconciler {
       else if (entry.kind === 'beginning') this.open.add(entry.beginning.id);
       else {
         this.open.delete(entry.record.id);
-        if (this.isWithin(entry.record)) found.set(entry.record.id, amountsOf(entry.record));
+        if (this.isWithin(entry.record)) this.take(entry.record, found);
       }
     });
     this.problems.push(...damages);
     for (const amounts of found.values()) this.journal = addAmounts(this.journal, amounts);
     const entries = [...found];
     for (let at = 0; at < entries.length; at += BATCH) await this.compare(new Map(entries.slice(at, at + BATCH)));
+  }
+
+  private take(record: UsageRecord, found: Map<string, LedgerAmounts>): void {
+    const { id, code } = record;
+    if (code === GATEWAY_DIED) {
+      if (found.has(id)) return;
+      this.heirs.add(id);
+    } else this.heirs.delete(id);
+    found.set(id, amountsOf(record));
   }
 
   private async compare(expected: ReadonlyMap<string, LedgerAmounts>): Promise<void> {
@@ -121,6 +133,7 @@ export class Reconciler {
       }
       this.missing.delete(id);
       this.ledger = addAmounts(this.ledger, row);
+      if (this.heirs.has(id)) continue;
       if (!isSame(row, amounts) || row.attempts !== amounts.attempts) this.differing.add(id);
     }
   }

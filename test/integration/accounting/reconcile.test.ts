@@ -74,6 +74,26 @@ describe('reconciliation', () => {
     expect(await database.query('SELECT 1 FROM usage_attempt')).toHaveLength(4);
   });
 
+  it('believes a gateway that was taken for dead, whichever word comes first', async () => {
+    const ledger = new UsageLedger(service);
+    const real = makeUsageRecord();
+    const heir = makeUsageRecord({ id: real.id, code: 'gateway_died', status: 500, usage: null, costNanoUsd: null });
+    const attempts = heir.attempts.map((attempt) => ({ ...attempt, usage: null, costNanoUsd: null }));
+    const orders = [[[heir], [real]], [[real], [heir]], [[heir, real]], [[real, heir]], [[heir], [heir, real], [heir]]];
+    for (const batches of orders) {
+      await database.query('TRUNCATE usage_request CASCADE');
+      for (const batch of batches) {
+        await ledger.insert(batch.map((record) => (record === heir ? { ...heir, attempts } : record)));
+      }
+      expect(await database.query('SELECT code, status, cost_nano_usd FROM usage_request')).toEqual([
+        { code: null, status: 200, cost_nano_usd: '3150' },
+      ]);
+      expect(await database.query('SELECT cost_nano_usd FROM usage_attempt')).toEqual([{ cost_nano_usd: '3150' }]);
+    }
+    journal.append({ ...heir, attempts });
+    expect(await reconcile()).toMatchObject({ agrees: true, missingCount: 0, differingCount: 0 });
+  });
+
   it('names what is missing and what is different', async () => {
     const [first, second] = await record(5);
     await database.query('DELETE FROM usage_request WHERE id = $1', [first?.id]);

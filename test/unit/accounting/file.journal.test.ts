@@ -290,6 +290,7 @@ describe('the journal on disk', () => {
     mkdirSync(journal.folderPath, { recursive: true });
     for (const deadline = performance.now() + 10_000; !journal.isWritable && performance.now() < deadline; )
       await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(journal.isWritable).toBe(true);
     journal.append(last);
     expect((await shipAll(journal)).rows.get(last.id)).toEqual(last);
   }, 15_000);
