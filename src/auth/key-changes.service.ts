@@ -26,9 +26,9 @@ const MESSAGE_PAUSE_MS = 200;
 const VOUCHER_MS = 2 * TICK_MS;
 
 /**
- * Makes this replica forget keys that changed, and end what they have open. Redis tells at once, and is not believed: a
- * message can make a replica forget and ask, nothing else. Messages can be lost, so the database is asked for all that
- * changed since, by the numbers of the transactions that did it: a few times within the life of an entry in memory, and
+ * Brings up to date what this replica knows of keys that changed, and ends what they have open. Redis tells at once, and
+ * is not believed: a message can make a replica forget and ask, nothing else. Messages can be lost, so the database is
+ * asked for all that changed since, by the numbers of the transactions that did it: a few times within the life of an entry in memory, and
  * every second while no messages arrive.
  */
 @Injectable()
@@ -45,6 +45,8 @@ export class KeyChangesService implements OnModuleInit, OnApplicationShutdown {
   private sweptUpTo: bigint | null = null;
   /** The first transaction whose changes may have left an old entry in Redis; null = nobody knows, it was away. */
   private buriedUpTo: bigint | null = null;
+  /** Keys that were known until a message said they changed. */
+  private readonly heard = new Set<string>();
   /** Counts Redis's returns: what was buried before one may be lost. */
   private returns = 0;
 
@@ -82,7 +84,7 @@ export class KeyChangesService implements OnModuleInit, OnApplicationShutdown {
     await this.sweeping;
   }
 
-  /** Asks the database what changed and forgets it. Never throws. */
+  /** Asks the database what changed, and for the present state of what is known of it. Never throws. */
   sweep(): Promise<void> {
     this.sweeping ??= this.sweepOnce().finally(() => {
       this.sweeping = null;
@@ -92,6 +94,8 @@ export class KeyChangesService implements OnModuleInit, OnApplicationShutdown {
 
   private hear(keyHash: string): void {
     if (!KEY_HASH.test(keyHash)) return;
+    // It may be the word of a revocation: served again only once the database was asked. The sweep does that.
+    if (this.store.has(keyHash)) this.heard.add(keyHash);
     this.store.forget([keyHash]);
     this.openRequests.doubt([keyHash]);
     // Anybody who reaches Redis may have said it. What the database says counts against old entries in Redis as well.
@@ -116,10 +120,12 @@ export class KeyChangesService implements OnModuleInit, OnApplicationShutdown {
       const since = canBury && this.buriedUpTo !== null ? least(this.buriedUpTo, this.sweptUpTo) : this.sweptUpTo;
       const isCatchingUp = this.sweptUpTo === null || (canBury && this.buriedUpTo === null);
       const { hashes, horizon } = await this.findChanged(since, isCatchingUp && this.shared.isEnabled, startedAtMs);
-      this.forget(hashes);
       // What was looked up before the first question may have changed before it.
-      if (this.sweptUpTo === null) this.store.forgetAll();
-      else if (horizon < this.sweptUpTo) this.distrustAll();
+      const isFirst = this.sweptUpTo === null;
+      const isOlder = this.sweptUpTo !== null && horizon < this.sweptUpTo;
+      if (isOlder) this.distrustAll();
+      await this.renew(hashes, isFirst || isOlder);
+      if (isOlder) this.logger.warn('The database has gone back in time: every key was asked for anew.');
       this.sweptUpTo = horizon;
       this.sweptAtMs = startedAtMs;
       this.store.vouch(startedAtMs + VOUCHER_MS);
@@ -149,17 +155,27 @@ export class KeyChangesService implements OnModuleInit, OnApplicationShutdown {
     return this.keys.findChanged(since, Math.max(catchUpMs, unsureMs));
   }
 
-  private forget(keyHashes: readonly string[]): void {
-    this.shared.distrust(keyHashes, this.clock.nowMs());
-    this.store.forget(keyHashes);
-    this.openRequests.doubt(keyHashes);
+  /** All that is known of changed keys is brought up to date, or nothing: a sweep that fails has told nothing. */
+  private async renew(changed: readonly string[], isAll: boolean): Promise<void> {
+    // First of all: look-ups from now on must not find in Redis what was there before.
+    this.shared.distrust(changed, this.clock.nowMs());
+    this.openRequests.doubt(changed);
+    if (isAll) this.store.outdateAll();
+    else this.store.outdate(changed);
+    const heard = [...this.heard];
+    this.heard.clear();
+    const known = isAll ? this.store.knownHashes() : changed.filter((keyHash) => this.store.has(keyHash));
+    try {
+      await this.store.renew([...new Set([...known, ...heard])]);
+    } catch (error) {
+      for (const keyHash of heard) this.heard.add(keyHash);
+      throw error;
+    }
   }
 
   /** The numbers went back: this is another database, restored or failed over to. What was known may never have been. */
   private distrustAll(): void {
-    this.logger.warn('The database has gone back in time: every key is asked for anew.');
     this.shared.distrustAll(this.clock.nowMs());
-    this.store.forgetAll();
     this.openRequests.doubtAll();
   }
 }

@@ -50,13 +50,13 @@ export class KeyFinder {
     return { ...lookup, keyHash };
   }
 
-  /** Of several replicas one changes the row; each forgets what it knew. Never throws. */
+  /** Of several replicas one changes the row; each asks anew what it knew. Never throws. */
   private async rehash(fromHash: string, toHash: string): Promise<void> {
     if (this.underWay.has(fromHash) || !this.database.isAvailable) return;
     this.underWay.add(fromHash);
     try {
       await this.keys.rehash(fromHash, toHash);
-      this.store.forget([fromHash, toHash]);
+      await this.store.renew([fromHash, toHash]);
       if (this.shared.isAvailable) await this.shared.announce([fromHash, toHash]);
     } catch (error) {
       this.logger.debug(`A key was not hashed anew: ${error instanceof Error ? error.name : 'unknown'}`);

@@ -6,7 +6,7 @@ import { DatabaseService } from '../database/database.service.js';
 import type { Clock } from '../domain/clock.js';
 import { systemClock } from '../domain/clock.js';
 import { AegisError } from '../domain/errors.js';
-import type { KeyLookup, KeyStore } from '../domain/key-store.js';
+import type { KeyLookup, KeyStore, StoredKey } from '../domain/key-store.js';
 import type { GatewayObserver } from '../domain/observer.js';
 import { CLOCK, GATEWAY_OBSERVER, silentObserver } from '../domain/observer.js';
 import type { AuthSettings } from './auth-settings.js';
@@ -36,6 +36,8 @@ const STALE_PAUSE_MS = 1_000;
 const ALONE_TTL_MS = 2_000;
 /** A key that changes again and again while it is looked up. */
 const MAX_LOOKUPS = 3;
+/** Asked for in one statement: few enough to be answered within its time limit. */
+const MAX_RENEWED = 1_000;
 
 /**
  * Memory → Redis → PostgreSQL. An unknown key costs one query a `negativeTtlMs`; a known one lives through an outage
@@ -50,6 +52,8 @@ export class TieredKeyStore implements KeyStore {
   /** Apart from the known ones: a flood of invented keys must not push those out. */
   private readonly unknown: LRUCache<string, number>;
   private readonly flights = new Map<string, Flight>();
+  /** Renewals under way: what was known of each key when they began. */
+  private readonly renewals = new Set<Map<string, MemoryEntry | undefined>>();
   private vouchedUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -72,10 +76,54 @@ export class TieredKeyStore implements KeyStore {
     return lookup;
   }
 
-  /** Forgets keys that changed, and what look-ups now under way will find of them. */
+  /** Forgets keys that may have changed, and what look-ups now under way will find of them: not even an outage brings them back. */
   forget(keyHashes: Iterable<string>): void {
     for (const keyHash of keyHashes) {
       this.known.delete(keyHash);
+      for (const renewal of this.renewals) renewal.delete(keyHash);
+    }
+    this.outdate(keyHashes);
+  }
+
+  has(keyHash: string): boolean {
+    return this.known.has(keyHash);
+  }
+
+  knownHashes(): string[] {
+    return [...this.known.keys()];
+  }
+
+  /**
+   * Brings keys that changed up to date, and makes look-ups now under way begin anew. What is known of them is replaced
+   * and never missing meanwhile: the database may go away at any moment. `keyHashes`: what shall be known afterwards.
+   * All or nothing: `DatabaseUnavailableError` where the database cannot be asked. What was forgotten or looked up
+   * meanwhile stays as that left it.
+   */
+  async renew(keyHashes: readonly string[]): Promise<void> {
+    this.outdate(keyHashes);
+    const renewal = new Map(keyHashes.map((keyHash) => [keyHash, this.known.peek(keyHash)]));
+    const verifiedAtMs = this.clock.nowMs();
+    const found = new Map<string, StoredKey>();
+    this.renewals.add(renewal);
+    try {
+      for (let from = 0; from < keyHashes.length; from += MAX_RENEWED) {
+        const some = await this.keys.findByHashes(keyHashes.slice(from, from + MAX_RENEWED));
+        for (const [keyHash, key] of some) found.set(keyHash, key);
+      }
+    } finally {
+      this.renewals.delete(renewal);
+    }
+    for (const [keyHash, before] of renewal) {
+      if (this.known.peek(keyHash) !== before) continue;
+      const key = found.get(keyHash);
+      if (key === undefined) this.known.delete(keyHash);
+      else this.keep(keyHash, { key, verifiedAtMs });
+    }
+  }
+
+  /** What was found or missed until now may not be so any more; what is known is left to `renew`. */
+  outdate(keyHashes: Iterable<string>): void {
+    for (const keyHash of keyHashes) {
       this.unknown.delete(keyHash);
       const flight = this.flights.get(keyHash);
       if (flight === undefined) continue;
@@ -84,11 +132,10 @@ export class TieredKeyStore implements KeyStore {
     }
   }
 
-  /** Forgets everything, where nobody can say what changed. */
-  forgetAll(): void {
-    this.known.clear();
+  /** The same of all keys there are. */
+  outdateAll(): void {
     this.unknown.clear();
-    this.forget([...this.flights.keys()]);
+    this.outdate([...this.flights.keys()]);
   }
 
   /** Nothing in memory changes unnoticed until `untilMs` (monotonic): changes are heard of, or were just looked for. */
@@ -113,26 +160,28 @@ export class TieredKeyStore implements KeyStore {
     if (entry !== undefined && this.isFresh(entry, nowMs)) return { key: entry.key, tier: 'memory' };
     if ((this.unknown.get(keyHash) ?? 0) > nowMs) return { key: null, tier: 'none' };
     if (entry === undefined || !this.isInGrace(entry)) return this.lookUp(keyHash);
-    return this.lookUpOrServe(keyHash, entry);
+    return this.lookUpOrServe(keyHash);
   }
 
-  private async lookUpOrServe(keyHash: string, entry: MemoryEntry): Promise<KeyLookup> {
-    const known: KeyLookup = { key: entry.key, tier: 'memory' };
+  private async lookUpOrServe(keyHash: string): Promise<KeyLookup> {
     let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<KeyLookup>((resolve) => {
-      timer = setTimeout(resolve, PATIENCE_MS, known);
+    const patience = new Promise<null>((resolve) => {
+      timer = setTimeout(resolve, PATIENCE_MS, null);
     });
     const looking = this.lookUp(keyHash);
     try {
       const first = await Promise.race([looking, patience]);
-      // What was told to be forgotten meanwhile serves nobody.
-      return first === known && this.known.peek(keyHash) !== entry ? await looking : first;
+      if (first !== null) return first;
+      // What was told to be forgotten meanwhile serves nobody; what was renewed serves as it is now.
+      const current = this.known.peek(keyHash);
+      return current === undefined ? await looking : { key: current.key, tier: 'memory' };
     } catch (error) {
       const isOutage = error instanceof AegisError && error.code === 'dependency_unavailable';
-      if (!isOutage || this.known.peek(keyHash) !== entry) throw error;
-      entry.freshUntilMs = this.clock.monotonicMs() + STALE_PAUSE_MS;
-      entry.freshAloneUntilMs = entry.freshUntilMs;
-      return known;
+      const current = this.known.peek(keyHash);
+      if (!isOutage || current === undefined) throw error;
+      current.freshUntilMs = this.clock.monotonicMs() + STALE_PAUSE_MS;
+      current.freshAloneUntilMs = current.freshUntilMs;
+      return { key: current.key, tier: 'memory' };
     } finally {
       clearTimeout(timer);
     }
@@ -202,7 +251,10 @@ export class TieredKeyStore implements KeyStore {
   }
 
   private remember(keyHash: string, dated: DatedKey, flight: Flight): void {
-    if (flight.isOutdated) return;
+    if (!flight.isOutdated) this.keep(keyHash, dated);
+  }
+
+  private keep(keyHash: string, dated: DatedKey): void {
     const ttlMs = this.database.isAvailable ? this.settings.cacheTtlMs : STALE_PAUSE_MS;
     const nowMs = this.clock.monotonicMs();
     const freshAloneUntilMs = nowMs + Math.min(ttlMs, ALONE_TTL_MS);

@@ -52,6 +52,21 @@ export class ApiKeyRepository {
     return entity === null ? null : toRecord(entity);
   }
 
+  /** By present or previous hash, in one statement; those that do not exist are missing. */
+  async findByHashes(keyHashes: readonly string[]): Promise<ReadonlyMap<string, StoredKey>> {
+    const entities = await this.database.run((manager) =>
+      selectKeys(manager)
+        .where('key.keyHash = ANY(:keyHashes) OR key.previousKeyHash = ANY(:keyHashes)', { keyHashes })
+        .getMany(),
+    );
+    const found = new Map<string, StoredKey>();
+    for (const record of entities.map(toRecord)) {
+      found.set(record.keyHash, record);
+      if (record.previousKeyHash !== null) found.set(record.previousKeyHash, record);
+    }
+    return found;
+  }
+
   /** By id, in one statement; those that do not exist are missing. */
   async findByIds(keyIds: readonly string[]): Promise<ReadonlyMap<string, ApiKeyRecord>> {
     const entities = await this.database.run((manager) =>

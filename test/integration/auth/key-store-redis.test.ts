@@ -141,6 +141,19 @@ describeWithRedis('keys shared through a real Redis', () => {
     end();
   });
 
+  it('are known again after a message, without being asked for: the next outage finds them known', async () => {
+    const record = await makeWarmKey();
+    await second.store.find(record.keyHash);
+    await first.keys.update(record.principal.keyId, () => ({ rpmLimit: 7 }));
+    await first.shared.announce([record.keyHash]);
+    await waitUntil(async () => {
+      if (!second.store.has(record.keyHash)) return false;
+      const { key, tier } = await second.store.find(record.keyHash);
+      expect(tier).toBe('memory');
+      return key?.principal.rpmLimit === 7;
+    });
+  });
+
   it('survive a value of another type in their place', async () => {
     const record = await first.keys.create(buildOrder());
     await client.lpush(`aegis:key:${record.keyHash}`, 'x');

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { KeyChangesService } from '../../../src/auth/key-changes.service.js';
 import type { ApiKeyRecord } from '../../../src/database/api-key.repository.js';
 import type { RequestContext } from '../../../src/request-context/request-context.js';
 import type { TestServer } from '../../support/postgres.js';
@@ -87,6 +88,73 @@ describe('keys while the database fails', () => {
     }
     await waitUntil(() => cuts.includes('revoked invalid_api_key'));
     expect(cuts.some((cut) => cut.startsWith('lasting'))).toBe(false);
+  });
+
+  it('are served where they changed a moment before, as the last sweep saw them', async () => {
+    replica = await startReplica({ databaseUrl: server.url });
+    const [kept, lowered, revoked] = [
+      await replica.keys.create(buildOrder()),
+      await replica.keys.create(buildOrder()),
+      await replica.keys.create(buildOrder()),
+    ];
+    for (const { keyHash } of [kept, lowered, revoked]) await replica.store.find(keyHash);
+    await replica.keys.update(lowered.principal.keyId, () => ({ maxClassification: 'INTERNAL' }));
+    await replica.keys.revoke(revoked.principal.keyId, null);
+    await replica.changes.sweep();
+    signalAll(server, 'SIGSTOP');
+    try {
+      await waitUntil(async () => {
+        expect((await replica.store.find(kept.keyHash)).key?.status).toBe('active');
+        expect((await replica.store.find(lowered.keyHash)).key?.principal.maxClassification).toBe('INTERNAL');
+        expect((await replica.store.find(revoked.keyHash)).key?.status).toBe('revoked');
+        return replica.database.health.state === 'degraded';
+      });
+    } finally {
+      signalAll(server, 'SIGCONT');
+    }
+  });
+
+  it('are served after the first sweep too, which cannot tell what changed before it', async () => {
+    replica = await startReplica({ databaseUrl: server.url });
+    const known = await replica.keys.create(buildOrder());
+    await replica.store.find(known.keyHash);
+    await replica.changes.sweep();
+    // Everything counts as changed: nobody knows what another run of the server had told.
+    const later = new KeyChangesService(
+      replica.settings,
+      replica.redis,
+      replica.shared,
+      replica.store,
+      replica.keys,
+      replica.openRequests,
+    );
+    await later.sweep();
+    signalAll(server, 'SIGSTOP');
+    try {
+      expect((await replica.store.find(known.keyHash)).key?.status).toBe('active');
+    } finally {
+      signalAll(server, 'SIGCONT');
+    }
+  });
+
+  it('are not served where they were told to be forgotten, until the database was asked', async () => {
+    replica = await startReplica({ databaseUrl: server.url });
+    const known = await replica.keys.create(buildOrder());
+    await replica.store.find(known.keyHash);
+    signalAll(server, 'SIGSTOP');
+    try {
+      // Forgotten while a sweep asks about it: the answer must not bring it back.
+      const renewing = replica.store.renew([known.keyHash]).catch((error: unknown) => error);
+      replica.store.forget([known.keyHash]);
+      await expect(replica.store.find(known.keyHash)).rejects.toMatchObject({ code: 'dependency_unavailable' });
+      await renewing;
+    } finally {
+      signalAll(server, 'SIGCONT');
+    }
+    await waitUntil(async () => {
+      const lookup = await replica.store.find(known.keyHash).catch(() => null);
+      return lookup?.key?.status === 'active';
+    });
   });
 
   it('are no longer served once the grace is over', async () => {
