@@ -73,6 +73,19 @@ describe('changes of keys, without any message', () => {
     });
   });
 
+  it('are not undone by the answer to a question from before', async () => {
+    const { keyHash } = await makeWarmKey();
+    for (const isKnown of [true, false]) {
+      expect(replica.store.has(keyHash)).toBe(isKnown);
+      const renewing = replica.store.renew([keyHash]);
+      replica.store.forget([keyHash]);
+      await renewing;
+      expect(replica.store.has(keyHash)).toBe(false);
+    }
+    await replica.store.renew([keyHash]);
+    expect((await replica.store.find(keyHash)).tier).toBe('memory');
+  });
+
   it('are found without being asked for, every second', async () => {
     const record = await makeWarmKey();
     await database.query("UPDATE api_key SET status = 'revoked', revoked_at = now() WHERE id = $1", [
