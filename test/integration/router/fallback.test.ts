@@ -496,7 +496,8 @@ describe('a request that a target cannot express', () => {
 });
 
 async function listen(): Promise<Server> {
-  const server = createServer().listen(0, '127.0.0.1');
+  // Read, or the other side's leaving would never be noticed and the connection outlive its test.
+  const server = createServer((socket) => socket.on('error', () => undefined).resume()).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return server;
 }
