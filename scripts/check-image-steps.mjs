@@ -55,6 +55,8 @@ try {
   console.log('\nWhat it does, as an account that owns nothing there');
   database = await startEmbeddedPostgres({ folder: path.join(folder, 'data') });
   const ports = { GATEWAY_PORT: String(await findFreePort()), METRICS_PORT: String(await findFreePort()) };
+  const journal = mkdtempSync(path.join(folder, 'journal-'));
+  chmodSync(journal, 0o777);
   const options = {
     cwd: image.folder,
     env: {
@@ -63,6 +65,8 @@ try {
       ...ports,
       DATABASE_URL: database.url,
       AEGIS_KEY_PEPPER: 'a pepper for this check alone, 32 bytes and more',
+      // In the place of the volume.
+      AEGIS_JOURNAL_DIR: journal,
       OPENAI_API_KEY: 'none',
     },
     ...(process.getuid?.() === 0 && { uid: NOBODY, gid: NOBODY }),
