@@ -18,8 +18,6 @@ if (kinds.length === 0 || kinds.includes('--kind=e2e')) await ensureClientsInsta
 await build();
 process.exitCode = await run(process.execPath, [
   inRoot('node_modules', 'jest', 'bin', 'jest.js'),
-  // The results are in by then; a handle that some test left open must not keep the whole run waiting.
-  '--forceExit',
   ...forJest,
   // Last: Jest takes all that follows for names of projects.
   ...(kinds.length > 0 ? ['--selectProjects', ...kinds.map((kind) => kind.replace('--kind=', ''))] : []),

@@ -104,7 +104,7 @@ export class RedisKeyCache {
     await this.runForAll(keyHashes, (commands, keyHash) => commands.publish(KEY_CHANGED_CHANNEL, keyHash));
   }
 
-  /** Entries live as long as any use of them: as fresh ones, or in the grace while the database is away. */
+  /** Entries live as long as they may be used: as fresh ones, or in the grace while the database is away. */
   get longestUseMs(): number {
     return Math.max(this.settings.redisTtlMs, this.settings.staleGraceMs);
   }

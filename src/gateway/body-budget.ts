@@ -20,7 +20,7 @@ export class BodyBudget {
   }
 }
 
-/** A body of unknown length may become as large as any. One that says it is larger is refused before it is read. */
+/** A body of unknown length may become as large as is allowed. One that says it is larger is refused before it is read. */
 function announcedBytes(headers: IncomingHttpHeaders, bodyLimitBytes: number): number {
   if (headers['transfer-encoding'] !== undefined) return bodyLimitBytes;
   const length = Number(headers['content-length'] ?? 0);

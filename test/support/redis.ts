@@ -19,21 +19,22 @@ const READY_DEADLINE_MS = 10_000;
 const serverProgram = process.env.AEGIS_TEST_REDIS_SERVER ?? '';
 const sharedUrl = process.env.AEGIS_TEST_REDIS_URL ?? '';
 
-/** A suite that needs a real Redis; reported as skipped, by name, where this machine can have none. */
+const canFreeze = serverProgram !== '';
+const hasRedis = canFreeze || sharedUrl !== '';
+
+/** A suite that needs a real Redis. A machine without one names it among what did not run, and CI fails there. */
 export function describeWithRedis(name: string, suite: () => void): void {
-  if (serverProgram !== '' || sharedUrl !== '') describe(name, suite);
-  else describe.skip(`${name} (skipped: no Redis to be had here)`, suite);
+  (hasRedis ? describe : describe.skip)(hasRedis ? name : `${name} (no Redis to be had here)`, suite);
 }
 
 /** A suite that freezes or restarts its Redis, and so needs the program itself. */
 export function describeWithOwnRedis(name: string, suite: () => void): void {
-  if (serverProgram !== '') describe(name, suite);
-  else describe.skip(`${name} (skipped: no redis-server on the PATH)`, suite);
+  (canFreeze ? describe : describe.skip)(canFreeze ? name : `${name} (no redis-server on the PATH)`, suite);
 }
 
 /** An empty Redis for one suite: a server of its own where there is the program, else a database of the shared one. */
 export async function startRedis(): Promise<TestRedis> {
-  return serverProgram === '' ? useSharedRedis() : startOwnRedis(await findFreePort());
+  return canFreeze ? startOwnRedis(await findFreePort()) : useSharedRedis();
 }
 
 /** As `startRedis`, on a port known before: for a Redis that comes back. */

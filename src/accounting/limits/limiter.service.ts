@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import type { BeforeApplicationShutdown, OnModuleDestroy, OnModuleInit } from '@nestjs/common';
 import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
 import type { GatewayConfig } from '../../config/schema/gateway.config.js';
@@ -12,6 +13,7 @@ import type { Actual, LimitDemand, LimitFigures, LimitStore, Reservation, Reserv
 import { LEASE_MS } from './limit-store.js';
 import { LocalLimitStore } from './local-limit.store.js';
 import { RedisLimitStore } from './redis-limit.store.js';
+import { LINGER_MS } from './script-calls.js';
 import { UnsettledQueue } from './unsettled-queue.js';
 
 export type StoreFailurePolicy = GatewayConfig['limits']['onStoreFailure'];
@@ -137,6 +139,11 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
         demand,
         known.map((spent) => spent ?? 0n),
       );
+    }
+    if (store === this.shared && outcome.kind === 'refused' && outcome.by === 'parallel') {
+      // Another replica may not have said yet that a request is over.
+      await setTimeout(2 * LINGER_MS);
+      outcome = await store.reserve(demand, known);
     }
     if (store === this.shared) this.local.learn(demand, outcome.figures.budgets);
     const { budgets } = outcome.figures;

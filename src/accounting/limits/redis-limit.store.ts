@@ -1,7 +1,4 @@
-import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import type { Redis } from 'ioredis';
-import { withinPatience } from '../../redis/patience.js';
 import { RedisService } from '../../redis/redis.service.js';
 import { endOfLifeMs, RENEW, RESERVE, SEED, SETTLE } from './limit-scripts.js';
 import type {
@@ -14,29 +11,26 @@ import type {
   Reservation,
   ReserveOutcome,
 } from './limit-store.js';
+import { ScriptCalls, scriptOf } from './script-calls.js';
 
-/**
- * How long an answer is waited for. Short: a Redis that stops answering may cost a request this much, and only the
- * requests that are waiting at that moment.
- */
-const PATIENCE_MS = 45;
 const NONE = -1;
 /** Fields of a reply before the budgets', and of each budget. */
 const HEAD_FIELDS = 8;
 const BUDGET_FIELDS = 5;
 
-interface Script {
-  readonly source: string;
-  readonly digest: string;
-}
-
-const scriptOf = (source: string): Script => ({ source, digest: createHash('sha1').update(source).digest('hex') });
 const SCRIPTS = { reserve: scriptOf(RESERVE), settle: scriptOf(SETTLE), renew: scriptOf(RENEW), seed: scriptOf(SEED) };
 
-/** Counts shared by all replicas: one script, one round trip, for everything that a request draws on. */
+/**
+ * Counts shared by all replicas. One script reserves everything that a request draws on; what became of the requests
+ * before it travels with it.
+ */
 @Injectable()
 export class RedisLimitStore implements LimitStore {
-  constructor(private readonly redis: RedisService) {}
+  private readonly calls: ScriptCalls;
+
+  constructor(private readonly redis: RedisService) {
+    this.calls = new ScriptCalls(redis);
+  }
 
   get isEnabled(): boolean {
     return this.redis.isEnabled;
@@ -47,7 +41,7 @@ export class RedisLimitStore implements LimitStore {
   }
 
   async reserve(demand: LimitDemand, known: readonly (bigint | null)[]): Promise<ReserveOutcome> {
-    const reply = await this.run(SCRIPTS.reserve, keysOf(demand), [
+    const reply = await this.calls.run(SCRIPTS.reserve, keysOf(demand), [
       demand.id,
       demand.requestLimit ?? NONE,
       demand.tokenLimit ?? NONE,
@@ -73,13 +67,13 @@ export class RedisLimitStore implements LimitStore {
 
   async renew({ demand }: Reservation): Promise<void> {
     const [, , leases = '', ...budgets] = keysOf(demand);
-    await this.run(SCRIPTS.renew, [leases, ...budgets.filter((_, index) => index % 3 === 1)], [demand.id]);
+    await this.calls.run(SCRIPTS.renew, [leases, ...budgets.filter((_, index) => index % 3 === 1)], [demand.id]);
   }
 
   async seed(demand: LimitDemand, budget: number, spentNanoUsd: bigint): Promise<BudgetFigures> {
     const { endMs } = getBudget(demand, budget);
     const counter = keysOf(demand)[3 + budget * 3] ?? '';
-    const reply = await this.run(SCRIPTS.seed, [counter], [spentNanoUsd.toString(), endOfLifeMs(endMs)]);
+    const reply = await this.calls.run(SCRIPTS.seed, [counter], [spentNanoUsd.toString(), endOfLifeMs(endMs)]);
     return readBudget(reply, 0);
   }
 
@@ -88,7 +82,7 @@ export class RedisLimitStore implements LimitStore {
     { demand, second, epochs }: Reservation,
     { tokens, costNanoUsd, atMs }: Actual,
   ): Promise<readonly BudgetFigures[]> {
-    const reply = await this.run(SCRIPTS.settle, keysOf(demand), [
+    const reply = await this.calls.runSoon(SCRIPTS.settle, keysOf(demand), [
       demand.id,
       kind,
       second,
@@ -103,24 +97,6 @@ export class RedisLimitStore implements LimitStore {
       ]),
     ]);
     return demand.budgets.map((_, index) => readBudget(reply, index * BUDGET_FIELDS));
-  }
-
-  private async run(
-    { source, digest }: Script,
-    keys: readonly string[],
-    values: readonly (string | number)[],
-  ): Promise<readonly string[]> {
-    const reply: unknown = await this.redis.run((client: Redis) =>
-      withinPatience(
-        client.evalsha(digest, keys.length, ...keys, ...values).catch((error: unknown) => {
-          // A Redis that was restarted or flushed knows no script.
-          if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-          return client.eval(source, keys.length, ...keys, ...values);
-        }),
-        PATIENCE_MS,
-      ),
-    );
-    return Array.isArray(reply) ? reply.map(String) : [];
   }
 }
 

@@ -51,6 +51,7 @@ describe('reconciliation', () => {
     const shipper = new LedgerShipper(journal, new UsageLedger(service), silentObserver, log);
     shipper.start();
     while (journal.depth > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await shipper.stop(1_000);
     return records;
   }
 

@@ -151,7 +151,13 @@ describeWithOwnRedis('limits over three replicas', () => {
   it('go on from what they last knew where the ledger has not been told yet', async () => {
     const budgets = [budgetOf(100n * CENT)];
     await spend(replicaOf(0), demandOf({ budgets }), { costNanoUsd: 60n * CENT });
+    const askSpent = async (): Promise<bigint | undefined> => {
+      const asked = await replicaOf(1).reserve(demandOf({ budgets }));
+      if (asked.kind === 'admitted') asked.grant.refund();
+      return asked.kind === 'admitted' ? asked.grant.figures?.budgets[0]?.spentNanoUsd : undefined;
+    };
     // It hears of what another replica spent from the answer to its own question.
+    await until(async () => (await askSpent()) === 60n * CENT);
     const outcome = await replicaOf(1).reserve(demandOf({ budgets }));
     await replicaOf(0).redis.run((client) => client.flushall());
     const after = await replicaOf(1).reserve(demandOf({ budgets }));
