@@ -1,6 +1,17 @@
 import type { Classification } from './classification.js';
 
-export type FilterAction = 'block' | 'redact' | 'flag' | { readonly raiseTo: Classification };
+/** `pseudonymize`: a name made from the value takes its place, and gives way to the value again in the answer. */
+export type FilterAction = 'block' | 'redact' | 'pseudonymize' | 'flag' | { readonly raiseTo: Classification };
+
+export type FilterDirection = 'request' | 'response';
+
+/** What a rule itself asks for; null = as configured. */
+export interface RuleActions {
+  readonly request: FilterAction | 'off' | null;
+  readonly response: FilterAction | 'off' | null;
+}
+
+export const AS_CONFIGURED: RuleActions = { request: null, response: null };
 
 /** Something a filter saw. Says where and what kind, never the matched text. */
 export interface Finding {
@@ -8,7 +19,7 @@ export interface Finding {
   readonly filter: string;
   /** The rule's id, e.g. `aws-access-key-id`. */
   readonly rule: string;
-  /** Where in the request, e.g. `messages[2].content[0].text`. */
+  /** Where, e.g. `messages[2].content[0].text`; of an answer e.g. `choices[0].message.content`. */
   readonly path: string;
   readonly action: FilterAction;
 }

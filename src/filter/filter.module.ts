@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
-import { SecretScanner } from './engine/secret-scanner.js';
+import { RuleScanner } from './engine/rule-scanner.js';
 import { FilterPipe } from './filter.pipe.js';
 import { FilterService } from './filter.service.js';
 import { readSecretRules } from './secret-rules.file.js';
@@ -17,14 +17,14 @@ const DEFAULT_DIRECTORY = 'config';
 @Module({
   providers: [
     {
-      provide: SecretScanner,
+      provide: RuleScanner,
       inject: [
         { token: SECRET_RULES_DIRECTORY, optional: true },
         { token: ConfigService, optional: true },
       ],
       useFactory: async (directory?: string, environment?: ConfigService) => {
         const fromEnvironment = environment?.get<string>('AEGIS_CONFIG_DIR') ?? process.env.AEGIS_CONFIG_DIR;
-        return new SecretScanner(await readSecretRules(directory ?? (fromEnvironment || DEFAULT_DIRECTORY)));
+        return new RuleScanner(await readSecretRules(directory ?? (fromEnvironment || DEFAULT_DIRECTORY)));
       },
     },
     FilterService,

@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
 import { admits, type Classification, highest } from '../domain/classification.js';
+import type { Detection } from '../domain/detector.js';
 import { AegisError } from '../domain/errors.js';
 import type { FilterAction, Finding } from '../domain/finding.js';
 import { scanJson } from '../domain/json-scan.js';
@@ -7,16 +8,14 @@ import { GATEWAY_OBSERVER, type GatewayObserver, silentObserver } from '../domai
 import { RequestBody } from '../domain/request-body.js';
 import type { ScreenedRequest, WellFormedRequest } from '../domain/screened-request.js';
 import type { RequestContext } from '../request-context/request-context.js';
-import { SecretsDetector } from './detectors/secrets.detector.js';
+import { ActionPolicy } from './action-policy.js';
+import { RulesDetector } from './detectors/rules.detector.js';
 import type { TextDetector } from './detectors/text-detector.js';
+import { RuleScanner } from './engine/rule-scanner.js';
 import { ScanBudget, ScanBudgetExceededError } from './engine/scan-budget.js';
-import { SecretScanner } from './engine/secret-scanner.js';
 import { inspectTexts } from './inspection.js';
 import { applyRedactions } from './redaction.js';
 import { runInSlices } from './slices.js';
-
-/** What a configuration can say: one detector each, made once. */
-type ConfiguredAction = 'block' | 'redact' | 'flag';
 
 const SECRETS = 'secrets';
 /** Rules of the filter itself, in findings and metrics beside those of `secret-rules.yaml`. */
@@ -34,15 +33,11 @@ const MAX_REDACTION_ROUNDS = 3;
 export class FilterService {
   private readonly logger = new Logger('Filter');
   private readonly observer: GatewayObserver;
-  private readonly secrets: Readonly<Record<ConfiguredAction, TextDetector>>;
+  private readonly secrets: TextDetector;
 
-  constructor(scanner: SecretScanner, @Optional() @Inject(GATEWAY_OBSERVER) observer?: GatewayObserver) {
+  constructor(scanner: RuleScanner, @Optional() @Inject(GATEWAY_OBSERVER) observer?: GatewayObserver) {
     this.observer = observer ?? silentObserver;
-    this.secrets = {
-      block: new SecretsDetector(scanner, 'block'),
-      redact: new SecretsDetector(scanner, 'redact'),
-      flag: new SecretsDetector(scanner, 'flag'),
-    };
+    this.secrets = new RulesDetector(scanner);
   }
 
   /**
@@ -66,11 +61,14 @@ export class FilterService {
     let { body } = request;
     let findings: readonly Finding[] = [];
 
-    const { enabled, action } = context.snapshot.gateway.filters.secrets;
-    if (enabled) {
-      const detectors = [this.secrets[action]];
+    const { filters } = context.snapshot.gateway;
+    if (filters.secrets.enabled) {
+      const detectors = [this.secrets];
+      const policy = new ActionPolicy(filters);
+      const asked = levelOf(principal.defaultClassification, context.requestedLevel, []);
+      const actionOf = (detection: Detection) => policy.resolve(detection, 'request', asked);
       const budget = ScanBudget.forCharacters(body.bytes.length);
-      let inspection = yield* inspectTexts(chat, detectors, budget);
+      let inspection = yield* inspectTexts(chat, detectors, actionOf, budget);
       findings = inspection.findings;
       this.record(findings, context, principal.defaultClassification);
       refuseBlocked(findings);
@@ -79,7 +77,7 @@ export class FilterService {
         for (const { text } of inspection.redactions) changed.add(text.member);
         const stuckAt = round < MAX_REDACTION_ROUNDS ? applyRedactions(inspection.redactions) : 'messages';
         if (stuckAt !== null) throw blockInstead(findings, stuckAt);
-        inspection = yield* inspectTexts(chat, detectors, ScanBudget.forCharacters(body.bytes.length));
+        inspection = yield* inspectTexts(chat, detectors, actionOf, ScanBudget.forCharacters(body.bytes.length));
         refuseBlocked(inspection.findings);
         if (inspection.redactions.length === 0) body = withMembers(body, chat, changed);
       }

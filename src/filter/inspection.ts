@@ -1,6 +1,6 @@
 import type { Detection } from '../domain/detector.js';
 import type { FilterAction, Finding } from '../domain/finding.js';
-import type { TextDetector } from './detectors/text-detector.js';
+import { detectAll, type TextDetector } from './detectors/text-detector.js';
 import type { ScanBudget } from './engine/scan-budget.js';
 import type { Redaction } from './redaction.js';
 import { joinNeighbours } from './seams.js';
@@ -22,9 +22,10 @@ const STEPS_PER_TEXT = 100;
 export function* inspectTexts(
   body: object,
   detectors: readonly TextDetector[],
+  actionOf: (detection: Detection) => FilterAction | 'off',
   budget: ScanBudget,
 ): Generator<void, Inspection> {
-  const record = new InspectionRecord(detectors);
+  const record = new InspectionRecord(detectors, actionOf);
   const walker = new TextWalker(body);
   for (const text of walker.walk()) {
     if (text === null) {
@@ -34,7 +35,7 @@ export function* inspectTexts(
     budget.spend(STEPS_PER_TEXT);
     for (const detector of detectors) {
       const detections = yield* detector.scan(text.label + text.value, budget);
-      for (const detection of detections) record.add(detector.name, text.path, detection, text);
+      for (const detection of detections) record.add(text.path, detection, text);
     }
     if (budget.passedSlice()) yield;
   }
@@ -44,7 +45,7 @@ export function* inspectTexts(
         const detections = yield* detector.scan(joined.text, budget);
         for (const detection of detections) {
           const crosses = joined.seams.some((seam) => detection.start < seam && seam < detection.end);
-          if (crosses) record.add(detector.name, joined.pathOf(detection.start), detection, null);
+          if (crosses) record.add(joined.pathOf(detection.start), detection, null);
         }
       }
       if (budget.passedSlice()) yield;
@@ -60,11 +61,16 @@ class InspectionRecord implements Inspection {
   private readonly known = new Set<string>();
   private readonly counts = new Map<string, number>();
 
-  constructor(private readonly detectors: readonly TextDetector[]) {}
+  constructor(
+    private readonly detectors: readonly TextDetector[],
+    private readonly actionOf: (detection: Detection) => FilterAction | 'off',
+  ) {}
 
   /** `text` is null where the credential lies in several: it cannot be cut out, so the request is blocked. */
-  add(filter: string, path: string, detection: Detection, text: RequestText | null): void {
-    const { rule, action, start, end } = detection;
+  add(path: string, detection: Detection, text: RequestText | null): void {
+    const { filter, rule, start, end } = detection;
+    const action = this.actionOf(detection);
+    if (action === 'off') return;
     if (action === 'redact' && text !== null) this.redactions.push({ text, rule, start, end });
     this.record({ filter, rule, path, action: action === 'redact' && text === null ? 'block' : action });
   }
@@ -87,7 +93,7 @@ class InspectionRecord implements Inspection {
   private withoutSecrets(path: string): string {
     const names = path.split('.');
     const shown = names.map((name) =>
-      this.detectors.some((detector) => detector.detect(name).length > 0) ? '*' : name,
+      this.detectors.some((detector) => detectAll(detector, name).length > 0) ? '*' : name,
     );
     return shown.join('.');
   }

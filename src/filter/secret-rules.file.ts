@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isObject } from '../domain/json.js';
-import { formatRuleProblems, loadSecretRules, type RuleProblem } from './rules/rule-loader.js';
-import type { SecretRule } from './rules/secret-rule.js';
+import { formatRuleProblems, loadRules, type RuleProblem } from './rules/rule-loader.js';
+import type { ScanRule } from './rules/scan-rule.js';
 
 export const SECRET_RULES_FILE_NAME = 'secret-rules.yaml';
 
@@ -22,11 +22,11 @@ export class SecretRulesError extends Error {
  * Reads `secret-rules.yaml` of a folder; the shipped one where the folder has none, so that a configuration without
  * rules is searched with the usual ones and never with none. Throws with every problem of the file at once.
  */
-export async function readSecretRules(directory: string): Promise<readonly SecretRule[]> {
+export async function readSecretRules(directory: string): Promise<readonly ScanRule[]> {
   const own = join(directory, SECRET_RULES_FILE_NAME);
   const ownText = await readIfPresent(own);
   const file = ownText === null ? join(SHIPPED_DIRECTORY, SECRET_RULES_FILE_NAME) : own;
-  const { rules, problems } = loadSecretRules(ownText ?? (await readFile(file, 'utf8')));
+  const { rules, problems } = loadRules(ownText ?? (await readFile(file, 'utf8')), 'secrets');
   if (problems.length > 0) {
     throw new SecretRulesError(file, problems);
   }

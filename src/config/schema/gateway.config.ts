@@ -1,3 +1,4 @@
+import { FiltersConfig } from './filters.config.js';
 import { Choice, Duration, Section, Size, Switch, Text, TextList, Whole } from './setting.js';
 
 const MEBIBYTE = 1024 * 1024;
@@ -207,20 +208,6 @@ export class RoutingConfig {
 
   @Section(CircuitBreakerConfig, { about: 'When a target that fails is left alone, and for how long.' })
   circuitBreaker = new CircuitBreakerConfig();
-}
-
-/** What every rule of the secrets filter does, unless the rule itself says otherwise. */
-export class SecretsFilterConfig {
-  @Switch({ about: 'Whether requests are searched for credentials.' })
-  enabled = true;
-
-  @Choice({ about: 'What happens to a credential that is found.', choices: ['block', 'redact', 'flag'] })
-  action: 'block' | 'redact' | 'flag' = 'block';
-}
-
-export class FiltersConfig {
-  @Section(SecretsFilterConfig, { about: 'The filter that finds credentials in requests.' })
-  secrets = new SecretsFilterConfig();
 }
 
 export class CostConfig {

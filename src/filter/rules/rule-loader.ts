@@ -1,6 +1,6 @@
 import { isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
-import { SecretRuleReader } from './rule-reader.js';
-import type { SecretRule } from './secret-rule.js';
+import { RuleReader } from './rule-reader.js';
+import type { ScanRule } from './scan-rule.js';
 
 /** Something wrong in the rules file. */
 export interface RuleProblem {
@@ -11,14 +11,14 @@ export interface RuleProblem {
 
 /** `rules` is empty wherever there is a problem: half a rule set is worse than a refused start. */
 export interface LoadedRules {
-  readonly rules: readonly SecretRule[];
+  readonly rules: readonly ScanRule[];
   readonly problems: readonly RuleProblem[];
 }
 
 const MAX_ALIASES = 0;
 
-/** Text of `secret-rules.yaml` → rules, or every problem in it at once. Pure. */
-export function loadSecretRules(text: string): LoadedRules {
+/** Text of a file of rules → the rules of a filter, or every problem in it at once. Pure. */
+export function loadRules(text: string, filter: string): LoadedRules {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
   const problems: RuleProblem[] = document.errors.map((error) => ({
@@ -31,7 +31,7 @@ export function loadSecretRules(text: string): LoadedRules {
   if (!isSeq(list) || list.items.length === 0) {
     return { rules: [], problems: [{ line: 0, message: `expected 'rules:' with a list of rules` }] };
   }
-  const rules: SecretRule[] = [];
+  const rules: ScanRule[] = [];
   const ids = new Set<string>();
   for (const item of list.items) {
     const lineOf = (key: string | null): number => {
@@ -40,7 +40,7 @@ export function loadSecretRules(text: string): LoadedRules {
       const range = isMap(node) || isScalar(node) || isSeq(node) ? node.range : undefined;
       return range ? lines.linePos(range[0]).line : 0;
     };
-    const reader = new SecretRuleReader(isMap(item) ? item.toJS(document, { maxAliasCount: MAX_ALIASES }) : null);
+    const reader = new RuleReader(isMap(item) ? item.toJS(document, { maxAliasCount: MAX_ALIASES }) : null, filter);
     const rule = reader.read();
     for (const { key, message } of reader.problems) {
       problems.push({ line: lineOf(key), message: `${reader.name}: ${message}` });

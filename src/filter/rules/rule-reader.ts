@@ -2,12 +2,12 @@ import { CLASSIFICATIONS, findClassification } from '../../domain/classification
 import type { FilterAction } from '../../domain/finding.js';
 import { isObject } from '../../domain/json.js';
 import { ALPHANUMERICS, BLANKS, CharacterSet, WORD } from '../engine/character-set.js';
+import { RuleScanner } from '../engine/rule-scanner.js';
 import { ScanBudget } from '../engine/scan-budget.js';
-import { SecretScanner } from '../engine/secret-scanner.js';
 import { VALIDATORS, type Validator } from '../engine/validators.js';
 import { type PatternFacts, studyPattern } from './pattern-facts.js';
 import { PatternSyntaxError, parsePattern } from './pattern-syntax.js';
-import { type RuleContext, SEVERITIES, type SecretRule, type Severity } from './secret-rule.js';
+import { type RuleContext, type ScanRule, SEVERITIES, type Severity } from './scan-rule.js';
 
 /**
  * Stands inside examples and is taken out before they are tried, so that no example is a whole credential in the
@@ -47,16 +47,19 @@ const NOT_IN_A_RUN = CharacterSet.of(`"'<> \t\n\r`);
 const BASE64_SYMBOLS = CharacterSet.of('+/');
 
 /** Reads one rule and tries its examples; collects everything that is wrong instead of stopping at the first. */
-export class SecretRuleReader {
+export class RuleReader {
   readonly problems: { readonly key: string | null; readonly message: string }[] = [];
 
-  constructor(private readonly source: unknown) {}
+  constructor(
+    private readonly source: unknown,
+    private readonly filter: string,
+  ) {}
 
   get name(): string {
     return isObject(this.source) && typeof this.source.id === 'string' ? this.source.id : 'rule without id';
   }
 
-  read(): SecretRule | null {
+  read(): ScanRule | null {
     if (!isObject(this.source)) {
       this.refuse(null, 'expected a mapping');
       return null;
@@ -76,7 +79,7 @@ export class SecretRuleReader {
     const rest = {
       vendor: this.text('vendor'),
       type: this.text('type'),
-      action: this.action(),
+      actions: { request: this.action(), response: null },
       lead: this.optionalNumber('lead', MAX_LEAD) ?? 0,
       minEntropy: this.optionalNumber('min_entropy', MAX_ENTROPY_BITS) ?? 0,
       validators: this.validators(),
@@ -85,9 +88,11 @@ export class SecretRuleReader {
       closing: this.source.closing === undefined ? null : this.text('closing'),
     };
     if (!facts || maxLength === null || severity === null) return null;
-    const rule: SecretRule = {
+    const rule: ScanRule = {
       ...rest,
       id,
+      filter: this.filter,
+      pattern: this.text('pattern'),
       severity,
       anchors,
       ignoreCase,
@@ -193,7 +198,7 @@ export class SecretRuleReader {
     return found;
   }
 
-  private tryExamples(rule: SecretRule): void {
+  private tryExamples(rule: ScanRule): void {
     const examples = this.field('examples');
     const positive = isObject(examples) ? examples.positive : undefined;
     const negative = isObject(examples) ? (examples.negative ?? []) : undefined;
@@ -201,7 +206,7 @@ export class SecretRuleReader {
       this.refuse('examples', 'expected {positive: [texts], negative: [texts]} with at least one positive');
       return;
     }
-    const scanner = new SecretScanner([rule]);
+    const scanner = new RuleScanner([rule]);
     positive.forEach((example, index) => {
       if (!isFound(scanner, example)) this.refuse('examples', `positive example ${index + 1} is not found`);
     });
@@ -252,7 +257,7 @@ function areTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((each) => typeof each === 'string');
 }
 
-function isFound(scanner: SecretScanner, example: string): boolean {
+function isFound(scanner: RuleScanner, example: string): boolean {
   const text = example.replaceAll(EXAMPLE_SEAM, '');
   const scan = scanner.scan(text, ScanBudget.forCharacters(text.length));
   let step = scan.next();

@@ -21,6 +21,8 @@ describe('reconciliation', () => {
   let database: TestDatabase;
   let service: DatabaseService;
   let journal: FileJournal;
+  /** At work until the end of their test: one that is stopped lets the journal go. */
+  const shippers: LedgerShipper[] = [];
 
   beforeAll(async () => {
     database = await createDatabase();
@@ -37,7 +39,8 @@ describe('reconciliation', () => {
     journal = new FileJournal({ directory, maxBytes: 64 * 1024 * 1024, syncIntervalMs: 50 }, silentObserver, log);
     await journal.open();
   });
-  afterEach(() => {
+  afterEach(async () => {
+    await Promise.all(shippers.splice(0).map((shipper) => shipper.stop(1_000)));
     journal.close();
     rmSync(directory, { recursive: true, force: true });
   });
@@ -50,8 +53,8 @@ describe('reconciliation', () => {
     if (!isShipped) return records;
     const shipper = new LedgerShipper(journal, new UsageLedger(service), silentObserver, log);
     shipper.start();
+    shippers.push(shipper);
     while (journal.depth > 0) await new Promise((resolve) => setTimeout(resolve, 20));
-    await shipper.stop(1_000);
     return records;
   }
 

@@ -2,16 +2,16 @@ import { ConsoleLogger, Logger } from '@nestjs/common';
 import fc from 'fast-check';
 import type { Classification } from '../../../src/domain/classification.js';
 import { CLASSIFICATIONS } from '../../../src/domain/classification.js';
-import type { Detection } from '../../../src/domain/detector.js';
 import { AegisError } from '../../../src/domain/errors.js';
+import type { Finding } from '../../../src/domain/finding.js';
 import { scanJson } from '../../../src/domain/json-scan.js';
 import { silentObserver } from '../../../src/domain/observer.js';
 import { RequestBody } from '../../../src/domain/request-body.js';
 import type { ScreenedRequest, WellFormedRequest } from '../../../src/domain/screened-request.js';
-import { SecretScanner } from '../../../src/filter/engine/secret-scanner.js';
+import { RuleScanner } from '../../../src/filter/engine/rule-scanner.js';
 import { FilterPipe } from '../../../src/filter/filter.pipe.js';
 import { FilterService } from '../../../src/filter/filter.service.js';
-import { loadSecretRules } from '../../../src/filter/rules/rule-loader.js';
+import { loadRules } from '../../../src/filter/rules/rule-loader.js';
 import { type RequestContext, requestContextStorage } from '../../../src/request-context/request-context.js';
 import { type ContextFacts, contextOf, PEM, requestOf, SECRETS, say, scanner } from './support.js';
 
@@ -523,11 +523,14 @@ describe('the action redact', () => {
 
 describe('the level of a request', () => {
   const raising = (level: Classification): FilterService => {
-    const { rules, problems } = loadSecretRules(`rules:
+    const { rules, problems } = loadRules(
+      `rules:
   - {id: project-name, vendor: Acme, type: name, severity: low, action: {raise_to: ${level}}, anchors: [Falcon],
-     pattern: 'Falcon-[0-9]{2}', max_length: 9, examples: {positive: [Falcon-12]}}`);
+     pattern: 'Falcon-[0-9]{2}', max_length: 9, examples: {positive: [Falcon-12]}}`,
+      'secrets',
+    );
     expect(problems).toEqual([]);
-    return new FilterService(new SecretScanner(rules));
+    return new FilterService(new RuleScanner(rules));
   };
 
   const cases: [Classification, Classification | null, Classification | null, Classification][] = [
@@ -578,7 +581,7 @@ describe('a filter that fails', () => {
   beforeAll(() => Logger.overrideLogger(false));
   afterAll(() => Logger.overrideLogger(new ConsoleLogger()));
 
-  class BrokenScanner extends SecretScanner {
+  class BrokenScanner extends RuleScanner {
     // biome-ignore lint/correctness/useYield: it fails before there is anything to yield
     override *scan(): Generator<void, never> {
       throw new RangeError(`lost my place in ${SECRETS.github}`);
@@ -646,7 +649,7 @@ describe('a long request', () => {
 
 describe('what is reported', () => {
   it('is each finding, by rule and action', () => {
-    const acted: [string, string, Detection['action']][] = [];
+    const acted: [string, string, Finding['action']][] = [];
     const observed = new FilterService(scanner, {
       ...silentObserver,
       filterActed: (filter, rule, action) => void acted.push([filter, rule, action]),

@@ -1,6 +1,6 @@
-import { SecretsDetector } from '../../../src/filter/detectors/secrets.detector.js';
+import { RulesDetector } from '../../../src/filter/detectors/rules.detector.js';
+import { RuleScanner } from '../../../src/filter/engine/rule-scanner.js';
 import { ScanBudget, ScanBudgetExceededError } from '../../../src/filter/engine/scan-budget.js';
-import { SecretScanner } from '../../../src/filter/engine/secret-scanner.js';
 import { detector, RULE_EXAMPLES, SHIPPED_RULES } from './support.js';
 
 /** Both within one window, and long beside the longest pattern: twice the text may take twice the steps. */
@@ -24,7 +24,7 @@ describe('the work a text takes', () => {
   it.each(SHIPPED_RULES)('grows with its length, not faster, when the beginning of $id is repeated', (rule) => {
     const example = RULE_EXAMPLES.find(({ id }) => id === rule.id)?.positive[0] ?? '';
     const nearMiss = example.slice(0, Math.max(4, Math.floor(example.length * 0.9)));
-    const alone = new SecretsDetector(new SecretScanner([rule]), 'block');
+    const alone = new RulesDetector(new RuleScanner([rule]));
     for (const anchor of rule.anchors.slice(0, 2)) {
       for (const seed of [`-${anchor}`, `${anchor} `, ` ${anchor}a1`]) {
         expect(growth(seed, alone)).toBeLessThan(MOST);

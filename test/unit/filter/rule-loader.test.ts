@@ -1,4 +1,4 @@
-import { formatRuleProblems, loadSecretRules } from '../../../src/filter/rules/rule-loader.js';
+import { formatRuleProblems, loadRules } from '../../../src/filter/rules/rule-loader.js';
 import { RULES_TEXT, rulesIn, SHIPPED_RULES } from './support.js';
 
 const GOOD = {
@@ -14,7 +14,7 @@ const GOOD = {
 
 /** JSON is YAML; one rule a line, after `rules:` on line 1. */
 function load(...rules: object[]) {
-  return loadSecretRules(`rules:\n${rules.map((rule) => `  - ${JSON.stringify(rule)}`).join('\n')}`);
+  return loadRules(`rules:\n${rules.map((rule) => `  - ${JSON.stringify(rule)}`).join('\n')}`, 'secrets');
 }
 
 function problemsOf(change: object): string[] {
@@ -23,7 +23,7 @@ function problemsOf(change: object): string[] {
 
 describe('the shipped rules', () => {
   it('load without a problem', () => {
-    expect(formatRuleProblems('secret-rules.yaml', loadSecretRules(RULES_TEXT).problems)).toBe('');
+    expect(formatRuleProblems('secret-rules.yaml', loadRules(RULES_TEXT, 'secrets').problems)).toBe('');
     expect(SHIPPED_RULES.length).toBeGreaterThanOrEqual(100);
   });
 
@@ -91,12 +91,14 @@ describe('the rule loader', () => {
 
   it('refuses an id used twice, a file without rules, and one that is not YAML', () => {
     expect(load(GOOD, GOOD).problems.map(({ message }) => message)).toEqual(['acme-token: this id is used twice']);
-    expect(loadSecretRules('').problems).toHaveLength(1);
-    expect(loadSecretRules('rules: []').problems).toHaveLength(1);
-    expect(loadSecretRules('rules:\n  - {id: [').problems[0]?.line).toBe(2);
+    expect(loadRules('', 'secrets').problems).toHaveLength(1);
+    expect(loadRules('rules: []', 'secrets').problems).toHaveLength(1);
+    expect(loadRules('rules:\n  - {id: [', 'secrets').problems[0]?.line).toBe(2);
   });
 
   it('takes an action of the rule', () => {
-    expect(load({ ...GOOD, action: { raise_to: 'RESTRICTED' } }).rules[0]?.action).toEqual({ raiseTo: 'RESTRICTED' });
+    expect(load({ ...GOOD, action: { raise_to: 'RESTRICTED' } }).rules[0]?.actions.request).toEqual({
+      raiseTo: 'RESTRICTED',
+    });
   });
 });

@@ -4,18 +4,20 @@ import { parse } from 'yaml';
 import { GatewayConfig } from '../../../src/config/schema/gateway.config.js';
 import type { ConfigSnapshot } from '../../../src/config/snapshot.js';
 import type { Classification } from '../../../src/domain/classification.js';
+import type { Detection } from '../../../src/domain/detector.js';
 import { RequestBody } from '../../../src/domain/request-body.js';
 import type { WellFormedRequest } from '../../../src/domain/screened-request.js';
-import { SecretsDetector } from '../../../src/filter/detectors/secrets.detector.js';
-import { SecretScanner } from '../../../src/filter/engine/secret-scanner.js';
-import { loadSecretRules } from '../../../src/filter/rules/rule-loader.js';
+import { RulesDetector } from '../../../src/filter/detectors/rules.detector.js';
+import { detectAll } from '../../../src/filter/detectors/text-detector.js';
+import { RuleScanner } from '../../../src/filter/engine/rule-scanner.js';
+import { loadRules } from '../../../src/filter/rules/rule-loader.js';
 import type { RequestContext } from '../../../src/request-context/request-context.js';
 import { makePrincipal, makeRequestContext } from '../../support/principals.js';
 
 export const RULES_TEXT = readFileSync('config/secret-rules.yaml', 'utf8');
-export const SHIPPED_RULES = loadSecretRules(RULES_TEXT).rules;
-export const scanner = new SecretScanner(SHIPPED_RULES);
-export const detector = new SecretsDetector(scanner, 'block');
+export const SHIPPED_RULES = loadRules(RULES_TEXT, 'secrets').rules;
+export const scanner = new RuleScanner(SHIPPED_RULES);
+export const detector = new RulesDetector(scanner);
 
 /** Credentials that were never issued, put together here so that no scanner of this repository takes them for real. */
 export const SECRETS = {
@@ -62,8 +64,12 @@ function putTogether(example: string): string {
   return example.replaceAll('<+>', '');
 }
 
+export function detect(text: string): readonly Detection[] {
+  return detectAll(detector, text);
+}
+
 export function rulesIn(text: string): string[] {
-  return detector.detect(text).map(({ rule }) => rule);
+  return detect(text).map(({ rule }) => rule);
 }
 
 /** The labelled texts of other scanners; null where they are not on this machine. */

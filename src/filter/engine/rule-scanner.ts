@@ -1,4 +1,4 @@
-import type { SecretRule } from '../rules/secret-rule.js';
+import type { ScanRule } from '../rules/scan-rule.js';
 import { AnchorAutomaton } from './anchor-automaton.js';
 import { findBlockEnd } from './armoured-block.js';
 import { beginsToken, endsToken } from './boundaries.js';
@@ -6,8 +6,8 @@ import { isPlaceholder } from './placeholders.js';
 import type { ScanBudget } from './scan-budget.js';
 import { measureEntropy } from './validators.js';
 
-export interface SecretMatch {
-  readonly rule: SecretRule;
+export interface RuleMatch {
+  readonly rule: ScanRule;
   /** The whole match, with the names and quotes its pattern takes in. */
   readonly start: number;
   readonly end: number;
@@ -25,16 +25,16 @@ const TRIAL_STEPS = 8;
 
 interface Anchor {
   readonly text: string;
-  readonly rules: readonly { readonly rule: SecretRule; readonly index: number }[];
+  readonly rules: readonly { readonly rule: ScanRule; readonly index: number }[];
 }
 
 /** Looks for all rules in one pass over a text. Immutable, shared by all requests. */
-export class SecretScanner {
+export class RuleScanner {
   private readonly anchors: readonly Anchor[];
   private readonly automaton: AnchorAutomaton;
 
-  constructor(readonly rules: readonly SecretRule[]) {
-    const byText = new Map<string, { rule: SecretRule; index: number }[]>();
+  constructor(readonly rules: readonly ScanRule[]) {
+    const byText = new Map<string, { rule: ScanRule; index: number }[]>();
     rules.forEach((rule, index) => {
       for (const anchor of rule.anchors) {
         const users = byText.get(anchor) ?? [];
@@ -47,7 +47,7 @@ export class SecretScanner {
   }
 
   /** Yields whenever a slice of work is done; returns the matches in the order they were met. */
-  *scan(text: string, budget: ScanBudget): Generator<void, SecretMatch[]> {
+  *scan(text: string, budget: ScanBudget): Generator<void, RuleMatch[]> {
     const pass: Pass = {
       text,
       budget,
@@ -101,7 +101,7 @@ export class SecretScanner {
   }
 
   /** Tries the pattern where the anchor stands. */
-  private searchToken(pass: Pass, rule: SecretRule, index: number, anchorStart: number): void {
+  private searchToken(pass: Pass, rule: ScanRule, index: number, anchorStart: number): void {
     let start = anchorStart;
     while (start > 0 && anchorStart - start < rule.lead && rule.head.has(pass.text.charCodeAt(start - 1))) start--;
     if (!beginsToken(pass.text, start, rule.before)) return;
@@ -112,7 +112,7 @@ export class SecretScanner {
   }
 
   /** Tries the pattern wherever a value can begin after a name. No place is looked at twice for one rule. */
-  private searchValue(pass: Pass, rule: SecretRule, index: number, anchorStart: number, anchorEnd: number): void {
+  private searchValue(pass: Pass, rule: ScanRule, index: number, anchorStart: number, anchorEnd: number): void {
     const limit = Math.min(pass.text.length, anchorEnd + (rule.valueWithin ?? 0));
     const from = Math.max(anchorEnd, pass.searchedTo[index] ?? 0);
     if (from >= limit) return;
@@ -128,7 +128,7 @@ export class SecretScanner {
     pass.searchedTo[index] = limit;
   }
 
-  private tryPattern(pass: Pass, rule: SecretRule, start: number): SecretMatch | null {
+  private tryPattern(pass: Pass, rule: ScanRule, start: number): RuleMatch | null {
     const { text, budget } = pass;
     const reach = rule.run ? lengthOfRun(text, start, rule) : Math.min(rule.patternLength, text.length - start);
     if (reach < rule.minLength) {
@@ -160,7 +160,7 @@ export class SecretScanner {
   }
 
   /** Whether a checksum proves it; null where it is no credential at all. */
-  private judge(rule: SecretRule, secret: string): boolean | null {
+  private judge(rule: ScanRule, secret: string): boolean | null {
     let verified = false;
     for (const validate of rule.validators) {
       const verdict = validate(secret);
@@ -179,7 +179,7 @@ export class SecretScanner {
 interface Pass {
   readonly text: string;
   readonly budget: ScanBudget;
-  readonly matches: SecretMatch[];
+  readonly matches: RuleMatch[];
   /** For each rule, up to where its matches and values have been looked for. */
   readonly searchedTo: Int32Array;
   /** Where the automaton stands. */
@@ -188,7 +188,7 @@ interface Pass {
 }
 
 /** How far the characters of the rule reach, at most one further than it can use. */
-function lengthOfRun(text: string, start: number, rule: SecretRule): number {
+function lengthOfRun(text: string, start: number, rule: ScanRule): number {
   const limit = Math.min(text.length, start + rule.patternLength);
   let index = start;
   while (index < limit && rule.run?.has(text.charCodeAt(index))) index++;
@@ -211,14 +211,14 @@ function isLetter(code: number): boolean {
 }
 
 /** For values: a word of the context stands in their name (`HEROKU_API_KEY = `) or shortly before it. */
-function namesContext(text: string, rule: SecretRule, nameStart: number, valueStart: number): boolean {
+function namesContext(text: string, rule: ScanRule, nameStart: number, valueStart: number): boolean {
   if (!rule.context) return true;
   const name = text.slice(Math.max(0, nameStart - rule.context.within), valueStart).toLowerCase();
   return rule.context.words.some((word) => name.includes(word));
 }
 
 /** For patterns that stand alone: a word of the context stands around them. */
-function hasContext(pass: Pass, rule: SecretRule, match: SecretMatch): boolean {
+function hasContext(pass: Pass, rule: ScanRule, match: RuleMatch): boolean {
   if (!rule.context) return true;
   const { words, within } = rule.context;
   pass.budget.spend(2 * within);

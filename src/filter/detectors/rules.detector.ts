@@ -1,8 +1,7 @@
 import type { Detection } from '../../domain/detector.js';
-import type { FilterAction } from '../../domain/finding.js';
 import { decodeRuns } from '../encoded-runs.js';
-import { ScanBudget } from '../engine/scan-budget.js';
-import type { SecretMatch, SecretScanner } from '../engine/secret-scanner.js';
+import type { RuleMatch, RuleScanner } from '../engine/rule-scanner.js';
+import type { ScanBudget } from '../engine/scan-budget.js';
 import { type DecodedText, decodeEscapes, foldUnicode } from '../normaliser.js';
 import { chainMaps, identityMap, type SourceMap } from '../source-map.js';
 import type { TextDetector } from './text-detector.js';
@@ -17,7 +16,7 @@ const OVERLAP = 16_384;
 const ESCAPE_LEVELS = 2;
 
 interface PlacedMatch {
-  readonly rule: SecretMatch['rule'];
+  readonly rule: RuleMatch['rule'];
   /** The whole match and the credential in it, in indexes of the text. */
   readonly start: number;
   readonly end: number;
@@ -25,22 +24,9 @@ interface PlacedMatch {
   readonly secretEnd: number;
 }
 
-/** Finds credentials in a text as it is and in everything it stands for: escapes, base64, hexadecimal, Unicode forms. */
-export class SecretsDetector implements TextDetector {
-  readonly name = 'secrets';
-
-  /** `action` is that of every rule that names none of its own. */
-  constructor(
-    private readonly scanner: SecretScanner,
-    private readonly action: FilterAction,
-  ) {}
-
-  detect(text: string): readonly Detection[] {
-    const scan = this.scan(text, ScanBudget.forCharacters(text.length));
-    let step = scan.next();
-    while (!step.done) step = scan.next();
-    return step.value;
-  }
+/** Finds what rules describe in a text as it is and in everything it stands for: escapes, base64, hexadecimal, Unicode forms. */
+export class RulesDetector implements TextDetector {
+  constructor(private readonly scanner: RuleScanner) {}
 
   *scan(text: string, budget: ScanBudget): Generator<void, readonly Detection[]> {
     const found: PlacedMatch[] = [];
@@ -114,11 +100,12 @@ export class SecretsDetector implements TextDetector {
     const chosen: Detection[] = [];
     let coveredTo = -1;
     for (const { rule, end, secretStart, secretEnd } of found) {
-      if (rule.action === null) {
+      const { id, filter, actions } = rule;
+      if (actions.request === null && actions.response === null) {
         if (end <= coveredTo) continue;
         coveredTo = end;
       }
-      chosen.push({ rule: rule.id, action: rule.action ?? this.action, start: secretStart, end: secretEnd });
+      chosen.push({ filter, rule: id, actions, start: secretStart, end: secretEnd });
     }
     return chosen;
   }
@@ -129,7 +116,7 @@ function decodeEscapesOf({ text, map }: DecodedText): DecodedText | null {
   return decoded && { text: decoded.text, map: chainMaps(map, decoded.map) };
 }
 
-function place(match: SecretMatch, map: SourceMap): PlacedMatch {
+function place(match: RuleMatch, map: SourceMap): PlacedMatch {
   const whole = map.toSource(match.start, match.end);
   const secret = map.toSource(match.secretStart, match.secretEnd);
   return {

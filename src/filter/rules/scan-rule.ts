@@ -1,4 +1,4 @@
-import type { FilterAction } from '../../domain/finding.js';
+import type { RuleActions } from '../../domain/finding.js';
 import type { CharacterSet } from '../engine/character-set.js';
 import type { Validator } from '../engine/validators.js';
 
@@ -12,14 +12,15 @@ export interface RuleContext {
   readonly within: number;
 }
 
-/** One kind of credential, ready to be looked for. Made by the rule loader from `secret-rules.yaml`. */
-export interface SecretRule {
+/** One kind of thing, ready to be looked for. Made by the rule loader. */
+export interface ScanRule {
   readonly id: string;
   readonly vendor: string;
   readonly type: string;
   readonly severity: Severity;
-  /** What this rule does whatever the configured action is; null = the configured action. */
-  readonly action: FilterAction | null;
+  /** The filter it belongs to, e.g. `secrets`. */
+  readonly filter: string;
+  readonly actions: RuleActions;
   /** As written. Found ignoring case; then compared exactly unless `ignoreCase`. */
   readonly anchors: readonly string[];
   readonly ignoreCase: boolean;
@@ -30,6 +31,8 @@ export interface SecretRule {
   readonly valueWithin: number | null;
   /** The anchor stands inside the match: the pattern begins at most so many characters before it. */
   readonly lead: number;
+  /** As written in the rule: the source of `matcher`. */
+  readonly pattern: string;
   /** Sticky; group `secret`, where there is one, is the part to redact. */
   readonly matcher: RegExp;
   readonly hasSecretGroup: boolean;
