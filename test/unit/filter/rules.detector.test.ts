@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
+import { AS_CONFIGURED } from '../../../src/domain/finding.js';
 import { detect, JWT_TEXT, PEM, RULE_EXAMPLES, rulesIn, SECRETS } from './support.js';
 
 const BACKSLASH = '\\';
@@ -196,7 +197,13 @@ describe('a long text', () => {
     (at) => {
       const text = `${'lorem ipsum '.repeat(60_000).slice(0, at - 1)} ${SECRETS.github} ${'dolor '.repeat(20_000)}`;
       expect(detect(text)).toEqual([
-        { rule: 'github-token', action: 'block', start: at, end: at + SECRETS.github.length },
+        {
+          filter: 'secrets',
+          rule: 'github-token',
+          actions: AS_CONFIGURED,
+          start: at,
+          end: at + SECRETS.github.length,
+        },
       ]);
     },
   );
