@@ -1,5 +1,5 @@
 import { CLASSIFICATIONS, findClassification } from '../../domain/classification.js';
-import type { FilterAction } from '../../domain/finding.js';
+import { AS_CONFIGURED, type FilterAction, type RuleActions } from '../../domain/finding.js';
 import { isObject } from '../../domain/json.js';
 import { ALPHANUMERICS, BLANKS, CharacterSet, WORD } from '../engine/character-set.js';
 import { RuleScanner } from '../engine/rule-scanner.js';
@@ -21,6 +21,8 @@ const KEYS: ReadonlySet<string> = new Set([
   'type',
   'severity',
   'action',
+  'actions',
+  'source',
   'anchors',
   'ignore_case',
   'value_within',
@@ -42,6 +44,7 @@ const MAX_LEAD = 64;
 /** Eight bits a character is all a text can hold. */
 const MAX_ENTROPY_BITS = 8;
 const MAX_CONTEXT_WITHIN = 4_000;
+const ACTION_NAMES = ['block', 'redact', 'pseudonymize', 'flag', 'off'] as const;
 const QUOTES = CharacterSet.of('"');
 const NOT_IN_A_RUN = CharacterSet.of(`"'<> \t\n\r`);
 const BASE64_SYMBOLS = CharacterSet.of('+/');
@@ -79,7 +82,8 @@ export class RuleReader {
     const rest = {
       vendor: this.text('vendor'),
       type: this.text('type'),
-      actions: { request: this.action(), response: null },
+      actions: this.actions(),
+      source: this.documentation(),
       lead: this.optionalNumber('lead', MAX_LEAD) ?? 0,
       minEntropy: this.optionalNumber('min_entropy', MAX_ENTROPY_BITS) ?? 0,
       validators: this.validators(),
@@ -148,15 +152,40 @@ export class RuleReader {
     return severity ?? null;
   }
 
-  private action(): FilterAction | null {
-    const action = this.field('action');
+  /** `action` is short for the request's alone. */
+  private actions(): RuleActions {
+    const short = this.action('action', this.field('action'), true);
+    const both = this.field('actions');
+    if (both === undefined) return { request: short, response: null };
+    const known = isObject(both) && Object.keys(both).every((key) => key === 'request' || key === 'response');
+    if (!known || this.field('action') !== undefined) {
+      this.refuse('actions', `expected actions: {request: …, response: …}, or 'action' alone for the request's`);
+      return AS_CONFIGURED;
+    }
+    return {
+      request: this.action('actions', both.request, true),
+      response: this.action('actions', both.response, false),
+    };
+  }
+
+  private action(key: string, action: unknown, isRequest: boolean): FilterAction | 'off' | null {
     if (action === undefined) return null;
-    if (action === 'block' || action === 'redact' || action === 'flag') return action;
+    const name = ACTION_NAMES.find((each) => each === action);
+    if (name) return name;
     const level = isObject(action) ? action.raise_to : undefined;
     const raiseTo = typeof level === 'string' ? findClassification(level) : undefined;
-    if (raiseTo) return { raiseTo };
-    this.refuse('action', `expected block, redact, flag or {raise_to: ${CLASSIFICATIONS.join(' | ')}}`);
+    if (raiseTo && isRequest) return { raiseTo };
+    const raising = isRequest ? ` or {raise_to: ${CLASSIFICATIONS.join(' | ')}}` : '; an answer has no level to raise';
+    this.refuse(key, `expected ${ACTION_NAMES.join(', ')}${raising}`);
     return null;
+  }
+
+  private documentation(): string | null {
+    if (this.field('source') === undefined) return null;
+    const source = this.text('source');
+    if (source !== '' && !/^https:\/\/[a-z0-9.-]+\/?/.test(source))
+      this.refuse('source', `'source' is no https address`);
+    return source;
   }
 
   private validators(): Validator[] {

@@ -60,4 +60,6 @@ export interface ScanRule {
    * what is encoded where it does not come within `maxLength`.
    */
   readonly closing: string | null;
+  /** Where the vendor documents the format; null where nobody does, as for an operator's own rules. */
+  readonly source: string | null;
 }

@@ -47,7 +47,14 @@ describe('the rule loader', () => {
     ['an unknown validator', { validators: ['luck'] }, /unknown validator 'luck'; known are github-checksum/],
     ['an unknown key', { patern: 'x' }, /unknown key 'patern'/],
     ['an unknown severity', { severity: 'dire' }, /'dire' is none of low, medium, high, critical/],
-    ['an unknown action', { action: 'ignore' }, /expected block, redact, flag or \{raise_to/],
+    ['an unknown action', { action: 'ignore' }, /expected block, redact, pseudonymize, flag, off or \{raise_to/],
+    ['an unknown action for answers', { actions: { response: 'ignore' } }, /an answer has no level to raise/],
+    ['a raised level for answers', { actions: { response: { raise_to: 'RESTRICTED' } } }, /an answer has no level/],
+    ['actions for anything else', { actions: { upload: 'block' } }, /expected actions: \{request/],
+    ['an action and actions', { action: 'flag', actions: { response: 'flag' } }, /or 'action' alone/],
+    ['actions that are one word', { actions: 'flag' }, /expected actions: \{request/],
+    ['a source that is no address', { source: 'the handbook' }, /'source' is no https address/],
+    ['a source in plain text', { source: 'http://docs.acme.test' }, /'source' is no https address/],
     ['a positive example that is not found', { examples: { positive: ['acme'] } }, /positive example 1 is not found/],
     [
       'a negative example that is found',
@@ -96,9 +103,24 @@ describe('the rule loader', () => {
     expect(loadRules('rules:\n  - {id: [', 'secrets').problems[0]?.line).toBe(2);
   });
 
-  it('takes an action of the rule', () => {
-    expect(load({ ...GOOD, action: { raise_to: 'RESTRICTED' } }).rules[0]?.actions.request).toEqual({
-      raiseTo: 'RESTRICTED',
+  it('takes an action of the rule, short for the request, or one for each direction', () => {
+    const actionsOf = (change: object) => load({ ...GOOD, ...change }).rules[0]?.actions;
+    expect(actionsOf({})).toEqual({ request: null, response: null });
+    expect(actionsOf({ action: { raise_to: 'RESTRICTED' } })).toEqual({
+      request: { raiseTo: 'RESTRICTED' },
+      response: null,
     });
+    expect(actionsOf({ actions: { request: 'pseudonymize', response: 'off' } })).toEqual({
+      request: 'pseudonymize',
+      response: 'off',
+    });
+    expect(actionsOf({ actions: { response: 'block' } })).toEqual({ request: null, response: 'block' });
+  });
+
+  it('keeps where the format is documented, and needs it of nobody', () => {
+    expect(load({ ...GOOD, source: 'https://docs.acme.test/keys' }).rules[0]?.source).toBe(
+      'https://docs.acme.test/keys',
+    );
+    expect(load(GOOD).rules[0]?.source).toBeNull();
   });
 });
