@@ -99,6 +99,7 @@ export class RuleReader {
       pattern: this.text('pattern'),
       severity,
       anchors,
+      startsAt: 'anchor',
       ignoreCase,
       valueWithin,
       matcher: new RegExp(this.text('pattern'), `y${facts.hasSecretGroup ? 'd' : ''}${ignoreCase ? 'i' : ''}`),

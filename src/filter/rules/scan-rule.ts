@@ -23,6 +23,8 @@ export interface ScanRule {
   readonly actions: RuleActions;
   /** As written. Found ignoring case; then compared exactly unless `ignoreCase`. */
   readonly anchors: readonly string[];
+  /** What the pattern is tried at: one of the anchors, or the first digit of every number; then there are no anchors. */
+  readonly startsAt: 'anchor' | 'digit';
   readonly ignoreCase: boolean;
   /**
    * Null: the pattern stands where the anchor does. Else the anchor is a name (`heroku`) and the pattern is that of

@@ -1,0 +1,54 @@
+import type { ScanRule } from '../rules/scan-rule.js';
+import { AnchorAutomaton } from './anchor-automaton.js';
+import { AnchorFilter } from './anchor-filter.js';
+import { PatternOutline } from './pattern-outline.js';
+import { RunMemory } from './run-memory.js';
+
+/** A rule where one of its anchors stands. */
+export interface AnchoredRule {
+  readonly rule: ScanRule;
+  /** The rule's place among all. */
+  readonly index: number;
+  /** Of the rule's whole pattern, or where `afterAnchor`, of what follows the anchor. */
+  readonly outline: PatternOutline | null;
+  readonly afterAnchor: boolean;
+}
+
+export interface Anchor {
+  readonly text: string;
+  readonly rules: readonly AnchoredRule[];
+}
+
+/** All anchors of a set of rules, and what is known of the patterns behind them. Made once for a set of rules. */
+export class AnchorTable {
+  readonly anchors: readonly Anchor[];
+  readonly automaton: AnchorAutomaton;
+  readonly filter = new AnchorFilter();
+  readonly memory = new RunMemory();
+  /** Rules that look at every number. */
+  readonly digitRules: readonly AnchoredRule[];
+
+  constructor(rules: readonly ScanRule[]) {
+    const byText = new Map<string, AnchoredRule[]>();
+    rules.forEach((rule, index) => {
+      for (const anchor of rule.anchors) {
+        const users = byText.get(anchor) ?? [];
+        users.push(this.outline(rule, index, anchor));
+        byText.set(anchor, users);
+        this.filter.add(anchor, rule.ignoreCase || rule.valueWithin !== null);
+      }
+    });
+    this.anchors = [...byText].map(([text, users]) => ({ text, rules: users }));
+    this.automaton = new AnchorAutomaton(this.anchors.map(({ text }) => text));
+    this.digitRules = rules.flatMap((rule, index) =>
+      rule.startsAt === 'digit' ? [this.outline(rule, index, '')] : [],
+    );
+  }
+
+  private outline(rule: ScanRule, index: number, anchor: string): AnchoredRule {
+    const afterAnchor = anchor !== '' && rule.valueWithin === null && rule.lead === 0;
+    const beginning = afterAnchor ? anchor : '';
+    const outline = PatternOutline.of(rule.pattern, rule.ignoreCase, beginning, this.memory);
+    return { rule, index, outline, afterAnchor };
+  }
+}
