@@ -5,6 +5,7 @@ import { ALPHANUMERICS, BLANKS, CharacterSet, WORD } from '../engine/character-s
 import { RuleScanner } from '../engine/rule-scanner.js';
 import { ScanBudget } from '../engine/scan-budget.js';
 import { VALIDATORS, type Validator } from '../engine/validators.js';
+import { PERSONAL_VALIDATORS } from '../validators-personal/personal-validators.js';
 import { type PatternFacts, studyPattern } from './pattern-facts.js';
 import { PatternSyntaxError, parsePattern } from './pattern-syntax.js';
 import { type RuleContext, type ScanRule, SEVERITIES, type Severity } from './scan-rule.js';
@@ -24,6 +25,7 @@ const KEYS: ReadonlySet<string> = new Set([
   'actions',
   'source',
   'anchors',
+  'starts',
   'ignore_case',
   'value_within',
   'lead',
@@ -45,6 +47,10 @@ const MAX_LEAD = 64;
 const MAX_ENTROPY_BITS = 8;
 const MAX_CONTEXT_WITHIN = 4_000;
 const ACTION_NAMES = ['block', 'redact', 'pseudonymize', 'flag', 'off'] as const;
+/** What stands between a name and its value, also where the value can hold it. */
+const BEFORE_VALUES = BLANKS.union(CharacterSet.of('=:@'));
+/** What makes a number part of something longer: `0.4111`, `550e8400-e29b-41d4`. */
+const PART_OF_NUMBER = WORD.union(CharacterSet.of('.-'));
 const QUOTES = CharacterSet.of('"');
 const NOT_IN_A_RUN = CharacterSet.of(`"'<> \t\n\r`);
 const BASE64_SYMBOLS = CharacterSet.of('+/');
@@ -73,7 +79,8 @@ export class RuleReader {
     const id = this.text('id');
     if (id !== '' && !/^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(id)) this.refuse('id', 'write ids in lower case with hyphens');
     const ignoreCase = this.source.ignore_case === true;
-    const anchors = this.texts('anchors', true);
+    const startsAt = this.startsAt();
+    const anchors = this.texts('anchors', startsAt === 'anchor');
     const valueWithin = this.optionalNumber('value_within', MAX_VALUE_WITHIN);
     const maxLength = this.requiredLength();
     const facts = this.studyPattern(ignoreCase, maxLength);
@@ -99,7 +106,7 @@ export class RuleReader {
       pattern: this.text('pattern'),
       severity,
       anchors,
-      startsAt: 'anchor',
+      startsAt,
       ignoreCase,
       valueWithin,
       matcher: new RegExp(this.text('pattern'), `y${facts.hasSecretGroup ? 'd' : ''}${ignoreCase ? 'i' : ''}`),
@@ -108,8 +115,8 @@ export class RuleReader {
       patternLength: facts.maxLength,
       maxLength,
       head: facts.head,
-      before: boundaryBefore(facts, valueWithin !== null),
-      after: boundaryAfter(facts),
+      before: startsAt === 'digit' ? PART_OF_NUMBER : boundaryBefore(facts, valueWithin !== null),
+      after: startsAt === 'digit' ? PART_OF_NUMBER : boundaryAfter(facts),
       run: facts.alphabet.overlaps(NOT_IN_A_RUN) ? null : facts.alphabet,
     };
     if (this.problems.length > 0) return null;
@@ -189,12 +196,27 @@ export class RuleReader {
     return source;
   }
 
+  /** `starts: digit` stands instead of anchors. */
+  private startsAt(): 'anchor' | 'digit' {
+    const starts = this.field('starts');
+    if (starts === undefined) return 'anchor';
+    if (starts !== 'digit') this.refuse('starts', `'starts' can only be digit`);
+    if (this.field('anchors') !== undefined || this.field('value_within') !== undefined) {
+      this.refuse('starts', `'starts: digit' stands instead of 'anchors' and 'value_within'`);
+    }
+    return 'digit';
+  }
+
   private validators(): Validator[] {
     const found: Validator[] = [];
     for (const name of this.texts('validators', false)) {
-      const validator = VALIDATORS.get(name);
+      const validator = VALIDATORS.get(name) ?? PERSONAL_VALIDATORS.get(name);
       if (validator) found.push(validator);
-      else this.refuse('validators', `unknown validator '${name}'; known are ${[...VALIDATORS.keys()].join(', ')}`);
+      else
+        this.refuse(
+          'validators',
+          `unknown validator '${name}'; known are ${[...VALIDATORS.keys(), ...PERSONAL_VALIDATORS.keys()].join(', ')}`,
+        );
     }
     return found;
   }
@@ -298,7 +320,7 @@ function isFound(scanner: RuleScanner, example: string): boolean {
 /** A token may not follow a word; a value that has no prefix of its own may not follow its own characters either. */
 function boundaryBefore(facts: PatternFacts, isValue: boolean): CharacterSet | null {
   if (!WORD.overlaps(facts.head)) return null;
-  return isValue ? WORD.union(facts.alphabet.minus(CharacterSet.of('=:@'))) : WORD;
+  return isValue ? WORD.union(facts.alphabet.minus(BEFORE_VALUES)) : WORD;
 }
 
 function boundaryAfter(facts: PatternFacts): CharacterSet | null {
