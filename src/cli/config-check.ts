@@ -1,12 +1,12 @@
 import { loadConfigFromDirectory } from '../config/directory.js';
 import { formatProblem } from '../config/problem.js';
 import type { ConfigSnapshot } from '../config/snapshot.js';
-import { readSecretRules } from '../filter/secret-rules.file.js';
+import { FILTER_SETTINGS } from '../filter/filter-settings.js';
 
 const DEFAULT_DIRECTORY = 'config';
 
 export interface ConfigCheck {
-  /** Null where the four files cannot be used. */
+  /** Null where the files cannot be used. */
   readonly snapshot: ConfigSnapshot | null;
   /** Everything that would keep the gateway from starting; empty where nothing would. Holds no secret. */
   readonly problems: readonly string[];
@@ -35,7 +35,6 @@ export async function checkConfiguration(environment: NodeJS.ProcessEnv): Promis
     problems.push(problem instanceof Error ? problem.message : String(problem));
     return null;
   };
-  const loaded = await loadConfigFromDirectory(directory, environment).catch(note);
-  await readSecretRules(directory).catch(note);
+  const loaded = await loadConfigFromDirectory(directory, environment, FILTER_SETTINGS).catch(note);
   return { snapshot: loaded?.snapshot ?? null, problems, warnings: (loaded?.warnings ?? []).map(formatProblem) };
 }
