@@ -5,7 +5,7 @@ export const PERCENT = 4;
 export const AMPERSAND = 8;
 
 /** Behind the last unit so many are zero, so that a look ahead needs no check. */
-const PADDING = 4;
+export const PADDING = 4;
 const LONGEST_LATIN = 0x7f;
 const BYTES_PER_UNIT = 2;
 /** Units of a text at most that are kept for the next one; so many of them. */

@@ -9,6 +9,7 @@ import type { Detection } from '../../../src/domain/detector.js';
 import type { GatewayObserver } from '../../../src/domain/observer.js';
 import { RequestBody } from '../../../src/domain/request-body.js';
 import type { WellFormedRequest } from '../../../src/domain/screened-request.js';
+import { choose } from '../../../src/filter/choice.js';
 import { RulesDetector } from '../../../src/filter/detectors/rules.detector.js';
 import { detectAll } from '../../../src/filter/detectors/text-detector.js';
 import { RuleScanner } from '../../../src/filter/engine/rule-scanner.js';
@@ -71,8 +72,16 @@ function putTogether(example: string): string {
   return example.replaceAll('<+>', '');
 }
 
+/** What counts of the matches in a text, where the same is done about all of them. */
 export function detect(text: string): readonly Detection[] {
-  return detectAll(detector, text);
+  const candidates = detectAll(detector, text).map((detection) => ({
+    ...detection,
+    detection,
+    wholeStart: detection.whole?.start ?? detection.start,
+    wholeEnd: detection.whole?.end ?? detection.end,
+    action: 'block' as const,
+  }));
+  return choose(candidates).map(({ candidate }) => candidate.detection);
 }
 
 export function rulesIn(text: string): string[] {
