@@ -33,9 +33,11 @@ export class Problems {
 
   /** In the order of the files and of their lines. */
   get all(): readonly Problem[] {
+    // Files that other rooms make sense of come after the configuration's own, in the order they were read in.
+    const files = [...new Set<string>([...CONFIG_FILE_NAMES, ...this.found.map(({ place }) => place.file)])];
     return this.found.toSorted(
       (first, second) =>
-        rankOf(first.place.file) - rankOf(second.place.file) ||
+        files.indexOf(first.place.file) - files.indexOf(second.place.file) ||
         first.place.line - second.place.line ||
         first.place.column - second.place.column,
     );
@@ -50,13 +52,6 @@ export class Problems {
   covers(place: Place): boolean {
     return this.faulty.has(`${place.file} ${place.path}`);
   }
-}
-
-/** Files that other rooms make sense of come after the configuration's own, in the order they were read in. */
-function rankOf(file: string): number {
-  const names: readonly string[] = CONFIG_FILE_NAMES;
-  const index = names.indexOf(file);
-  return index === -1 ? names.length : index;
 }
 
 /** `models.yaml:12:15 models.aegis-fast.strategy: must be one of …, not "prioriy"` */

@@ -46,7 +46,7 @@ export class Pseudonyms implements MarkerSource {
     return this.values.get(marker) ?? null;
   }
 
-  private digestOf(value: string, attempt: number): string {
+  protected digestOf(value: string, attempt: number): string {
     const digest = createHmac('sha256', this.key).update(`${attempt}:`).update(value).digest('hex');
     return digest.slice(0, MARKER_DIGEST_DIGITS);
   }

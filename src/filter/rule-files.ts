@@ -45,7 +45,7 @@ class RuleFileReader implements DocumentReader {
 /** Secrets and personal data are never searched with no rules at all: the shipped ones apply where the folder has none. */
 const READERS: Readonly<Record<RuleFilter, DocumentReader>> = {
   secrets: readerOf('secrets', (text) => loadRules(text, 'secrets'), true),
-  personal_data: readerOf('personal_data', (text) => loadRules(text, 'personal_data'), false),
+  personal_data: readerOf('personal_data', (text) => loadRules(text, 'personal_data'), true),
   terms: readerOf('terms', (text) => loadRules(text, 'terms'), false),
 };
 
