@@ -42,7 +42,7 @@ const KEYS: ReadonlySet<string> = new Set([
 /** Half of what the detector's windows share. */
 const MAX_RULE_LENGTH = 8_192;
 const MAX_VALUE_WITHIN = 500;
-const MAX_LEAD = 64;
+const MAX_LEAD = 80;
 /** Eight bits a character is all a text can hold. */
 const MAX_ENTROPY_BITS = 8;
 const MAX_CONTEXT_WITHIN = 4_000;
