@@ -4,6 +4,9 @@ import { AnchorFilter } from './anchor-filter.js';
 import { PatternOutline } from './pattern-outline.js';
 import { RunMemory } from './run-memory.js';
 
+/** A rule with more anchors is a list of words: its pattern is little more than they are, and tells nothing sooner. */
+const MOST_OUTLINED = 32;
+
 /** A rule where one of its anchors stands. */
 export interface AnchoredRule {
   readonly rule: ScanRule;
@@ -48,7 +51,8 @@ export class AnchorTable {
   private outline(rule: ScanRule, index: number, anchor: string): AnchoredRule {
     const afterAnchor = anchor !== '' && rule.valueWithin === null && rule.lead === 0;
     const beginning = afterAnchor ? anchor : '';
-    const outline = PatternOutline.of(rule.pattern, rule.ignoreCase, beginning, this.memory);
+    const isList = rule.anchors.length > MOST_OUTLINED;
+    const outline = isList ? null : PatternOutline.of(rule.pattern, rule.ignoreCase, beginning, this.memory);
     return { rule, index, outline, afterAnchor };
   }
 }
