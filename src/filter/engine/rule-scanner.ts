@@ -3,7 +3,7 @@ import { KEY_BITS_PER_UNIT, KEY_BITS_PER_WORD, KEY_MASK, KEY_UNIT_MASK } from '.
 import { type Anchor, type AnchoredRule, AnchorTable } from './anchor-table.js';
 import { findBlockEnd } from './armoured-block.js';
 import { beginsToken, endsToken } from './boundaries.js';
-import type { CharacterSet } from './character-set.js';
+import { type CharacterSet, NUMBER_SEPARATORS } from './character-set.js';
 import { judgeSecret } from './judgement.js';
 import type { ScanBudget } from './scan-budget.js';
 import { ScanText, traitsOfUnit } from './scan-text.js';
@@ -36,6 +36,8 @@ const JUDGE_STEPS = 200;
 const OPENING_CHARACTERS = 11;
 /** The filter looks at so many units at once; an anchor that has less of them behind it is not followed further. */
 const FILTER_UNITS = 3;
+/** No number is written longer before the digits all rules ask for have come. */
+const MOST_NUMBER = 48;
 
 /** Looks for all rules in one pass over a text. Shared by all requests. */
 export class RuleScanner {
@@ -185,8 +187,10 @@ export class RuleScanner {
     for (let at = from; at < to && at < length; at++) {
       const digit = isDigit(units[at] ?? 0);
       if (digit && !inNumber) {
+        const digits = countDigits(units, length, at);
         for (const anchored of this.table.digitRules) {
-          if (pass.searchedTo(anchored.index) <= at) this.searchToken(pass, anchored, at, at);
+          if (digits < anchored.rule.minDigits || pass.searchedTo(anchored.index) > at) continue;
+          this.searchToken(pass, anchored, at, at);
         }
       }
       inNumber = digit;
@@ -284,6 +288,17 @@ function beginsName(units: Uint16Array, start: number): boolean {
   const before = start === 0 ? 0 : (units[start - 1] ?? 0);
   if (!isLetter(before)) return true;
   return isLower(before) && !isLower(units[start] ?? 0);
+}
+
+/** Digits from here on, over what separates the digits of one number; no more than any rule asks for. */
+function countDigits(units: Uint16Array, length: number, from: number): number {
+  let digits = 0;
+  for (let at = from; at < length && at < from + MOST_NUMBER; at++) {
+    const unit = units[at] ?? 0;
+    if (isDigit(unit)) digits++;
+    else if (!NUMBER_SEPARATORS.has(unit)) break;
+  }
+  return digits;
 }
 
 function isDigit(code: number): boolean {

@@ -6,6 +6,7 @@ import { RuleScanner } from '../engine/rule-scanner.js';
 import { ScanBudget } from '../engine/scan-budget.js';
 import { VALIDATORS, type Validator } from '../engine/validators.js';
 import { PERSONAL_VALIDATORS } from '../validators-personal/personal-validators.js';
+import { countLeadingDigits } from './leading-digits.js';
 import { type PatternFacts, studyPattern } from './pattern-facts.js';
 import { PatternSyntaxError, parsePattern } from './pattern-syntax.js';
 import { type RuleContext, type ScanRule, SEVERITIES, type Severity } from './scan-rule.js';
@@ -107,6 +108,7 @@ export class RuleReader {
       severity,
       anchors,
       startsAt,
+      minDigits: startsAt === 'digit' ? countLeadingDigits(facts.pattern) : 0,
       ignoreCase,
       valueWithin,
       matcher: new RegExp(this.text('pattern'), `y${facts.hasSecretGroup ? 'd' : ''}${ignoreCase ? 'i' : ''}`),

@@ -25,6 +25,8 @@ export interface ScanRule {
   readonly anchors: readonly string[];
   /** What the pattern is tried at: one of the anchors, or the first digit of every number; then there are no anchors. */
   readonly startsAt: 'anchor' | 'digit';
+  /** How many digits every match holds from its first digit on, over separators; 0 where there are anchors. */
+  readonly minDigits: number;
   readonly ignoreCase: boolean;
   /**
    * Null: the pattern stands where the anchor does. Else the anchor is a name (`heroku`) and the pattern is that of
