@@ -1,4 +1,4 @@
-import { ConsoleLogger, Logger } from '@nestjs/common';
+import type { LoggerService } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { INSTALLATION_SECRET } from '../../../src/domain/installation-secret.js';
 import { FilterModule } from '../../../src/filter/filter.module.js';
@@ -7,12 +7,11 @@ import { FilterService } from '../../../src/filter/filter.service.js';
 import { FilterRules } from '../../../src/filter/filter-rules.js';
 import { contextOf, SECRETS, say } from './support.js';
 
+const QUIET: LoggerService = { log: () => undefined, error: () => undefined, warn: () => undefined };
+
 const pseudonymize = () => contextOf({ action: 'pseudonymize' });
 
 describe('the filter module', () => {
-  beforeAll(() => Logger.overrideLogger(false));
-  afterAll(() => Logger.overrideLogger(new ConsoleLogger()));
-
   it('searches by the rules of the request’s own configuration', async () => {
     const module = await Test.createTestingModule({ imports: [FilterModule] }).compile();
     const service = module.get(FilterService);
@@ -27,7 +26,9 @@ describe('the filter module', () => {
     ['there is none', []],
     ['it is empty', [{ provide: INSTALLATION_SECRET, useValue: '' }]],
   ])('gives no value a name without a secret to make it with: %s', async (_, providers) => {
-    const module = await Test.createTestingModule({ imports: [FilterModule], providers }).compile();
+    const module = await Test.createTestingModule({ imports: [FilterModule], providers })
+      .setLogger(QUIET)
+      .compile();
     expect(() => module.get(FilterService).screen(say(SECRETS.github), pseudonymize())).toThrow(/could not search/);
     await module.close();
   });

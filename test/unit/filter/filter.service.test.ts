@@ -602,8 +602,12 @@ describe('a filter that fails', () => {
   });
 
   it('refuses a request that takes too much work', async () => {
-    const context = contextOf();
-    const error = await refusal(() => service.screen(say('-eyJ'.repeat(200_000)), context));
+    const costly = `  - {id: costly, vendor: Acme, type: key, severity: low, source: "https://acme.test/", anchors: [acme-],
+     pattern: 'acme-[0-9]{3}', max_length: 8, context: {words: [badge], within: 4000}, examples: {positive: ['badge acme-482']}}`;
+    const { rules, problems } = loadRules(`rules:\n${costly}`, 'secrets');
+    expect(problems).toEqual([]);
+    const context = contextOf({ rules: { secrets: rules } });
+    const error = await refusal(() => service.screen(say('acme-482 '.repeat(20_000)), context));
     expect(error.code).toBe('content_filter');
     expect(error.findings).toEqual([
       { filter: 'engine', rule: 'scan-budget-exceeded', path: 'messages', action: 'block' },
