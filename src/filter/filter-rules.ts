@@ -4,6 +4,7 @@ import type { ConfigSnapshot } from '../config/snapshot.js';
 import type { Classification } from '../domain/classification.js';
 import type { FilterDirection } from '../domain/finding.js';
 import { ActionPolicy } from './action-policy.js';
+import { choosePersonalRules } from './detectors/personal-data.js';
 import { RulesDetector } from './detectors/rules.detector.js';
 import type { TextDetector } from './detectors/text-detector.js';
 import { RuleScanner } from './engine/rule-scanner.js';
@@ -94,12 +95,9 @@ export class FilterRules {
 
 function enabledRules({ gateway, documents }: ConfigSnapshot): readonly ScanRule[] {
   const { secrets, personalData, terms } = gateway.filters;
-  const listed = new Set(personalData.rules);
   return [
     ...(secrets.enabled ? rulesIn(documents, 'secrets') : []),
-    ...(personalData.enabled
-      ? rulesIn(documents, 'personal_data').filter(({ id }) => listed.size === 0 || listed.has(id))
-      : []),
+    ...(personalData.enabled ? choosePersonalRules(rulesIn(documents, 'personal_data'), personalData.rules) : []),
     ...(terms.enabled ? rulesIn(documents, 'terms') : []),
   ];
 }

@@ -24,13 +24,13 @@ function findRules(documents: Documents): readonly KnownRule[] {
   return RULE_FILTERS.flatMap((filter) => rulesIn(documents, filter).map(({ id }) => ({ filter, rule: id })));
 }
 
-/** Findings and overrides name a rule by its id alone. */
+/** Findings and overrides name a rule by its id alone. What is wrong within a file, its own reader says. */
 function checkIds(documents: Documents, report: SettingsReport): void {
   const owners = new Map<string, string>();
   for (const filter of RULE_FILTERS) {
     for (const { id } of rulesIn(documents, filter)) {
       const owner = owners.get(id);
-      if (owner !== undefined) {
+      if (owner !== undefined && owner !== RULE_FILE_NAMES[filter]) {
         report.documentProblem(RULE_FILE_NAMES[filter], { line: 0, message: `${id}: ${owner} has a rule of this id` });
       }
       owners.set(id, RULE_FILE_NAMES[filter]);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DocumentReader, Documents, ReadDocument } from '../config/extension.js';
 import { isObject } from '../domain/json.js';
+import { loadTerms } from './detectors/terms-loader.js';
 import { formatRuleProblems, type LoadedRules, loadRules } from './rules/rule-loader.js';
 import type { ScanRule } from './rules/scan-rule.js';
 
@@ -46,7 +47,7 @@ class RuleFileReader implements DocumentReader {
 const READERS: Readonly<Record<RuleFilter, DocumentReader>> = {
   secrets: readerOf('secrets', (text) => loadRules(text, 'secrets'), true),
   personal_data: readerOf('personal_data', (text) => loadRules(text, 'personal_data'), true),
-  terms: readerOf('terms', (text) => loadRules(text, 'terms'), false),
+  terms: readerOf('terms', loadTerms, false),
 };
 
 function readerOf(filter: RuleFilter, load: (text: string) => LoadedRules, isShipped: boolean): DocumentReader {
