@@ -59,7 +59,10 @@ export class UsageInterceptor implements NestInterceptor<unknown, unknown> {
       return () => {
         // Ends the attempt, which says what it received.
         source.unsubscribe();
-        this.recorder.finish(context, LEFT);
+        // Who reads the stream ends it: with an error of its own, or because its client has left.
+        const { errorCode } = context;
+        const hasLeft = errorCode === null || errorCode === LEFT.code;
+        this.recorder.finish(context, hasLeft ? LEFT : { status: STREAM_STATUS, code: errorCode });
       };
     });
     return { ...answer, chunks };

@@ -53,6 +53,10 @@ export class BlockWatch {
     return this.phase === 'over';
   }
 
+  get isDropping(): boolean {
+    return this.phase === 'inside';
+  }
+
   /** The first place that is still needed to decide. */
   get neededFrom(): number {
     return this.phase === 'opened' ? this.start : this.runStart === -1 ? this.cursor : this.runStart;

@@ -7,6 +7,7 @@ import { PartialPattern } from '../rules/partial-pattern.js';
 import { studyPattern } from '../rules/pattern-facts.js';
 import { parsePattern } from '../rules/pattern-syntax.js';
 import type { ScanRule } from '../rules/scan-rule.js';
+import { type Lead, leadOf } from './leads.js';
 
 /** What a rule needs to be looked for in a text that is still being written. */
 export interface StreamRule {
@@ -35,6 +36,7 @@ type Boundaries = readonly (CharacterSet | null)[];
 
 /** What a match asks of the text around it: boundaries and adornments, beside what its rule says. */
 const SURROUNDINGS = 64;
+const MAX_KNOWN_BEGINNINGS = 16_384;
 const RANDOM_FILTER = 'secrets';
 
 /** The rules that act upon answers, compiled once for all of them. Immutable. */
@@ -42,12 +44,17 @@ export class StreamRules {
   readonly anchors: readonly StreamAnchor[];
   readonly automaton: AnchorAutomaton;
   /** Those whose pattern begins before its anchor. */
-  readonly leading: readonly StreamRule[];
+  readonly leads: readonly Lead[];
   /** Those that look at every number. */
   readonly numeric: readonly StreamRule[];
-  /** So much text before the place that is looked at is needed to decide, in UTF-16 units. */
+  /** So much text before the place that is looked at must be at hand, in UTF-16 units; as `context` reaches further. */
+  readonly reach: number;
   readonly lookback: number;
+  /** So much of the text's end is looked at for what may be beginning there. */
+  readonly tail: number;
   private readonly exactBeginnings = new Map<string, (CharacterSet | null)[]>();
+  /** What was asked for: beginnings of anchors in any case. */
+  private readonly boundaries = new Map<string, Boundaries>();
   private readonly foldedBeginnings = new Map<string, (CharacterSet | null)[]>();
 
   private constructor(readonly rules: readonly StreamRule[]) {
@@ -62,8 +69,10 @@ export class StreamRules {
     this.anchors = [...byText].map(([text, users]) => ({ text, rules: users }));
     this.automaton = new AnchorAutomaton(this.anchors.map(({ text }) => text));
     this.numeric = rules.filter(({ rule }) => rule.startsAt === 'digit');
-    this.leading = rules.filter(({ rule }) => rule.lead > 0 && rule.valueWithin === null);
-    this.lookback = SURROUNDINGS + Math.max(...rules.map(({ rule }) => reachBefore(rule)));
+    this.leads = rules.filter(({ rule }) => rule.lead > 0 && rule.valueWithin === null).map(leadOf);
+    this.reach = SURROUNDINGS + Math.max(...rules.map(({ rule }) => reachBefore(rule)));
+    this.lookback = Math.max(0, ...rules.map(({ rule }) => rule.context?.within ?? 0));
+    this.tail = SURROUNDINGS + Math.max(...rules.map(({ rule }) => rule.lead + longestAnchor(rule)));
     for (const each of rules) this.addBeginnings(each);
   }
 
@@ -79,10 +88,13 @@ export class StreamRules {
 
   /** Of anchors that begin with `text`: what must not stand before them. Empty where there are none. */
   boundariesOfBeginning(text: string): Boundaries {
-    const exact = this.exactBeginnings.get(text);
-    const folded = this.foldedBeginnings.get(text.toLowerCase());
-    if (exact && folded) return [...exact, ...folded];
-    return exact ?? folded ?? [];
+    const known = this.boundaries.get(text);
+    if (known) return known;
+    const exact = this.exactBeginnings.get(text) ?? [];
+    const folded = this.foldedBeginnings.get(text.toLowerCase()) ?? [];
+    const found = [...exact, ...folded];
+    if (this.boundaries.size < MAX_KNOWN_BEGINNINGS) this.boundaries.set(text, found);
+    return found;
   }
 
   private addBeginnings({ rule, actsBehindAnchor }: StreamRule): void {
@@ -119,9 +131,12 @@ function actsBehind(partial: PartialPattern, anchor: string): boolean {
   return secret === null || secret >= anchor.length;
 }
 
-function reachBefore({ valueWithin, lead, context, anchors }: ScanRule): number {
-  const longest = Math.max(0, ...anchors.map((anchor) => anchor.length));
-  return (valueWithin ?? 0) + lead + longest + (context?.within ?? 0);
+function reachBefore(rule: ScanRule): number {
+  return (rule.valueWithin ?? 0) + rule.lead + longestAnchor(rule);
+}
+
+function longestAnchor({ anchors }: ScanRule): number {
+  return Math.max(0, ...anchors.map((anchor) => anchor.length));
 }
 
 function isSame(first: CharacterSet | null, second: CharacterSet | null): boolean {

@@ -1,8 +1,9 @@
 import { beginsToken, endsToken } from '../engine/boundaries.js';
 import { ALPHANUMERICS, CharacterSet, DIGITS } from '../engine/character-set.js';
 import { judgeSecret } from '../engine/judgement.js';
-import type { RuleContext } from '../rules/scan-rule.js';
+import type { RuleContext, ScanRule } from '../rules/scan-rule.js';
 import { BlockWatch } from './block-watch.js';
+import { findLead, firstDigit } from './leads.js';
 import type { StreamMatch } from './stream-match.js';
 import type { StreamAnchor, StreamRule, StreamRules } from './stream-rules.js';
 
@@ -27,8 +28,8 @@ export type BlockLimits = 'anywhere' | 'between quotes' | 'nowhere';
 /** What is tried at a place: decided (a match or not), or from where on the text has to wait. */
 const DECIDED = -1;
 const NOTHING = Number.POSITIVE_INFINITY;
-/** Text behind which no rule looks back is dropped where it has grown by so much. */
-const TRIM_UNITS = 8_192;
+/** Text that is not looked at any more is put away where it has grown by so much. */
+const TRIM_UNITS = 2_048;
 const ADORNMENTS = CharacterSet.of('_-.');
 const MAX_ADORNMENTS = 3;
 
@@ -37,9 +38,11 @@ const MAX_ADORNMENTS = 3;
  * from the text's beginning. What it finds depends on the text alone, never on the pieces it came in.
  */
 export class StreamScanner {
-  /** The text from `base` on. */
+  /** The text from `base` on; it is made flat only where something has to be looked at. */
   private text = '';
   private base = 0;
+  /** The end of the text. */
+  private tail = '';
   private state = 0;
   private depth = 0;
   private inNumber = false;
@@ -49,23 +52,39 @@ export class StreamScanner {
   /** Up to where a rule's matches and values have been found. */
   private readonly searchedTo = new Map<number, number>();
 
-  /** Anchors before `from` are only read as what stands before. */
+  /** `past` stands before the text; anchors before `from` are only read as what stands before. */
   constructor(
     private readonly rules: StreamRules,
     private readonly blockLimits: BlockLimits,
-    private readonly from = 0,
+    private past: string,
+    private readonly from: number,
   ) {}
+
+  /** Whether anything is looked for that has begun. */
+  get isIdle(): boolean {
+    return this.candidates.length === 0 && this.searches.length === 0 && this.blocks.length === 0;
+  }
 
   get end(): number {
     return this.base + this.text.length;
   }
 
-  /** Where the text begins that is still known. */
+  /** Whether something goes whose end has not come. */
+  get isDropping(): boolean {
+    return this.blocks.some(({ isDropping }) => isDropping);
+  }
+
+  /** Where the text begins that is still looked at. */
   get start(): number {
     return this.base;
   }
 
-  /** The text that is still known, for those who begin to read later. */
+  /** What stands before it, as far back as the context of any rule reaches. */
+  get before(): string {
+    return this.past;
+  }
+
+  /** The text that is still looked at, for those who begin to read later. */
   get recent(): string {
     return this.text;
   }
@@ -74,6 +93,8 @@ export class StreamScanner {
     const { columnOf, next, endsWord, depth } = this.rules.automaton;
     const offset = this.end;
     this.text += piece;
+    this.tail =
+      piece.length >= this.rules.tail ? piece.slice(-this.rules.tail) : (this.tail + piece).slice(-this.rules.tail);
     let { state } = this;
     let entry = -1;
     for (let index = 0; index < piece.length; index++) {
@@ -100,19 +121,20 @@ export class StreamScanner {
     if (this.searches.length > 0) hold = this.settleSearches(isFinal, found, hold);
     if (isFinal) return hold;
     hold = this.holdAnchor(hold);
-    for (const source of this.rules.leading) hold = this.holdLead(source, hold);
-    return hold;
+    return this.rules.leads.length > 0 ? this.holdLeads(hold) : hold;
   }
 
-  /** Forgets what nobody looks back at any more; returns how many units. */
+  /** Puts away what is not looked at any more; returns how many units. */
   trim(hold: number): number {
-    if (this.text.length < this.rules.lookback + TRIM_UNITS) return 0;
+    const { reach, lookback } = this.rules;
+    if (this.text.length < reach + TRIM_UNITS) return 0;
     let needed = Math.min(hold, this.end - this.depth);
     for (const { start } of this.candidates) needed = Math.min(needed, start);
     for (const { nameStart } of this.searches) needed = Math.min(needed, nameStart);
     for (const { neededFrom } of this.blocks) needed = Math.min(needed, neededFrom);
-    const units = needed - this.rules.lookback - this.base;
+    const units = needed - reach - this.base;
     if (units < TRIM_UNITS / 2) return 0;
+    this.past = (this.past + this.text.slice(0, units)).slice(-lookback);
     this.text = this.text.slice(units);
     this.base += units;
     return units;
@@ -203,7 +225,8 @@ export class StreamScanner {
       if (search.next >= hold && !isFinal) return NOTHING;
       const at = search.next - this.base;
       if (!rule.head.has(this.text.charCodeAt(at)) || !beginsToken(this.text, at, rule.before)) continue;
-      if (rule.context && !namesContext(this.text, rule.context, nameStart - this.base, at)) continue;
+      if (rule.run && this.isTooShort(rule, rule.run, at)) continue;
+      if (rule.context && !this.namesContext(rule.context, nameStart - this.base, at)) continue;
       const matches = found.length;
       const waits = this.tryPattern(source, search.next, isFinal, found, search.next);
       if (waits !== DECIDED) return waits;
@@ -227,6 +250,7 @@ export class StreamScanner {
     const { rule, partial } = source;
     const { text, base } = this;
     const at = start - base;
+    if (rule.run && this.isTooShort(rule, rule.run, at)) return DECIDED;
     if (!isFinal) {
       const secret = partial.findSecret(text, at);
       if (secret !== null) return base + this.actsFrom(source, at, secret, anchorStart - base);
@@ -241,7 +265,7 @@ export class StreamScanner {
     if (!endsToken(text, end, rule.after)) return DECIDED;
     if (judgeSecret(rule, text.slice(secretStart, secretEnd)) === null) return DECIDED;
     if (rule.context && rule.valueWithin === null) {
-      const isNear = hasContext(text, rule.context, at, end);
+      const isNear = this.hasContext(rule.context, at, end);
       const mayCome = !isFinal && rule.closing === null && text.length < end + rule.context.within;
       if (!isNear) return mayCome ? base + acts : DECIDED;
     }
@@ -270,49 +294,52 @@ export class StreamScanner {
 
   /** The beginning of an anchor at the end of the text. */
   private holdAnchor(held: number): number {
-    const { text, base } = this;
-    for (let at = Math.max(0, text.length - this.depth); at < text.length; at++) {
-      if (base + at >= held) return held;
-      const boundaries = this.rules.boundariesOfBeginning(text.slice(at));
-      if (boundaries.some((before) => beginsToken(text, at, before))) return base + at;
+    const { tail, end, depth } = this;
+    for (let at = Math.max(0, tail.length - depth); at < tail.length; at++) {
+      const place = end - tail.length + at;
+      if (place >= held) return held;
+      const boundaries = this.rules.boundariesOfBeginning(tail.slice(at));
+      if (boundaries.some((before) => beginsToken(tail, at, before))) return place;
     }
     return held;
   }
 
   /** What could be the lead of a match whose anchor has not come yet. */
-  private holdLead(source: StreamRule, held: number): number {
-    const { text, base } = this;
-    const { rule, alphabet, partial, hasRandomLead } = source;
-    const longest = rule.lead + Math.max(0, ...rule.anchors.map((anchor) => anchor.length));
-    let at = text.length;
-    while (at > 0 && text.length - at < longest && alphabet.has(text.charCodeAt(at - 1))) at--;
-    if (at === text.length) return held;
-    for (; at < text.length && base + at < held; at++) {
-      if (hasRandomLead && firstDigit(text, at, text.length) === text.length && !this.endsInAnchor(source, at))
-        return held;
-      if (!rule.head.has(text.charCodeAt(at)) || !beginsToken(text, at, rule.before)) continue;
-      if (!partial.isViable(text, at)) continue;
-      const hold = hasRandomLead ? Math.min(firstDigit(text, at, text.length), this.anchorAtEnd(source, at)) : at;
-      return Math.min(held, base + hold);
+  private holdLeads(held: number): number {
+    const { tail, end, rules } = this;
+    const offset = end - tail.length;
+    let hold = held;
+    for (const lead of rules.leads) {
+      const at = findLead(lead, tail);
+      if (at !== -1 && offset + at < hold) hold = offset + at;
     }
-    return held;
+    return hold;
   }
 
-  private endsInAnchor(source: StreamRule, from: number): boolean {
-    return this.anchorAtEnd(source, from) < this.text.length;
+  /** Whether the characters the rule's matches are made of end too soon here. */
+  private isTooShort({ minLength }: ScanRule, run: CharacterSet, at: number): boolean {
+    const { text } = this;
+    const to = Math.min(text.length, at + minLength);
+    for (let index = at; index < to; index++) if (!run.has(text.charCodeAt(index))) return true;
+    return false;
   }
 
-  /** Where a beginning of one of the rule's anchors begins that reaches the end of the text; its end where there is none. */
-  private anchorAtEnd({ rule }: StreamRule, from: number): number {
-    const longest = Math.max(0, ...rule.anchors.map((anchor) => anchor.length));
-    for (let at = Math.max(from, this.text.length - longest); at < this.text.length; at++) {
-      const rest = this.text.slice(at);
-      const begins = rule.anchors.some((anchor) =>
-        rule.ignoreCase ? anchor.toLowerCase().startsWith(rest.toLowerCase()) : anchor.startsWith(rest),
-      );
-      if (begins) return at;
-    }
-    return this.text.length;
+  /** For values: a word of the context stands in their name or shortly before it. */
+  private namesContext({ words, within }: RuleContext, nameAt: number, valueAt: number): boolean {
+    const name = (this.textBefore(nameAt, within) + this.text.slice(nameAt, valueAt)).toLowerCase();
+    return words.some((word) => name.includes(word));
+  }
+
+  /** For patterns that stand alone: a word of the context stands around them. */
+  private hasContext({ words, within }: RuleContext, start: number, end: number): boolean {
+    const before = this.textBefore(start, within).toLowerCase();
+    const after = this.text.slice(end, end + within).toLowerCase();
+    return words.some((word) => before.includes(word) || after.includes(word));
+  }
+
+  private textBefore(at: number, within: number): string {
+    if (at >= within) return this.text.slice(at - within, at);
+    return this.past.slice(Math.max(0, this.past.length - (within - at))) + this.text.slice(0, at);
   }
 
   private watchBlocks(isFinal: boolean, found: StreamMatch[], held: number): number {
@@ -333,11 +360,6 @@ function isOpenEnd(text: string, end: number, after: CharacterSet | null): boole
   return index === text.length;
 }
 
-function firstDigit(text: string, from: number, to: number): number {
-  for (let index = from; index < to; index++) if (DIGITS.has(text.charCodeAt(index))) return index;
-  return to;
-}
-
 /** Whether a word begins here: after anything but a letter, or at a hump as in `myHerokuKey`. */
 function beginsName(text: string, start: number): boolean {
   const before = text.charCodeAt(start - 1);
@@ -347,15 +369,4 @@ function beginsName(text: string, start: number): boolean {
 
 function isLower(code: number): boolean {
   return code >= 97 && code <= 122;
-}
-
-function namesContext(text: string, { words, within }: RuleContext, nameAt: number, valueAt: number): boolean {
-  const name = text.slice(Math.max(0, nameAt - within), valueAt).toLowerCase();
-  return words.some((word) => name.includes(word));
-}
-
-function hasContext(text: string, { words, within }: RuleContext, start: number, end: number): boolean {
-  const before = text.slice(Math.max(0, start - within), start).toLowerCase();
-  const after = text.slice(end, end + within).toLowerCase();
-  return words.some((word) => before.includes(word) || after.includes(word));
 }

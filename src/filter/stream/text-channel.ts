@@ -8,6 +8,9 @@ import type { StreamMatch } from './stream-match.js';
 import type { StreamRules } from './stream-rules.js';
 import { TextView } from './text-view.js';
 
+/** Long pieces are read in steps, so that little of them is looked at twice. */
+const MAX_STEP_UNITS = 2_048;
+
 /** Something was found that must not go out. `before` is the text that may. */
 export class BlockedTextError extends Error {
   constructor(readonly before: string) {
@@ -56,7 +59,16 @@ export class TextChannel {
 
   /** Throws `BlockedTextError`. */
   push(piece: string): string {
-    return this.take(piece, false);
+    if (piece.length <= MAX_STEP_UNITS) return this.take(piece, false);
+    let out = '';
+    try {
+      for (let from = 0; from < piece.length; from += MAX_STEP_UNITS) {
+        out += this.take(piece.slice(from, from + MAX_STEP_UNITS), false);
+      }
+    } catch (error) {
+      throw error instanceof BlockedTextError ? new BlockedTextError(out + error.before) : error;
+    }
+    return out;
   }
 
   /** The rest, when the text is over. Throws `BlockedTextError`. */
@@ -103,7 +115,9 @@ export class TextChannel {
       if (!cluster) break;
       out += this.apply(cluster.matches, cluster.markers, out);
     }
-    const first = Math.min(this.matches[0]?.start ?? hold, this.markers[0]?.start ?? hold, hold);
+    // What stands before the next piece of something that is being dropped goes with it.
+    const next = this.matches[0]?.drop === 'goes on' ? this.droppedTo : this.matches[0]?.start;
+    const first = Math.min(next ?? hold, this.markers[0]?.start ?? hold, hold);
     return out + this.releaseTo(first);
   }
 
@@ -167,8 +181,9 @@ export class TextChannel {
     if (match.drop === 'begins' && match.start >= this.released) {
       this.options.onAction(rule.filter, rule.id, match.action);
       out = this.releaseTo(match.start) + this.replaceTo(match.end, rule.id);
-    } else if (match.end > this.released) {
-      out = this.releaseTo(match.start);
+    } else {
+      // What stands between two pieces of it is invisible, and goes with them.
+      if (this.released > this.droppedTo) out = this.releaseTo(match.start);
       this.skipTo(match.end);
     }
     this.droppedTo = Math.max(this.droppedTo, match.end);

@@ -16,6 +16,8 @@ export class TextView {
   private readonly scanner: StreamScanner;
   private readonly starts: number[] = [];
   private readonly ends: number[] = [];
+  /** So many units of what it is made from came since the last that is written otherwise here. */
+  private quietUnits = 0;
   private folded: TextView | null = null;
   private decoded: TextView | null = null;
 
@@ -26,21 +28,22 @@ export class TextView {
     private readonly levels: number,
     private readonly mayFold: boolean,
     private readonly blocks: BlockLimits,
+    past: string,
     isWhole: boolean,
   ) {
-    this.scanner = new StreamScanner(rules, blocks, isWhole ? 0 : UNKNOWN_BEGINNING);
+    this.scanner = new StreamScanner(rules, blocks, past, isWhole ? 0 : UNKNOWN_BEGINNING);
   }
 
   static of(rules: StreamRules, isJson: boolean): TextView {
-    if (!isJson) return new TextView(rules, null, ESCAPE_LEVELS, true, 'anywhere', true);
-    const view = new TextView(rules, null, ESCAPE_LEVELS, true, 'nowhere', true);
-    view.decoded = new TextView(rules, new JsonStage(), ESCAPE_LEVELS - 1, true, 'between quotes', true);
+    if (!isJson) return new TextView(rules, null, ESCAPE_LEVELS, true, 'anywhere', '', true);
+    const view = new TextView(rules, null, ESCAPE_LEVELS, true, 'nowhere', '', true);
+    view.decoded = new TextView(rules, new JsonStage(), ESCAPE_LEVELS - 1, true, 'between quotes', '', true);
     return view;
   }
 
   push(piece: MappedPiece, isFinal: boolean): void {
     const own = this.stage ? this.stage.feed(piece, isFinal) : piece;
-    this.beginForms(own);
+    this.chooseForms(own);
     this.scanner.push(own.text);
     if (own.map) {
       for (const start of own.map.starts) this.starts.push(start);
@@ -55,6 +58,8 @@ export class TextView {
     const first = found.length;
     const hold = this.scanner.settle(isFinal, found);
     let holds = hold < this.scanner.end ? this.startOf(hold) : (this.stage?.waitsFrom ?? end);
+    // Nobody knows yet whether what is invisible there stands within what is being dropped.
+    if (this.stage && this.scanner.isDropping) holds = Math.min(holds, this.endOf(hold));
     if (this.stage) for (let index = first; index < found.length; index++) this.place(found, index);
     if (this.folded) holds = Math.min(holds, this.folded.settle(end, isFinal, found));
     if (this.decoded) holds = Math.min(holds, this.decoded.settle(end, isFinal, found));
@@ -66,21 +71,42 @@ export class TextView {
     return holds;
   }
 
-  private beginForms(piece: MappedPiece): void {
-    if (!this.folded && this.mayFold && FoldingStage.concerns.test(piece.text)) {
-      this.folded = this.begin(new FoldingStage(), this.levels, false);
-    }
-    if (!this.decoded && this.levels > 0 && UnescapingStage.concerns.test(piece.text)) {
-      this.decoded = this.begin(new UnescapingStage(), this.levels - 1, this.mayFold);
-    }
+  /** Makes the forms that would be others than this one, and gives up those that are not any more. */
+  private chooseForms(piece: MappedPiece): void {
+    if (this.mayFold) this.folded = this.choose(this.folded, FoldingStage, piece, this.levels, false);
+    if (this.levels > 0)
+      this.decoded = this.choose(this.decoded, UnescapingStage, piece, this.levels - 1, this.mayFold);
   }
 
-  /** A new form, which reads what is still known of this one first. */
+  private choose(
+    form: TextView | null,
+    Form: typeof FoldingStage | typeof UnescapingStage,
+    piece: MappedPiece,
+    levels: number,
+    mayFold: boolean,
+  ): TextView | null {
+    if (form?.stage instanceof JsonStage) return form;
+    if (!Form.concerns.test(piece.text)) {
+      if (form) form.quietUnits += piece.text.length;
+      return form?.isUseless ? null : form;
+    }
+    const chosen = form ?? this.begin(new Form(), levels, mayFold);
+    chosen.quietUnits = 0;
+    return chosen;
+  }
+
+  /** Whether this form has been the same as the one it is made from for as long as any rule looks back. */
+  private get isUseless(): boolean {
+    if (this.quietUnits <= this.rules.reach + this.rules.lookback + UNKNOWN_BEGINNING) return false;
+    return this.scanner.isIdle && this.folded === null && this.decoded === null;
+  }
+
+  /** A new form, which reads what is still looked at of this one first. */
   private begin(stage: Stage, levels: number, mayFold: boolean): TextView {
-    const view = new TextView(this.rules, stage, levels, mayFold, this.blocks, this.scanner.start === 0);
-    const text = this.scanner.recent;
+    const { start, recent, before } = this.scanner;
+    const view = new TextView(this.rules, stage, levels, mayFold, this.blocks, before, start === 0);
     const map = this.stage ? { starts: [...this.starts], ends: [...this.ends] } : null;
-    if (text !== '') view.push({ text, at: this.scanner.start, map }, false);
+    if (recent !== '') view.push({ text: recent, at: start, map }, false);
     return view;
   }
 
