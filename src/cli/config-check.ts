@@ -5,6 +5,11 @@ import { FILTER_SETTINGS } from '../filter/filter-settings.js';
 
 const DEFAULT_DIRECTORY = 'config';
 
+/** The configuration's folder, as the gateway finds it. */
+export function getConfigDirectory(environment: NodeJS.ProcessEnv): string {
+  return environment.AEGIS_CONFIG_DIR || DEFAULT_DIRECTORY;
+}
+
 export interface ConfigCheck {
   /** Null where the files cannot be used. */
   readonly snapshot: ConfigSnapshot | null;
@@ -29,7 +34,7 @@ export async function getValidConfiguration(environment: NodeJS.ProcessEnv): Pro
 
 /** Reads all that a start reads from the configuration's folder, and goes on where a part of it is wrong. */
 export async function checkConfiguration(environment: NodeJS.ProcessEnv): Promise<ConfigCheck> {
-  const directory = environment.AEGIS_CONFIG_DIR || DEFAULT_DIRECTORY;
+  const directory = getConfigDirectory(environment);
   const problems: string[] = [];
   const note = (problem: unknown): null => {
     problems.push(problem instanceof Error ? problem.message : String(problem));

@@ -1,24 +1,8 @@
 import { CREDENTIALS } from './credentials.mjs';
 import { DISGUISES } from './disguises.mjs';
 import { Random } from './random.mjs';
+import { Tally } from './tally.mjs';
 import { WRAPPINGS } from './wrappings.mjs';
-
-/** Counts hits and remembers what was missed, never with its text. */
-class Tally {
-  hits = 0;
-  all = 0;
-  missed = new Map();
-
-  count(type, way, hit) {
-    this.all++;
-    if (hit) this.hits++;
-    else this.missed.set(`${type}, ${way}`, (this.missed.get(`${type}, ${way}`) ?? 0) + 1);
-  }
-
-  get share() {
-    return this.all === 0 ? 0 : this.hits / this.all;
-  }
-}
 
 /**
  * Fresh credentials in every wrapping. `find` says what stands out in a text: ranges. A credential counts as found where
