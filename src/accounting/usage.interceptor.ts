@@ -51,6 +51,8 @@ export class UsageInterceptor implements NestInterceptor<unknown, unknown> {
           subscriber.error(error);
         },
         complete: () => {
+          // Its reader has ended it, while what had arrived was still being read.
+          if (subscriber.closed) return;
           const obstacle = this.recorder.finish(context, { status: STREAM_STATUS, code: null });
           if (obstacle) subscriber.error(obstacle);
           else subscriber.complete();

@@ -104,6 +104,7 @@ export class AnswerFilterInterceptor implements NestInterceptor<Answer, Answer> 
       };
       return answer.chunks.subscribe({
         next: (batch) => {
+          if (subscriber.closed) return;
           const out: string[] = [];
           try {
             for (const chunk of batch) out.push(...rewriter.rewriteChunk(chunk));
