@@ -8,7 +8,7 @@ import {
   Optional,
 } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { map, Observable } from 'rxjs';
+import { concat, defer, EMPTY, map, mergeMap, type Observable, of, throwError } from 'rxjs';
 import type { ChatAnswer, CompletionAnswer, StreamAnswer } from '../domain/chat-answer.js';
 import type { Classification } from '../domain/classification.js';
 import { AegisError } from '../domain/errors.js';
@@ -96,38 +96,31 @@ export class AnswerFilterInterceptor implements NestInterceptor<Answer, Answer> 
     findings: AnswerFindings,
     context: RequestContext,
   ): StreamAnswer {
-    const chunks = new Observable<readonly string[]>((subscriber) => {
-      const fail = (fault: unknown, sent: readonly string[]): void => {
-        const before = fault instanceof BlockedAnswerError ? [...sent, ...fault.before] : sent;
-        if (before.length > 0) subscriber.next(before);
-        subscriber.error(this.toError(fault, findings, context));
-      };
-      return answer.chunks.subscribe({
-        next: (batch) => {
-          if (subscriber.closed) return;
-          const out: string[] = [];
-          try {
+    // What still waits when the source fails may be the beginning of a secret: it is not sent.
+    const rewrite = (work: (out: string[]) => void): Observable<readonly string[]> => {
+      const out: string[] = [];
+      try {
+        work(out);
+      } catch (fault) {
+        if (fault instanceof BlockedAnswerError) out.push(...fault.before);
+        const error = this.toError(fault, findings, context);
+        return concat(
+          of(out),
+          throwError(() => error),
+        );
+      }
+      return out.length === 0 ? EMPTY : of(out);
+    };
+    const chunks = concat(
+      answer.chunks.pipe(
+        mergeMap((batch) =>
+          rewrite((out) => {
             for (const chunk of batch) out.push(...rewriter.rewriteChunk(chunk));
-          } catch (fault) {
-            fail(fault, out);
-            return;
-          }
-          if (out.length > 0) subscriber.next(out);
-        },
-        // What still waits may be the beginning of a secret: it is not sent.
-        error: (fault: unknown) => subscriber.error(fault),
-        complete: () => {
-          try {
-            const rest = rewriter.finish();
-            if (rest.length > 0) subscriber.next(rest);
-          } catch (fault) {
-            fail(fault, []);
-            return;
-          }
-          subscriber.complete();
-        },
-      });
-    });
+          }),
+        ),
+      ),
+      defer(() => rewrite((out) => out.push(...rewriter.finish()))),
+    );
     return { ...answer, chunks };
   }
 
