@@ -3,7 +3,8 @@ import type { Classification } from './classification.js';
 /** `pseudonymize`: a name made from the value takes its place, and gives way to the value again in the answer. */
 export type FilterAction = 'block' | 'redact' | 'pseudonymize' | 'flag' | { readonly raiseTo: Classification };
 
-export type FilterDirection = 'request' | 'response';
+export const FILTER_DIRECTIONS = ['request', 'response'] as const;
+export type FilterDirection = (typeof FILTER_DIRECTIONS)[number];
 
 /** What a rule itself asks for; null = as configured. */
 export interface RuleActions {

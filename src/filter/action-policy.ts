@@ -31,7 +31,7 @@ export class ActionPolicy {
   /** `off`: as if it had not been found. Of answers never `pseudonymize` or a level: see `inAnswer`. */
   resolve(rule: DetectedRule, direction: FilterDirection, level: Classification): FilterAction | 'off' {
     const overridden = this.overrides.length === 0 ? null : this.overridden(rule, direction, level);
-    const action = overridden ?? rule.actions[direction] ?? this.configured(rule.filter, direction);
+    const action = overridden ?? rule.actions[direction] ?? this.unlessOnlyFlagged(rule, direction);
     return direction === 'response' ? inAnswer(action) : action;
   }
 
@@ -47,6 +47,12 @@ export class ActionPolicy {
     const action = first?.action ?? null;
     this.known.set(name, action);
     return action;
+  }
+
+  /** A rule that is too unsure of its matches to do more than flag requests does no more to answers either. */
+  private unlessOnlyFlagged({ filter, actions }: DetectedRule, direction: FilterDirection): FilterAction | 'off' {
+    const configured = this.configured(filter, direction);
+    return direction === 'response' && actions.request === 'flag' && configured !== 'off' ? 'flag' : configured;
   }
 
   private configured(filter: string, direction: FilterDirection): FilterAction | 'off' {

@@ -1,8 +1,9 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit, Optional } from '@nestjs/common';
 import type { FiltersConfig } from '../config/schema/filters.config.js';
 import type { ConfigSnapshot } from '../config/snapshot.js';
-import type { Classification } from '../domain/classification.js';
-import type { FilterDirection } from '../domain/finding.js';
+import { SnapshotService } from '../config/snapshot.service.js';
+import { CLASSIFICATIONS, type Classification } from '../domain/classification.js';
+import { FILTER_DIRECTIONS, type FilterDirection } from '../domain/finding.js';
 import { ActionPolicy } from './action-policy.js';
 import { choosePersonalRules } from './detectors/personal-data.js';
 import { RulesDetector } from './detectors/rules.detector.js';
@@ -71,9 +72,18 @@ const MAX_SCANNERS = 16;
 
 /** The filters of each configuration, made once for it; an engine only where its rules are others than before. */
 @Injectable()
-export class FilterRules {
+export class FilterRules implements OnModuleInit {
   private readonly active = new WeakMap<ConfigSnapshot, ActiveFilters>();
   private scanners: RuleScanner[] = [];
+
+  constructor(@Optional() private readonly snapshots?: SnapshotService) {}
+
+  /** Engines take tens of milliseconds to make: no request is to wait for that. */
+  onModuleInit(): void {
+    if (!this.snapshots) return;
+    this.warmUp(this.snapshots.current);
+    this.snapshots.changes$.subscribe((snapshot) => this.warmUp(snapshot));
+  }
 
   /** Throws where the configuration was loaded without its rules. */
   of(snapshot: ConfigSnapshot): ActiveFilters {
@@ -83,6 +93,13 @@ export class FilterRules {
     const active = new ActiveFilters(filters, enabledRules(snapshot), (rules) => this.scannerOf(rules));
     this.active.set(snapshot, active);
     return active;
+  }
+
+  private warmUp(snapshot: ConfigSnapshot): void {
+    const active = this.of(snapshot);
+    for (const direction of FILTER_DIRECTIONS) {
+      for (const level of CLASSIFICATIONS) active.scannerFor(direction, level);
+    }
   }
 
   private scannerOf(rules: readonly ScanRule[]): RuleScanner {

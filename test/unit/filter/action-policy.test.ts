@@ -40,9 +40,21 @@ describe('what is done about a match', () => {
 
   it('is what its rule says, in each direction, before that', () => {
     const policy = policyOf(() => undefined);
-    const rule = ruleOf('secrets', 'generic', { request: 'flag', response: null });
-    expect(policy.resolve(rule, 'request', 'PUBLIC')).toBe('flag');
-    expect(policy.resolve(rule, 'response', 'PUBLIC')).toBe('redact');
+    const rule = ruleOf('secrets', 'generic', { request: 'redact', response: 'flag' });
+    expect(policy.resolve(rule, 'request', 'PUBLIC')).toBe('redact');
+    expect(policy.resolve(rule, 'response', 'PUBLIC')).toBe('flag');
+    const half = ruleOf('secrets', 'generic', { request: 'pseudonymize', response: null });
+    expect(policy.resolve(half, 'response', 'PUBLIC')).toBe('redact');
+  });
+
+  it('is no more in answers where its rule only flags requests', () => {
+    const policy = policyOf(() => undefined);
+    const unsure: RuleActions = { request: 'flag', response: null };
+    expect(policy.resolve(ruleOf('secrets', 'generic', unsure), 'response', 'PUBLIC')).toBe('flag');
+    expect(policy.resolve(ruleOf('terms', 'generic', unsure), 'response', 'PUBLIC')).toBe('off');
+    expect(policy.resolve(ruleOf('secrets', 'a', { ...unsure, response: 'redact' }), 'response', 'PUBLIC')).toBe(
+      'redact',
+    );
   });
 
   it('is what the first override that fits says before all else', () => {
