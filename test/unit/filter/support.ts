@@ -43,7 +43,7 @@ export const SECRETS = {
 export const JWT_TEXT = [
   'eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9',
   'eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ',
-  'SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c',
+  'iua4krDLXvCmvjgu9FIkhZ1glP7PMjHSlzFgu48UhQM',
 ].join('.');
 
 export const PEM = [
