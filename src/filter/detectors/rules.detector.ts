@@ -18,6 +18,8 @@ const STEP = 131_072;
 const WINDOW = STEP + OVERLAP;
 /** Escapes of one kind inside each other are decoded at once; these are kinds inside each other. */
 const ESCAPE_LEVELS = 2;
+/** What a character costs that is read to be decoded, in the budget's steps. */
+const DECODE_STEPS = 4;
 
 /** A text that a part of the original stands for, and the way back. */
 interface View {
@@ -56,7 +58,7 @@ export class RulesDetector implements TextDetector {
     let seen = view;
     let traits = yield* this.scanView(view, budget, found);
     if ((traits & BEYOND_ASCII) !== 0) {
-      budget.spend(view.text.length);
+      budget.spend(DECODE_STEPS * view.text.length);
       const folded = foldUnicode(view.text);
       if (folded) {
         seen = derive(view, folded, false);
@@ -72,7 +74,7 @@ export class RulesDetector implements TextDetector {
       if (spaced) yield* this.look(derive(seen, spaced, true), inner, budget, found);
     }
     if (decoding.escapes > 0 && (traits & ESCAPE_TRAITS) !== 0) {
-      budget.spend(seen.text.length);
+      budget.spend(DECODE_STEPS * seen.text.length);
       const unescaped = decodeEscapes(seen.text);
       if (unescaped) {
         const inner = { escapes: decoding.escapes - 1, runs: decoding.runs };
