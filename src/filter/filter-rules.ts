@@ -6,6 +6,8 @@ import { CLASSIFICATIONS, type Classification } from '../domain/classification.j
 import { FILTER_DIRECTIONS, type FilterDirection } from '../domain/finding.js';
 import { ActionPolicy } from './action-policy.js';
 import { choosePersonalRules } from './detectors/personal-data.js';
+import { PromptInjectionDetector } from './detectors/prompt-injection.detector.js';
+import { mayCarryInjection } from './detectors/prompt-injection-scope.js';
 import { RulesDetector } from './detectors/rules.detector.js';
 import type { TextDetector } from './detectors/text-detector.js';
 import { RuleScanner } from './engine/rule-scanner.js';
@@ -26,6 +28,7 @@ export class ActiveFilters {
   readonly policy: ActionPolicy;
   /** Whether values of requests may be given other names. */
   readonly mayPseudonymize: boolean;
+  private readonly injection: TextDetector | null;
   private readonly scanners = new Map<string, RuleScanner | null>();
   private readonly detectors = new Map<string, readonly FilterDetector[]>();
 
@@ -35,6 +38,8 @@ export class ActiveFilters {
     private readonly scannerOf: (rules: readonly ScanRule[]) => RuleScanner,
   ) {
     this.policy = new ActionPolicy(filters);
+    const { promptInjection } = filters;
+    this.injection = promptInjection.enabled ? new PromptInjectionDetector(promptInjection) : null;
     const settings = [filters.secrets, filters.personalData, filters.terms].filter(({ enabled }) => enabled);
     this.mayPseudonymize =
       [...settings, ...filters.overrides].some(({ action }) => action === 'pseudonymize') ||
@@ -62,6 +67,9 @@ export class ActiveFilters {
     const scanner = this.scannerFor(direction, level);
     const detectors: FilterDetector[] = [];
     if (scanner) detectors.push({ detector: new RulesDetector(scanner), reads: () => true, acrossTexts: true });
+    if (this.injection && direction === 'request') {
+      detectors.push({ detector: this.injection, reads: mayCarryInjection, acrossTexts: false });
+    }
     this.detectors.set(name, detectors);
     return detectors;
   }

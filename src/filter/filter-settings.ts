@@ -3,6 +3,7 @@ import type { FilterOverrideConfig, FiltersConfig } from '../config/schema/filte
 import { suggest } from '../config/suggestion.js';
 import { CLASSIFICATIONS } from '../domain/classification.js';
 import { type DetectedRule, ruleMatcher } from './action-policy.js';
+import { INJECTION_FAMILIES } from './detectors/prompt-injection-families.js';
 import { FILTER_NAMES, FILTER_PREFIX, type FilterName, isFilterName } from './filter-names.js';
 import { RULE_DOCUMENTS, RULE_FILE_NAMES, RULE_FILTERS, rulesIn } from './rule-files.js';
 
@@ -21,7 +22,10 @@ export const FILTER_SETTINGS: ConfigExtension = {
 };
 
 function findRules(documents: Documents): readonly KnownRule[] {
-  return RULE_FILTERS.flatMap((filter) => rulesIn(documents, filter).map(({ id }) => ({ filter, rule: id })));
+  return [
+    ...RULE_FILTERS.flatMap((filter) => rulesIn(documents, filter).map(({ id }) => ({ filter, rule: id }))),
+    ...INJECTION_FAMILIES.map((rule) => ({ filter: 'prompt_injection', rule })),
+  ];
 }
 
 /** Findings and overrides name a rule by its id alone. What is wrong within a file, its own reader says. */

@@ -1,7 +1,7 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { readRuleFiles } from '../../../src/filter/rule-files.js';
+import { basename, join } from 'node:path';
+import { RULE_DOCUMENTS, readRuleFiles } from '../../../src/filter/rule-files.js';
 
 const OWN_RULE = `rules:
   - {id: acme-badge, vendor: Acme, type: badge, severity: high, source: "https://acme.test/", anchors: [BADGE-],
@@ -36,4 +36,13 @@ describe('the rule files of a folder', () => {
     expect(fault).toContain('more than max_length');
     expect(fault).toContain(join(directory, 'terms.yaml'));
   });
+});
+
+it('the shipped rules are part of every build and of the image', async () => {
+  const shipped = RULE_DOCUMENTS.flatMap(({ shippedFile }) => (shippedFile === null ? [] : [basename(shippedFile)]));
+  expect(shipped).toEqual(['secret-rules.yaml', 'personal-data-rules.yaml']);
+  for (const place of ['scripts/lib/build.mjs', 'Dockerfile']) {
+    const text = await readFile(place, 'utf8');
+    for (const file of shipped) expect(text).toContain(`config/${file}`);
+  }
 });
