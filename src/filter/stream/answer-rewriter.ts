@@ -104,6 +104,7 @@ export class AnswerRewriter {
     const carried = new Set<string>();
     let isChanged = false;
     for (const text of textsOf(delta)) {
+      const { signature } = text.holder;
       let value: string;
       try {
         value = this.rewriteText(text, index, isLast && text.isPiece, carried);
@@ -112,7 +113,7 @@ export class AnswerRewriter {
         if (error.before !== '') before.push(this.chunkOf(index, text.wrap(error.before)));
         throw new BlockedAnswerError(before);
       }
-      if (value === text.value) continue;
+      if (value === text.value && text.holder.signature === signature) continue;
       isChanged = true;
       replaceText(text, value);
     }
@@ -137,6 +138,7 @@ export class AnswerRewriter {
     }
     carried.add(text.path);
     const value = open.channel.push(text.value);
+    if (open.channel.hasRewritten && typeof text.holder.signature === 'string') text.holder.signature = null;
     if (!isLast) return value;
     texts.delete(text.path);
     try {
@@ -201,10 +203,10 @@ export class AnswerRewriter {
   }
 }
 
-function replaceText({ holder, key }: AnswerText, value: string): void {
+function replaceText({ holder, key, isPiece }: AnswerText, value: string): void {
   holder[key] = value;
   // Signed over the text as it was: it must not pass for the model's own.
-  if ('signature' in holder) holder.signature = null;
+  if (!isPiece && typeof holder.signature === 'string') holder.signature = null;
 }
 
 /** A block of thinking that was changed cannot be sent back to its provider. */

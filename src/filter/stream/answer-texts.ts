@@ -19,7 +19,9 @@ const STREAMED = ['content', 'reasoning_content', 'reasoning', 'refusal'] as con
 /** Names of texts in parts and blocks, which come whole. */
 const PART_TEXTS: ReadonlySet<string> = new Set(['text', 'thinking', 'summary', 'content', 'refusal', 'transcript']);
 /** Lists of parts and blocks. */
-const PART_LISTS = ['content', 'reasoning_details', 'thinking_blocks'] as const;
+const PART_LISTS = ['content', 'thinking_blocks'] as const;
+/** Of OpenRouter's `reasoning_details`, which go on from delta to delta. */
+const DETAIL_TEXTS = ['text', 'summary'] as const;
 const MAX_PART_DEPTH = 8;
 
 /** Every text of a message or delta that the model wrote. */
@@ -28,7 +30,10 @@ export function* textsOf(delta: Record<string, unknown>): Generator<AnswerText> 
     yield* textAt(delta, key, key, false, (value) => ({ [key]: value }));
   }
   for (const key of PART_LISTS) yield* partsOf(delta[key], key, 0);
-  const { audio, function_call: call, tool_calls: calls } = delta;
+  const { audio, function_call: call, reasoning_details: details, tool_calls: calls } = delta;
+  if (Array.isArray(details)) {
+    for (const [position, each] of details.entries()) yield* textsOfDetail(each, position);
+  }
   if (isObject(audio)) {
     yield* textAt(audio, 'transcript', 'audio.transcript', false, (value) => ({ audio: { transcript: value } }));
   }
@@ -39,6 +44,16 @@ export function* textsOf(delta: Record<string, unknown>): Generator<AnswerText> 
   }
   if (Array.isArray(calls)) {
     for (const [position, each] of calls.entries()) yield* textsOfCall(each, position);
+  }
+}
+
+function* textsOfDetail(detail: unknown, position: number): Generator<AnswerText> {
+  if (!isObject(detail)) return;
+  const index = typeof detail.index === 'number' ? detail.index : position;
+  for (const key of DETAIL_TEXTS) {
+    yield* textAt(detail, key, `reasoning_details[${index}].${key}`, false, (value) => ({
+      reasoning_details: [{ ...detail, [key]: value }],
+    }));
   }
 }
 

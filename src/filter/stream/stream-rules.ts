@@ -2,7 +2,7 @@ import type { Classification } from '../../domain/classification.js';
 import type { FilterAction } from '../../domain/finding.js';
 import type { ActionPolicy } from '../action-policy.js';
 import { AnchorAutomaton } from '../engine/anchor-automaton.js';
-import type { CharacterSet } from '../engine/character-set.js';
+import { CharacterSet } from '../engine/character-set.js';
 import { PartialPattern } from '../rules/partial-pattern.js';
 import { studyPattern } from '../rules/pattern-facts.js';
 import { parsePattern } from '../rules/pattern-syntax.js';
@@ -47,6 +47,9 @@ export class StreamRules {
   readonly leads: readonly Lead[];
   /** Those that look at every number. */
   readonly numeric: readonly StreamRule[];
+  /** What the anchors of random leads begin with, and what such leads are made of. */
+  readonly randomBeginnings: ReadonlySet<string>;
+  readonly randomAlphabet: CharacterSet;
   /** So much text before the place that is looked at must be at hand, in UTF-16 units; as `context` reaches further. */
   readonly reach: number;
   readonly lookback: number;
@@ -70,6 +73,9 @@ export class StreamRules {
     this.automaton = new AnchorAutomaton(this.anchors.map(({ text }) => text));
     this.numeric = rules.filter(({ rule }) => rule.startsAt === 'digit');
     this.leads = rules.filter(({ rule }) => rule.lead > 0 && rule.valueWithin === null).map(leadOf);
+    const random = this.leads.filter(({ source }) => source.hasRandomLead);
+    this.randomBeginnings = new Set(random.flatMap(({ beginnings }) => [...beginnings]));
+    this.randomAlphabet = random.reduce((union, { source }) => union.union(source.alphabet), CharacterSet.none);
     this.reach = SURROUNDINGS + Math.max(...rules.map(({ rule }) => reachBefore(rule)));
     this.lookback = Math.max(0, ...rules.map(({ rule }) => rule.context?.within ?? 0));
     this.tail = SURROUNDINGS + Math.max(...rules.map(({ rule }) => rule.lead + longestAnchor(rule)));

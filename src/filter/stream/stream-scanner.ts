@@ -309,11 +309,27 @@ export class StreamScanner {
     const { tail, end, rules } = this;
     const offset = end - tail.length;
     let hold = held;
+    const mayBeRandom = this.mayEndInRandomLead();
     for (const lead of rules.leads) {
+      if (lead.source.hasRandomLead && !mayBeRandom) continue;
       const at = findLead(lead, tail);
       if (at !== -1 && offset + at < hold) hold = offset + at;
     }
     return hold;
+  }
+
+  /** False for nearly every word: a random lead holds a digit, or its anchor has begun. */
+  private mayEndInRandomLead(): boolean {
+    const { tail, rules, depth } = this;
+    for (let at = Math.max(0, tail.length - depth); at < tail.length; at++) {
+      if (rules.randomBeginnings.has(tail.slice(at))) return true;
+    }
+    for (let at = tail.length - 1; at >= 0; at--) {
+      const code = tail.charCodeAt(at);
+      if (DIGITS.has(code)) return true;
+      if (!rules.randomAlphabet.has(code)) return false;
+    }
+    return false;
   }
 
   /** Whether the characters the rule's matches are made of end too soon here. */

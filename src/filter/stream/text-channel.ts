@@ -52,6 +52,9 @@ export class TextChannel {
     this.json = isJson ? new JsonCursor() : null;
   }
 
+  /** Whether anything that went out is other than it came. */
+  hasRewritten = false;
+
   /** How many UTF-16 units wait. */
   get held(): number {
     return this.waiting.length;
@@ -193,12 +196,14 @@ export class TextChannel {
   private restore({ start, end, value }: FoundMarker): string {
     if (start < this.released) return '';
     const out = this.releaseTo(start);
+    this.hasRewritten = true;
     this.skipTo(end);
     return out + (this.json ? JSON.stringify(value).slice(1, -1) : value);
   }
 
   private replaceTo(end: number, rule: string): string {
     const marker = markerOf(rule);
+    this.hasRewritten = true;
     const written = this.json && !this.json.inString ? JSON.stringify(marker) : marker;
     this.skipTo(end);
     return written;

@@ -1,4 +1,4 @@
-import { FiltersConfig } from '../../../../src/config/schema/filters.config.js';
+import { FilterOverrideConfig, FiltersConfig } from '../../../../src/config/schema/filters.config.js';
 import type { MarkerSource } from '../../../../src/domain/pseudonym.js';
 import { ActionPolicy } from '../../../../src/filter/action-policy.js';
 import type { ScanRule } from '../../../../src/filter/rules/scan-rule.js';
@@ -35,7 +35,12 @@ export function compileRules(
   return compiled;
 }
 
-export const REDACTING = compileRules();
+/** Every rule redacts, those too that only flag as they are shipped. */
+export const REDACTING = compileRules(SHIPPED_RULES, (filters) => {
+  filters.overrides = [
+    Object.assign(new FilterOverrideConfig(), { rules: ['*'], direction: 'response', action: 'redact' }),
+  ];
+});
 
 export function run(pieces: readonly string[], options: RunOptions = {}): Run {
   const findings: string[] = [];
