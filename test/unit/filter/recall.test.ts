@@ -18,17 +18,19 @@ function expectShare(tally: Tally, share: number): void {
 
 describe('fresh credentials of the core types', () => {
   it('are found in chat prose and every wrapping, all of each', () => {
+    // One type that is no longer found costs 0.9 %, one wrapping 1.8 %.
     expectShare(measureWrapped(findSpecific, EFFORT), 0.995);
   });
 
   it('are found in every disguise', () => {
-    expectShare(measureDisguised(findSpecific, EFFORT), 0.95);
+    // One disguise that is no longer seen through costs 3 %.
+    expectShare(measureDisguised(findSpecific, EFFORT), 0.99);
   });
 });
 
 const folder = findGivenCases(process.env);
 (folder === null ? describe.skip : describe)("other scanners' labelled texts", () => {
-  it.each(GIVEN_FILES.map((file, index) => [file, [0.97, 0.95, 0.8, 0.7][index] ?? 0] as const))(
+  it.each(GIVEN_FILES.map((file, index) => [file, [0.985, 0.975, 0.9, 0.75][index] ?? 0] as const))(
     '%s: of the types the rules claim at least %d are found',
     (file, floor) => {
       expectShare(measureGiven(detect, folder ?? '', file).claimed, floor);
