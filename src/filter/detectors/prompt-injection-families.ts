@@ -80,7 +80,7 @@ class Surroundings {
 
 const COMBINATIONS: Readonly<Partial<Record<Concept, Combination>>> = {
   override: (around) => [override(around, 2)],
-  'override-weak': (around) => [override(around, 0.5)],
+  'override-weak': (around) => [weaken(override(around, 0.5), around)],
   'own-prompt': probe,
   'text-above': (around) => [{ family: 'system-prompt-probe', weight: probeWeight(around, 3) }],
   unbound: (around) => [
@@ -92,7 +92,12 @@ const COMBINATIONS: Readonly<Partial<Record<Concept, Combination>>> = {
   'unbound-weak': (around) => [
     {
       family: 'role-play-jailbreak',
-      weight: around.hasInParagraph('unbound') ? 65 : around.has('become') || around.has('from-now-on') ? 40 : 8,
+      weight:
+        around.hasInParagraph('unbound') && around.hasInParagraph('become')
+          ? 65
+          : around.has('become') || around.has('from-now-on')
+            ? 40
+            : 8,
     },
   ],
   persona: (around) => [
@@ -150,7 +155,12 @@ function override(around: Surroundings, verb: number): Weighed {
     around.points('rules', 2),
     around.points('message', 0.5),
   );
-  const which = Math.max(around.points('before', 3), around.points('yours', 2), around.points('text-above', 3));
+  const which = Math.max(
+    around.points('before', 3),
+    around.points('yours', 2),
+    around.points('systems', 2),
+    around.points('text-above', 3),
+  );
   const scope = Math.max(which, around.points('all', 1)) + (which > 0 ? around.points('all', 0.5) : 0);
   const points =
     what === 0 || scope === 0 ? 0 : verb + what + scope - around.points('mine', 1.5) - around.points('theirs', 2.5);
@@ -158,6 +168,11 @@ function override(around: Surroundings, verb: number): Weighed {
     family: 'instruction-override',
     weight: points >= 7.5 ? 85 : points >= 7 ? 78 : points >= 6 ? 60 : points >= 5 ? 30 : 0,
   };
+}
+
+/** What is removed or replaced is mostly something else than a model's instructions. */
+function weaken(signal: Weighed, around: Surroundings): Weighed {
+  return around.has('yours') ? signal : { ...signal, weight: Math.min(signal.weight, 30) };
 }
 
 function probe(around: Surroundings): Weighed[] {

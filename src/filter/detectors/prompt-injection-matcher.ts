@@ -31,8 +31,13 @@ const BLANK = 0xfffd;
 const WORD_PLACES = 2;
 const SENTENCE_PLACES = 6;
 const MIN_ENCODED_RUN = 24;
+const SPACE = 0x20;
+const SOFT_HYPHEN = 0xad;
+const FIRST_BEYOND_ASCII = 0x80;
 const FIRST_UNSPACED = 0x2e80;
 const INVISIBLE = /^[\p{Cf}\p{M}\u115f\u1160\u17b4\u17b5\u3164\uffa0]$/u;
+/** Of the invisible ones those that belong to no script's own way of writing. */
+const HIDDEN = /^\p{Cf}$/u;
 const LETTER_OR_DIGIT = /^[\p{L}\p{N}]$/u;
 /** Letters of other alphabets and digits that are read as Latin letters. Text and phrases are folded alike. */
 const READ_AS: ReadonlyMap<string, string> = new Map(
@@ -108,6 +113,14 @@ function fold(phrase: string): string {
 const spaced = makeTable([...listPhrases()]);
 const unspaced = makeTable([...listUnspaced()]);
 
+/** Columns of the ASCII characters: of letters and digits, and of what stands between words. */
+const blankColumn = spaced.automaton.columnOf[SPACE] ?? 0;
+const asciiColumns = new Uint16Array(FIRST_BEYOND_ASCII);
+for (let unit = 0; unit < FIRST_BEYOND_ASCII; unit++) {
+  const reading = readUnit(unit);
+  asciiColumns[unit] = reading === BLANK ? blankColumn : (spaced.automaton.columnOf[reading] ?? 0);
+}
+
 /** Reads a text once, in slices, and collects the phrases of all languages in it. */
 export class PhraseReader implements PhrasePass {
   readonly hits: PhraseHit[] = [];
@@ -119,9 +132,8 @@ export class PhraseReader implements PhrasePass {
   private state = 0;
   private unspacedState = 0;
   private place = 0;
-  private lastUnit = BLANK;
+  private afterBlank = true;
   private runStart = 0;
-  private pendingHidden = 0;
   private afterFlag = false;
   private index = 0;
 
@@ -135,58 +147,90 @@ export class PhraseReader implements PhrasePass {
 
   /** Reads on to `limit`; at the end of the text also what ends there. */
   readTo(limit: number): void {
-    const { text } = this;
-    const end = Math.min(limit, text.length);
+    const end = Math.min(limit, this.text.length);
     while (this.index < end) {
-      const at = this.index++;
-      const unit = text.charCodeAt(at);
-      if (unit <= 0x20) this.endRun(at);
-      if (unit >= 0xd800 && unit <= 0xdbff) {
-        this.readAstral(at);
-        continue;
-      }
-      const reading = readUnit(unit);
-      if (reading === SKIPPED) this.pendingHidden++;
-      else this.read(reading, unit, at);
+      this.readAscii(end);
+      if (this.index < end) this.readOther(this.text.charCodeAt(this.index), this.index++);
     }
     if (!this.isDone) return;
-    this.endRun(text.length);
-    this.step(BLANK, text.length);
+    this.endRun(end);
+    this.step(BLANK, end);
+  }
+
+  /** The way of nearly all characters: nothing but two tables are asked. */
+  private readAscii(end: number): void {
+    const { text } = this;
+    const { next, endsWord } = spaced.automaton;
+    let { state, index, afterBlank, unspacedState } = this;
+    for (; index < end; index++) {
+      const unit = text.charCodeAt(index);
+      if (unit >= FIRST_BEYOND_ASCII) break;
+      if (unit <= SPACE) this.endRun(index);
+      const column = asciiColumns[unit] ?? 0;
+      const isBlank = column === blankColumn;
+      if (isBlank) {
+        if (afterBlank) continue;
+        this.place += isSentenceEnd(unit) ? WORD_PLACES + SENTENCE_PLACES : WORD_PLACES;
+      }
+      afterBlank = isBlank;
+      const entry = state + column;
+      state = next[entry] ?? 0;
+      if (endsWord[entry] === 1) this.record(spaced, state, index);
+      if (unspacedState !== 0) {
+        const reading = isBlank ? SPACE : readUnit(unit);
+        unspacedState = this.follow(unspaced, unspacedState, reading, index);
+      }
+    }
+    this.state = state;
+    this.unspacedState = unspacedState;
+    this.index = index;
+    this.afterBlank = afterBlank;
+  }
+
+  private readOther(unit: number, at: number): void {
+    if (unit >= 0xd800 && unit <= 0xdbff) {
+      this.readAstral(at);
+      return;
+    }
+    const reading = readUnit(unit);
+    if (reading === SKIPPED) this.noteHidden(unit, at);
+    else this.read(reading, unit, at);
   }
 
   private read(reading: number, unit: number, at: number): void {
-    if (this.pendingHidden > 0) this.noteHidden(unit, at);
     if (reading === BLANK) {
-      if (isSentenceEnd(unit) && this.lastUnit !== BLANK) this.place += SENTENCE_PLACES;
-      if (this.lastUnit === BLANK) return;
-      this.place += WORD_PLACES;
+      if (this.afterBlank) return;
+      this.place += isSentenceEnd(unit) ? WORD_PLACES + SENTENCE_PLACES : WORD_PLACES;
     } else if (reading >= FIRST_UNSPACED) {
       this.place++;
     }
     this.step(reading, at);
-    this.lastUnit = reading;
+    this.afterBlank = reading === BLANK;
   }
 
   private step(reading: number, at: number): void {
-    const column = reading === BLANK ? 0x20 : reading;
+    const column = reading === BLANK ? SPACE : reading;
     this.state = this.follow(spaced, this.state, column, at);
     if (reading >= FIRST_UNSPACED || this.unspacedState !== 0) {
       this.unspacedState = this.follow(unspaced, this.unspacedState, column, at);
     }
   }
 
-  private follow({ automaton, concepts, lengths }: PhraseTable, state: number, unit: number, at: number): number {
-    const entry = state + (automaton.columnOf[unit] ?? 0);
-    const next = automaton.next[entry] ?? 0;
-    if (automaton.endsWord[entry] === 1) {
-      for (const word of automaton.wordsEndingIn(next)) {
-        const concept = concepts[word];
-        const start = Math.max(0, at + 1 - (lengths[word] ?? 0));
-        if (concept)
-          this.hits.push({ concept, start, end: Math.min(at + 1, this.text.length), place: this.place / WORD_PLACES });
-      }
+  private follow(table: PhraseTable, state: number, unit: number, at: number): number {
+    const { columnOf, next, endsWord } = table.automaton;
+    const entry = state + (columnOf[unit] ?? 0);
+    const following = next[entry] ?? 0;
+    if (endsWord[entry] === 1) this.record(table, following, at);
+    return following;
+  }
+
+  private record({ automaton, concepts, lengths }: PhraseTable, state: number, at: number): void {
+    const place = this.place / WORD_PLACES;
+    const end = Math.min(at + 1, this.text.length);
+    for (const word of automaton.wordsEndingIn(state)) {
+      const concept = concepts[word];
+      if (concept) this.hits.push({ concept, start: Math.max(0, at + 1 - (lengths[word] ?? 0)), end, place });
     }
-    return next;
   }
 
   /** Letters of mathematical alphabets read as plain ones; tag characters and variation selectors spell what nobody sees. */
@@ -208,11 +252,12 @@ export class PhraseReader implements PhrasePass {
 
   /** Invisible characters between ASCII letters hide a word; between others they are how a script is written. */
   private noteHidden(unit: number, at: number): void {
-    if (isAsciiLetter(unit) && isAsciiLetter(this.text.charCodeAt(at - this.pendingHidden - 1))) {
-      this.hiddenBetweenLetters += this.pendingHidden;
-      if (this.firstHidden === -1) this.firstHidden = at - this.pendingHidden;
-    }
-    this.pendingHidden = 0;
+    const before = this.text.charCodeAt(at - 1);
+    const after = this.text.charCodeAt(at + 1);
+    const betweenLetters = (isAsciiLetter(before) || before === unit) && (isAsciiLetter(after) || after === unit);
+    if (!betweenLetters || unit === SOFT_HYPHEN || !HIDDEN.test(String.fromCharCode(unit))) return;
+    this.hiddenBetweenLetters++;
+    if (this.firstHidden === -1) this.firstHidden = at;
   }
 
   private endRun(at: number): void {
@@ -221,9 +266,9 @@ export class PhraseReader implements PhrasePass {
   }
 }
 
-/** `.` `!` `?` and a line's end, also of East Asia. */
+/** `.` `!` `?`, also of East Asia. */
 function isSentenceEnd(unit: number): boolean {
-  return unit === 0x2e || unit === 0x21 || unit === 0x3f || unit === 0x0a || unit === 0x3002 || unit === 0xff01;
+  return unit === 0x2e || unit === 0x21 || unit === 0x3f || unit === 0x3002 || unit === 0xff01 || unit === 0xff1f;
 }
 
 function isAsciiLetter(unit: number): boolean {

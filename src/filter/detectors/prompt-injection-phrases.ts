@@ -6,6 +6,7 @@ export type Concept =
   | 'override-weak'
   | 'before' // what was said before
   | 'yours' // the model's own
+  | 'systems' // the operator's
   | 'all'
   | 'mine' // the writer's own
   | 'theirs' // somebody's of whom is told
@@ -59,17 +60,20 @@ export const SPACED_PHRASES: Readonly<Record<Concept, readonly string[]>> = {
     'vorherig|vorig|bisherig|obig|fruher|frueher|vorangegangen|vorangehend|vorstehend|zuvor|ursprunglich|ursprünglich|bis jetzt|dir gegeben|davor',
     "precedent|anterieur|ci dessus|au dessus|initial|d'origine|jusqu'ici|recues|d'avant",
     'anterior|previ|de arriba|hasta ahora|inicial|original|que te dieron|recibid|antes',
-    'precedent|di prima|qui sopra|sopra|iniziali|originali|finora|ricevut',
+    'precedent|di prima|qui sopra|sopra|iniziali|originali|finora|ricevut|stato detto|detto prima',
     'anteriores|acima|ate agora|iniciais|originais|recebid',
-    'vorige|eerdere|voorgaande|bovenstaande|tot nu toe|oorspronkelijke',
+    'vorige|eerdere|voorgaande|bovenstaande|hierboven|hiervoor|tot nu toe|oorspronkelijke',
     'предыдущ|прежн|выше|ранее|прошл|изначальн|первоначальн|до этого|poprzedni|wczesniejsz|onceki',
   ],
+  systems: [
+    'system$|system level|developer|safety|security|ethical|moral|content polic|internal|hidden|built in|openai|anthropic|interne|sicherheits|systemanweis|securite|internas|seguridad|sicurezza|seguranca|veiligheids|системн|внутренн|безопасност',
+  ],
   yours: [
-    'your$|you have$|system$|system level|developer|safety|security|ethical|moral|content polic|internal|hidden|built in|openai|anthropic',
-    'dein$|deine$|deinen$|deiner$|deines$|ihre$|ihren$|euren$|eure$|interne|sicherheits|systemanweis',
-    'ton$|ta$|tes$|votre$|vos$|interne|securite|tu$|tus$|su$|sus$|internas|seguridad|tuo$|tua$|tue$|tuoi$|vostre$|interne|sicurezza',
-    'seu$|sua$|seus$|suas$|teu$|tua$|teus$|tuas$|seguranca|je$|jouw$|uw$|interne|veiligheids',
-    'твои|твой|твоего|твоих|свои|своих|ваши|системн|внутренн|безопасност',
+    'your$|you have$',
+    'dein$|deine$|deinen$|deiner$|deines$|ihre$|ihren$|euren$|eure$',
+    'ton$|ta$|tes$|votre$|vos$|tu$|tus$|su$|sus$|tuo$|tua$|tue$|tuoi$|vostre$',
+    'seu$|sua$|seus$|suas$|teu$|tua$|teus$|tuas$|je$|jouw$|uw$',
+    'твои|твой|твоего|твоих|свои|своих|ваши|тебя$|тебе$',
   ],
   all: [
     'all$|any$|every|each of|whatever|alle$|allen$|alles$|samtliche|sämtliche|jegliche|tout|toute|tous|toutes|todo|toda|todos|todas|tutto|tutte|tutti|tudo|al$|elke|все$|всех$|любые|всё$|wszystk|tum$|butun',
@@ -90,7 +94,7 @@ export const SPACED_PHRASES: Readonly<Record<Concept, readonly string[]>> = {
     'инструкц|указани|директив|промпт|ограничени|установк|instrukcj|polecen|wytyczn|talimat|yonerge',
   ],
   rules: [
-    'rule|command|order$|orders$|polic|constraint|context|training|filter|protocol|standard|boundar|law$|laws$|ethic|principle',
+    'rule|command|orders$|polic|constraint|context|training|filter|protocol|standard|boundar|law$|laws$|ethic|principle',
     'regel|befehl|vorschrift|kontext|filter|regle|commande|ordre|contexte|politique|regla|orden|politica|contexto|regol|ordin|comand|contesto|regra|ordem|ordens|opdracht|bevel|правил|команд|приказ|контекст|фильтр|zasad|kural',
   ],
   everything: [
@@ -115,7 +119,7 @@ export const SPACED_PHRASES: Readonly<Record<Concept, readonly string[]>> = {
     'zeig|was steht|was sind|wie lautet|wie lauten|welche|ubersetz|fasse|quelles sont|quel est|quelle est|traduis|resume|cuales son|cual es|traduce|resumen|quali sono|qual e|traduci|riassumi|quais sao|qual e|traduza|resuma|wat is|wat zijn|vertaal|какой|какие|каков|переведи|опиши',
   ],
   'own-prompt': [
-    'system prompt|system message|system instruction|initial prompt|initial instruction|original prompt|original instruction|hidden prompt|hidden instruction|hidden rule|secret instruction|secret prompt|secret rule|confidential instruction|confidential prompt|internal instruction|internal prompt|internal guideline|developer message|developer prompt|developer instruction|pre prompt|preprompt|your prompt|your instruction|your directive|your full prompt|your entire prompt|your exact instruction|your guideline|your rules$|your configuration|instructions you were given|instructions you have been given|instructions you received|instructions given to you|prompt you were given|rules you were given|your programming|your context window|your initial|your system|your hidden|your secret instruction|instructions at the top',
+    'system prompt|system message|system instruction|initial prompt|initial instruction|original prompt|original instruction|hidden prompt|hidden instruction|hidden rule|secret instruction|secret prompt|secret rule|confidential instruction|confidential prompt|internal instruction|internal prompt|internal guideline|developer message|developer prompt|developer instruction|pre prompt|preprompt|your prompt|your instruction|your directive|your full prompt|your entire prompt|your exact instruction|your guideline|your rules$|instructions you were given|instructions you have been given|instructions you received|instructions given to you|prompt you were given|rules you were given|your programming|your context window|your initial|your system|your hidden|your secret instruction|instructions at the top',
     'systemprompt|system prompt|systemanweisung|systemnachricht|deine anweisung|deine instruktion|deinen prompt|deine vorgaben|deine regeln|deine richtlinien|ihre anweisungen|interne anweisung|internen anweisung|geheimen anweisung|versteckten anweisung|ursprungliche anweisung|ursprunglichen anweisung|urspruengliche',
     'prompt systeme|invite systeme|message systeme|instructions systeme|tes instructions|tes consignes|vos instructions|vos consignes|instructions initiales|instructions internes|instructions cachees|consignes initiales|ton prompt|votre prompt|tes regles',
     'prompt del sistema|prompt de sistema|mensaje del sistema|mensaje de sistema|instrucciones del sistema|tus instrucciones|sus instrucciones|instrucciones iniciales|instrucciones originales|instrucciones internas|instrucciones ocultas|tu prompt|tus reglas|indicaciones del sistema',
@@ -138,7 +142,7 @@ export const SPACED_PHRASES: Readonly<Record<Concept, readonly string[]>> = {
     'ты теперь|теперь ты|притворись|представь|веди себя|действуй как|играй роль|отвечай как|вообрази|вживись|jestes teraz|udawaj|artik sen|gibi davran',
   ],
   unbound: [
-    "no restriction|without restriction|without any restriction|without limit|without any limit|unrestricted|unfiltered|uncensored|no filter|without filter|without any filter|no rules|without rules|without any rules|no ethical|no moral|amoral|without ethical|without moral|without any ethical|without any moral|no guideline|without guideline|without any guideline|no limitation|without limitation|not bound|no longer bound|isn't bound|unbound|free of all|free from all|free from any|freed from|ignores all|no censorship|without censorship|without safety|no safety|never refuse|cannot refuse|can't refuse|must not refuse|no content polic|do not apply to you|does not apply to you|don't apply to you|jailbroken|bypasses all|broken free|anything goes|no boundaries|no morals|no ethics",
+    "no restriction|without restriction|without any restriction|without limit|without any limit|unrestricted|unfiltered|uncensored|no filter|without filter|without any filter|no rules|without rules|without any rules|no ethical|no moral|amoral|without ethical|without moral|without any ethical|without any moral|no guideline|without guideline|without any guideline|no limitation|without limitation|not bound|no longer bound|isn't bound|free of all|free from all|free from any|freed from|ignores all|no censorship|without censorship|without safety|no safety|never refuse|cannot refuse|can't refuse|must not refuse|no content polic|do not apply to you|does not apply to you|don't apply to you|jailbroken|bypasses all|broken free|anything goes|no boundaries|no morals|no ethics",
     'ohne einschrankung|ohne jede einschrankung|ohne beschrankung|ohne jegliche|ohne regeln|ohne filter|ohne grenzen|uneingeschrankt|unzensiert|ungefiltert|keine regeln|keine einschrankung|keine ethisch|keine grenzen|keine richtlinien|keinerlei|ohne moral|nicht gebunden|ohne zensur',
     'sans restriction|sans aucune restriction|sans limite|sans aucune limite|sans filtre|sans aucun filtre|sans regle|sans aucune regle|sans censure|non censure|aucune restriction|aucune regle|aucune limite|sans morale|sans ethique',
     'sin restriccion|sin ninguna restriccion|sin limite|sin ningun limite|sin filtro|sin ningun filtro|sin reglas|sin censura|no tienes restriccion|no tienes reglas|ninguna restriccion|sin etica|sin moral|que no tiene reglas|no tiene restriccion',
@@ -160,10 +164,10 @@ export const SPACED_PHRASES: Readonly<Record<Concept, readonly string[]>> = {
     'new instruction|your new task|new task|your new role|new rule|new directive|updated instruction|your real task|your actual task|your true purpose|real instruction|actual instruction|instead do|instead say|instead output|instead respond|instead print|and say$|and just say|only say|just respond with|only respond with|you must now|you must obey|you must comply|you will comply|obey me|obey only|neue anweisung|neue aufgabe|deine neue|stattdessen|nouvelle instruction|nouvelle tache|nouvelles instructions|a la place|nueva tarea|nuevas instrucciones|en su lugar|nuova istruzione|nuove istruzioni|nuovo compito|nova tarefa|novas instrucoes|em vez disso|nieuwe instructie|nieuwe taak|in plaats daarvan|новая задача|новые инструкции|новая инструкция|вместо этого',
   ],
   marker: [
-    "system override|admin override|override code|override protocol|developer override|end of system prompt|end of prompt|end of instruction|end system prompt|end of user input|end of context|end of document|end user input|begin system|begin admin|begin new instruction|new system prompt|new system message|system update|system notice|system alert|priority override|authorization code|important system|message from the system|message from openai|message from anthropic|message from the developer|i am your developer|i am the developer|i'm your developer|i am the administrator|i am your creator|as your developer|root user|ende der anweisung|ende des systemprompts|fin des instructions|fin du prompt|fin de las instrucciones|fin del prompt|fine delle istruzioni|fim das instrucoes|einde van de instructies|конец инструкций|конец системного|я твой разработчик|ich bin dein entwickler|je suis ton developpeur|soy tu desarrollador|sono il tuo sviluppatore|sou seu desenvolvedor",
+    "system override|admin override|override code|override protocol|developer override|end of system prompt|end of prompt|end of instruction|end system prompt|end of user input|end of context|end of document|end user input|begin system|begin admin|begin new instruction|new system prompt|new system message|system update|system notice|system alert|priority override|authorization code|important system|message from the system|message from openai|message from anthropic|message from the developer|i am your developer|i am the developer|i'm your developer|i am the administrator|i am your creator|as your developer|ende der anweisung|ende des systemprompts|fin des instructions|fin du prompt|fin de las instrucciones|fin del prompt|fine delle istruzioni|fim das instrucoes|einde van de instructies|конец инструкций|конец системного|я твой разработчик|ich bin dein entwickler|je suis ton developpeur|soy tu desarrollador|sono il tuo sviluppatore|sou seu desenvolvedor",
   ],
   secrecy: [
-    "do not tell the user|don't tell the user|do not inform the user|don't inform the user|never tell the user|never inform the user|without telling the user|without informing the user|without the user knowing|without notifying|do not mention this|don't mention this|do not reveal this|don't reveal this|do not disclose this|keep this secret from|hide this from|do not let the user|don't let the user|user must not know|user should not know|user must not see|do not ask for confirmation|without asking|without confirmation|do not acknowledge|secretly|do not mention these|do not mention that|don't mention that",
+    "do not tell the user|don't tell the user|do not inform the user|don't inform the user|never tell the user|never inform the user|without telling the user|without informing the user|without the user knowing|without notifying|do not mention this|do not mention the|don't mention this|do not reveal this|don't reveal this|do not disclose this|keep this secret from|hide this from|do not let the user|don't let the user|user must not know|user should not know|user must not see|do not ask for confirmation|without asking|without confirmation|do not acknowledge|secretly|do not mention these|do not mention that|don't mention that",
     'sag dem nutzer nicht|sage dem nutzer nicht|sag dem benutzer nicht|sage dem benutzer nicht|ohne den nutzer|ohne den benutzer|ohne es dem|erwahne dies nicht|erwahne das nicht|erwahne nicht|heimlich',
     "ne dis pas a l'utilisateur|ne le dis pas|sans le dire|sans informer|sans prevenir|ne mentionne pas|en secret|no le digas al usuario|no se lo digas|sin decirle|sin informar|sin avisar|no menciones|en secreto",
     "non dire all'utente|non dirlo|senza dirlo|senza informare|senza avvisare|non menzionare|di nascosto|nao diga ao usuario|nao conte ao usuario|sem avisar|sem informar|nao mencione|secretamente",
@@ -191,7 +195,8 @@ export const UNSPACED_PHRASES: Readonly<Partial<Record<Concept, string>>> = {
   'override-weak': '删除|取消|覆盖|解除|上書き|捨て',
   before:
     '之前|先前|以上|上面|上述|前面|此前|原来|原本|最初|初始|以前|これまで|今まで|上記|前の|前回|従来|当初|元の|이전|위의|지금까지|앞의',
-  yours: '你的|您的|系统|系統|开发者|安全|内部|あなたの|システム|お前の|君の|社内|당신의|너의|시스템',
+  yours: '你的|您的|あなたの|お前の|君の|당신의|너의',
+  systems: '系统|系統|开发者|安全|内部|システム|社内|시스템',
   all: '所有|全部|一切|任何|すべて|全て|あらゆる|いかなる|모든|전부',
   mine: '我的|私の|僕の|내 ',
   instructions:

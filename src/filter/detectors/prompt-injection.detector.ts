@@ -135,19 +135,25 @@ function scoreOf(text: string, signals: readonly InjectionSignal[], aboutAt: rea
   return Math.round(score);
 }
 
+/** More signals of a neighbourhood add nothing. */
 const MAX_SIGNALS = 64;
+/** Two signals of a family are mostly one thing seen twice. */
+const SECOND_OF_A_FAMILY = 0.4;
 
 function combine(text: string, signals: readonly InjectionSignal[], isAbout: boolean): number {
-  const strongest = new Map<InjectionFamily, number>();
+  const weights = new Map<InjectionFamily, number[]>();
   let discussed = 0;
   for (const { family, weight, start, end } of signals) {
     const quoted = isQuoted(text, start, end);
     if (quoted && isAbout) discussed = Math.max(discussed, weight * DISCUSSED.quotedAndAbout);
     else {
       const counted = weight * (isAbout ? DISCUSSED.about : quoted ? DISCUSSED.quoted : 1);
-      strongest.set(family, Math.max(strongest.get(family) ?? 0, counted));
+      weights.set(family, [...(weights.get(family) ?? []), counted]);
     }
   }
-  const doubt = [...strongest.values(), discussed].reduce((rest, weight) => rest * (1 - weight / 100), 1);
-  return 100 * (1 - doubt);
+  const counting = [...weights.values()].flatMap((family) => {
+    const [strongest = 0, second = 0] = family.sort((first, other) => other - first);
+    return [strongest, second * SECOND_OF_A_FAMILY];
+  });
+  return 100 * (1 - [...counting, discussed].reduce((doubt, weight) => doubt * (1 - weight / 100), 1));
 }
