@@ -1,6 +1,7 @@
 import type { ChatCompletion } from '../../domain/chat.js';
 import { isObject } from '../../domain/json.js';
 import type { MarkerSource } from '../../domain/pseudonym.js';
+import { ENGINE_FILTER } from '../filter-names.js';
 import type { AnswerFindings } from './answer-findings.js';
 import { type AnswerText, textsOf } from './answer-texts.js';
 import type { StreamRules } from './stream-rules.js';
@@ -11,6 +12,9 @@ export interface RewriterOptions {
   readonly markers: MarkerSource | null;
   readonly findings: AnswerFindings;
 }
+
+/** In findings: arguments that would not be JSON any more. */
+const BROKEN_JSON_RULE = 'filter-failed';
 
 /** A text that goes on from delta to delta. */
 interface OpenText {
@@ -89,8 +93,9 @@ export class AnswerRewriter {
     const channel = this.openChannel(text.isJson, path);
     try {
       const value = channel.push(text.value) + channel.finish();
-      if (value !== text.value && text.isJson && isJson(text.value) && !isJson(value)) throw new BlockedTextError('');
-      return value;
+      if (value === text.value || !text.isJson || isJson(value) || !isJson(text.value)) return value;
+      this.options.findings.record(ENGINE_FILTER, BROKEN_JSON_RULE, 'block', path);
+      throw new BlockedAnswerError([]);
     } catch (error) {
       if (error instanceof BlockedTextError) throw new BlockedAnswerError([]);
       throw error;
@@ -175,23 +180,22 @@ export class AnswerRewriter {
     for (const index of this.open.keys()) this.flush(index, chunks, new Set());
   }
 
-  /** Ends the texts of a choice; what still waited of them becomes chunks of its own. */
+  /** Ends the texts of a choice; what still waited of them becomes a chunk of its own. */
   private flush(index: number, chunks: string[], carried: ReadonlySet<string>): void {
     const texts = this.open.get(index);
     if (!texts) return;
+    this.open.delete(index);
+    // All in one chunk: the same words may stand in two fields, and clients take either.
+    const delta: Record<string, unknown> = {};
+    let isBlocked = false;
     for (const [path, { channel, wrap }] of texts) {
       if (carried.has(path)) continue;
-      let rest: string;
-      try {
-        rest = channel.finish();
-      } catch (error) {
-        if (!(error instanceof BlockedTextError)) throw error;
-        if (error.before !== '') chunks.push(this.chunkOf(index, wrap(error.before)));
-        throw new BlockedAnswerError(chunks);
-      }
-      if (rest !== '') chunks.push(this.chunkOf(index, wrap(rest)));
+      const { rest, blocks } = finish(channel);
+      if (rest !== '') addTo(delta, wrap(rest));
+      isBlocked ||= blocks;
     }
-    this.open.delete(index);
+    if (Object.keys(delta).length > 0) chunks.push(this.chunkOf(index, delta));
+    if (isBlocked) throw new BlockedAnswerError(chunks);
   }
 
   /** A chunk like the last one with nothing in it but this delta. */
@@ -200,6 +204,25 @@ export class AnswerRewriter {
     const first = Array.isArray(like.choices) && isObject(like.choices[0]) ? like.choices[0] : {};
     const choice = { index, delta, ...('logprobs' in first && { logprobs: null }), finish_reason: null };
     return JSON.stringify({ ...like, choices: [choice], ...('usage' in like && { usage: null }) });
+  }
+}
+
+/** The rest of a text: what may go out of it, and whether it is blocked behind that. */
+function finish(channel: TextChannel): { rest: string; blocks: boolean } {
+  try {
+    return { rest: channel.finish(), blocks: false };
+  } catch (error) {
+    if (error instanceof BlockedTextError) return { rest: error.before, blocks: true };
+    throw error;
+  }
+}
+
+/** Lists grow, e.g. `tool_calls`; of anything else there is one. */
+function addTo(delta: Record<string, unknown>, more: Record<string, unknown>): void {
+  for (const [key, value] of Object.entries(more)) {
+    const known = delta[key];
+    delta[key] =
+      Array.isArray(known) && Array.isArray(value) ? [...(known as unknown[]), ...(value as unknown[])] : value;
   }
 }
 

@@ -50,9 +50,10 @@ export function* textsOf(delta: Record<string, unknown>): Generator<AnswerText> 
 function* textsOfDetail(detail: unknown, position: number): Generator<AnswerText> {
   if (!isObject(detail)) return;
   const index = typeof detail.index === 'number' ? detail.index : position;
+  const { signature: _signature, ...unsigned } = detail;
   for (const key of DETAIL_TEXTS) {
     yield* textAt(detail, key, `reasoning_details[${index}].${key}`, false, (value) => ({
-      reasoning_details: [{ ...detail, [key]: value }],
+      reasoning_details: [{ ...unsigned, [key]: value }],
     }));
   }
 }

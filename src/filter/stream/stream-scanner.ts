@@ -1,11 +1,13 @@
 import { beginsToken, endsToken } from '../engine/boundaries.js';
-import { ALPHANUMERICS, CharacterSet, DIGITS } from '../engine/character-set.js';
+import { type CharacterSet, DIGITS } from '../engine/character-set.js';
 import { judgeSecret } from '../engine/judgement.js';
 import type { RuleContext, ScanRule } from '../rules/scan-rule.js';
 import { BlockWatch } from './block-watch.js';
-import { findLead, firstDigit } from './leads.js';
+import { firstDigit } from './leads.js';
 import type { StreamMatch } from './stream-match.js';
 import type { StreamAnchor, StreamRule, StreamRules } from './stream-rules.js';
+import { TextEnd } from './text-end.js';
+import { beginsName, isOpenEnd } from './token-edges.js';
 
 /** An anchor was read at `anchorStart`; whether its rule's pattern matches from `start` is not known yet. */
 interface Candidate {
@@ -30,8 +32,6 @@ const DECIDED = -1;
 const NOTHING = Number.POSITIVE_INFINITY;
 /** Text that is not looked at any more is put away where it has grown by so much. */
 const TRIM_UNITS = 2_048;
-const ADORNMENTS = CharacterSet.of('_-.');
-const MAX_ADORNMENTS = 3;
 
 /**
  * Looks for all rules in a text that is still being written, reading each character once. All indexes that come out count
@@ -41,8 +41,7 @@ export class StreamScanner {
   /** The text from `base` on; it is made flat only where something has to be looked at. */
   private text = '';
   private base = 0;
-  /** The end of the text. */
-  private tail = '';
+  private readonly textEnd: TextEnd;
   private state = 0;
   private depth = 0;
   private inNumber = false;
@@ -58,7 +57,9 @@ export class StreamScanner {
     private readonly blockLimits: BlockLimits,
     private past: string,
     private readonly from: number,
-  ) {}
+  ) {
+    this.textEnd = new TextEnd(rules);
+  }
 
   /** Whether anything is looked for that has begun. */
   get isIdle(): boolean {
@@ -93,8 +94,7 @@ export class StreamScanner {
     const { columnOf, next, endsWord, depth } = this.rules.automaton;
     const offset = this.end;
     this.text += piece;
-    this.tail =
-      piece.length >= this.rules.tail ? piece.slice(-this.rules.tail) : (this.tail + piece).slice(-this.rules.tail);
+    this.textEnd.push(piece);
     let { state } = this;
     let entry = -1;
     for (let index = 0; index < piece.length; index++) {
@@ -120,8 +120,7 @@ export class StreamScanner {
     if (this.candidates.length > 0) hold = this.settleCandidates(isFinal, found, hold);
     if (this.searches.length > 0) hold = this.settleSearches(isFinal, found, hold);
     if (isFinal) return hold;
-    hold = this.holdAnchor(hold);
-    return this.rules.leads.length > 0 ? this.holdLeads(hold) : hold;
+    return this.textEnd.hold(hold, this.depth);
   }
 
   /** Puts away what is not looked at any more; returns how many units. */
@@ -292,46 +291,6 @@ export class StreamScanner {
     return hasRandomLead ? Math.max(secret, firstDigit(this.text, at, anchorAt)) : secret;
   }
 
-  /** The beginning of an anchor at the end of the text. */
-  private holdAnchor(held: number): number {
-    const { tail, end, depth } = this;
-    for (let at = Math.max(0, tail.length - depth); at < tail.length; at++) {
-      const place = end - tail.length + at;
-      if (place >= held) return held;
-      const boundaries = this.rules.boundariesOfBeginning(tail.slice(at));
-      if (boundaries.some((before) => beginsToken(tail, at, before))) return place;
-    }
-    return held;
-  }
-
-  /** What could be the lead of a match whose anchor has not come yet. */
-  private holdLeads(held: number): number {
-    const { tail, end, rules } = this;
-    const offset = end - tail.length;
-    let hold = held;
-    const mayBeRandom = this.mayEndInRandomLead();
-    for (const lead of rules.leads) {
-      if (lead.source.hasRandomLead && !mayBeRandom) continue;
-      const at = findLead(lead, tail);
-      if (at !== -1 && offset + at < hold) hold = offset + at;
-    }
-    return hold;
-  }
-
-  /** False for nearly every word: a random lead holds a digit, or its anchor has begun. */
-  private mayEndInRandomLead(): boolean {
-    const { tail, rules, depth } = this;
-    for (let at = Math.max(0, tail.length - depth); at < tail.length; at++) {
-      if (rules.randomBeginnings.has(tail.slice(at))) return true;
-    }
-    for (let at = tail.length - 1; at >= 0; at--) {
-      const code = tail.charCodeAt(at);
-      if (DIGITS.has(code)) return true;
-      if (!rules.randomAlphabet.has(code)) return false;
-    }
-    return false;
-  }
-
   /** Whether the characters the rule's matches are made of end too soon here. */
   private isTooShort({ minLength }: ScanRule, run: CharacterSet, at: number): boolean {
     const { text } = this;
@@ -364,25 +323,4 @@ export class StreamScanner {
     this.blocks = this.blocks.filter(({ isOver }) => !isOver);
     return hold;
   }
-}
-
-/** Whether more text could change whether a token ends here: it is the text's end, or only adornments follow. */
-function isOpenEnd(text: string, end: number, after: CharacterSet | null): boolean {
-  if (after === null) return false;
-  if (end === text.length) return true;
-  if (!after.has(text.charCodeAt(end))) return false;
-  let index = end;
-  while (index < text.length && index - end < MAX_ADORNMENTS && ADORNMENTS.has(text.charCodeAt(index))) index++;
-  return index === text.length;
-}
-
-/** Whether a word begins here: after anything but a letter, or at a hump as in `myHerokuKey`. */
-function beginsName(text: string, start: number): boolean {
-  const before = text.charCodeAt(start - 1);
-  if (!ALPHANUMERICS.has(before) || DIGITS.has(before)) return true;
-  return isLower(before) && !isLower(text.charCodeAt(start));
-}
-
-function isLower(code: number): boolean {
-  return code >= 97 && code <= 122;
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { detect, RULE_EXAMPLES, SECRETS } from '../support.js';
-import { foldableExamples, TOKENS } from './examples.js';
+import { foldableExamples, readExamples, TOKENS } from './examples.js';
 import { REDACTING, run, split } from './support.js';
 
 const WRAPPED = RULE_EXAMPLES.flatMap(({ id, positive }) =>
@@ -10,7 +10,20 @@ const WRAPPED = RULE_EXAMPLES.flatMap(({ id, positive }) =>
   })),
 );
 
+const PERSONAL = readExamples('config/personal-data-rules.yaml', 'personal_data');
+
 describe('an answer in any pieces', () => {
+  it.each(PERSONAL.examples)('comes out the same, without the personal data of $name', ({ text }) => {
+    const rules = PERSONAL.rules;
+    const whole = run([text], { rules });
+    expect(whole.out).toContain('[REDACTED:');
+    expect(run(split(text, 1), { rules }).out).toBe(whole.out);
+    for (let at = 1; at < text.length; at++) {
+      const two = run([text.slice(0, at), text.slice(at)], { rules });
+      if (two.out !== whole.out) throw new Error(`cut at ${at}: ${two.out} instead of ${whole.out}`);
+    }
+  });
+
   it.each(WRAPPED)('comes out the same, without $name', ({ text }) => {
     const whole = run([text]);
     expect(whole.findings).not.toEqual([]);
