@@ -1,12 +1,12 @@
 import type { Detection } from '../domain/detector.js';
 import type { FilterAction, Finding } from '../domain/finding.js';
 import { type Candidate, choose } from './choice.js';
-import { detectAll } from './detectors/text-detector.js';
+import { detectAll, type TextDetector } from './detectors/text-detector.js';
 import type { ScanBudget } from './engine/scan-budget.js';
 import { FILTER_NAMES, MEDIA_FILTER } from './filter-names.js';
 import type { FilterDetector } from './filter-rules.js';
 import { findMarkers, liesInMarker, type Rewrite } from './redaction.js';
-import { joinNeighbours } from './seams.js';
+import { type JoinedTexts, joinNeighbours } from './seams.js';
 import { type RequestText, TextWalker } from './text-walker.js';
 
 /** What is looked for in a request, and what is done about it. */
@@ -59,8 +59,9 @@ export function* inspectTexts(body: object, plan: InspectionPlan, budget: ScanBu
     for (const joined of joinNeighbours(texts)) {
       for (const { detector } of searched) {
         for (const detection of yield* detector.scan(joined.text, budget)) {
-          const crosses = joined.seams.some((seam) => detection.start < seam && seam < detection.end);
-          if (crosses) record.addCut(joined.pathOf(detection.start), detection);
+          const seam = joined.seams.find((each) => detection.start < each && each < detection.end);
+          if (seam === undefined || isChance(detection, seam, joined, detector)) continue;
+          record.addCut(joined.pathOf(detection.start), detection);
         }
       }
       if (budget.passedSlice()) yield;
@@ -68,6 +69,28 @@ export function* inspectTexts(body: object, plan: InspectionPlan, budget: ScanBu
   }
   for (const { kind, path } of walker.unscanned) record.addUnscanned(`unscanned-${kind}`, path);
   return record.finish();
+}
+
+/** How far beside a seam a value is looked for that needs nothing from the other side. */
+const BESIDE_SEAM = 256;
+const MESSAGE = /^messages\[\d+\]/;
+
+/**
+ * Whether texts only happen to make a value of prose where they meet: a question that ends without a stop before an
+ * e-mail address. So it is between two messages, and where the value is there without the other text. Credentials are
+ * no prose: they are never taken for chance.
+ */
+function isChance(
+  { filter, rule, start, end }: Detection,
+  seam: number,
+  joined: JoinedTexts,
+  by: TextDetector,
+): boolean {
+  if (filter === 'secrets') return false;
+  const [before, after] = [joined.pathOf(start), joined.pathOf(end - 1)].map((path) => MESSAGE.exec(path)?.[0]);
+  if (before !== after) return true;
+  const sides = [joined.text.slice(Math.max(0, seam - BESIDE_SEAM), seam), joined.text.slice(seam, seam + BESIDE_SEAM)];
+  return sides.some((side) => detectAll(by, side).some((found) => found.rule === rule));
 }
 
 interface Found extends Candidate {

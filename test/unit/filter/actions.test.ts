@@ -255,6 +255,33 @@ describe('a value that is given a name', () => {
   });
 });
 
+describe('texts that follow each other', () => {
+  const mail = rule('personal_data', 'mail', 'pseudonymize', '[a-z]{0,25}MAIL-[0-9]{6}');
+  const rules = { ...RULES, personal_data: [{ ...mail, lead: 25 }] };
+
+  it('make no personal data by chance, be it in two messages or in two parts', async () => {
+    const twoMessages = requestOf({
+      messages: [
+        { role: 'assistant', content: 'what is the address' },
+        { role: 'user', content: 'adaMAIL-482913' },
+      ],
+    });
+    const twoParts = say(['what is the address', 'adaMAIL-482913'].map((text) => ({ type: 'text', text })));
+    for (const request of [twoMessages, twoParts]) {
+      const { findings, chat } = await screen(request, contextWith({ rules }));
+      expect(findings.map(({ action }) => action)).toEqual(['pseudonymize']);
+      expect(JSON.stringify(chat)).toContain('what is the address');
+    }
+    const apart = requestOf({ messages: ['PERSON-4', '82913'].map((content) => ({ role: 'user', content })) });
+    expect((await screen(apart)).findings).toEqual([]);
+  });
+
+  it('hide no credential, however they are cut', async () => {
+    const apart = requestOf({ messages: ['BADGE-4', '82913'].map((content) => ({ role: 'user', content })) });
+    expect((await refusal(apart)).findings?.map(({ rule: id }) => id)).toEqual(['badge']);
+  });
+});
+
 describe('what AEGIS wrote itself', () => {
   it('is no match, even where the name of a rule is one', async () => {
     const { rules, problems } = loadRules(
