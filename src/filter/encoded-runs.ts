@@ -9,7 +9,7 @@ const MIN_BASE64_RUN = 22;
 const MIN_HEX_RUN = 40;
 /** Lines as mail, PEM and YAML wrap them are one run, also where they are indented or quoted. */
 const MIN_WRAPPED_LINE = 16;
-const OUTSIDE = 64;
+const OUTSIDE = 0;
 const LINE_FEED = 10;
 const CARRIAGE_RETURN = 13;
 const EQUALS_SIGN = 61;
@@ -19,11 +19,13 @@ const ASCII = 128;
 const BASE64_ALIGNMENTS = 4;
 const HEX_ALIGNMENTS = 2;
 /** What a run costs in the budget's steps: a little however short it is, and decoding it in every alignment. */
-const STEPS_PER_RUN = 50;
-const STEPS_PER_CHARACTER = 8;
+const STEPS_PER_RUN = 300;
+const STEPS_PER_CHARACTER = 10;
 
+/** The digit that stands for nothing but zeros. */
+const ZERO_DIGIT = 65;
 const BASE64_LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-/** What each ASCII character stands for in base64 of both kinds, and in hexadecimal; `OUTSIDE` where it does not. */
+/** What each ASCII character stands for in base64 of both kinds, and in hexadecimal. */
 const base64Value = new Uint8Array(ASCII).fill(OUTSIDE);
 [...BASE64_LETTERS].forEach((letter, value) => {
   base64Value[letter.charCodeAt(0)] = value;
@@ -63,10 +65,10 @@ export function* decodeRuns(
     const end = endOfRun(units, length, start);
     if (end - start >= MIN_BASE64_RUN && isNew(start, end)) {
       budget.spend(STEPS_PER_RUN + STEPS_PER_CHARACTER * (end - start));
-      const run = new EncodedRun(units, start, end);
-      if (run.holdsText()) {
+      const texts = readTexts(readDigits(units, start, end));
+      if (texts.length > 0) {
         derived ??= new DerivedText(source);
-        run.writeTo(derived, endOfPadding(units, length, end));
+        writeTexts(derived, texts, start, endOfPadding(units, length, end));
       }
     }
     if (budget.passedSlice()) yield;
@@ -115,109 +117,113 @@ function endOfPadding(units: Uint16Array, length: number, end: number): number {
   return index;
 }
 
-/** The digits of a run and what they stand for. */
-class EncodedRun {
-  private readonly digits: Uint8Array;
-  private readonly places: Int32Array;
-  private size = 0;
-  private readonly texts: PlacedBytes[] = [];
+/** What a run is read into before anything is known of it: used by one run after the other, never longer than one. */
+let digits = new Uint8Array(1_024);
+let places = new Int32Array(1_024);
+let bytes = new Uint8Array(1_024);
 
-  constructor(
-    units: Uint16Array,
-    private readonly start: number,
-    end: number,
-  ) {
-    this.digits = new Uint8Array(end - start);
-    this.places = new Int32Array(end - start);
-    for (let index = start; index < end; index++) {
-      const unit = units[index] ?? 0;
-      if (BASE64[unit] !== 1) continue;
-      this.digits[this.size] = unit;
-      this.places[this.size++] = index;
-    }
+/** Takes the digits of a run without what stands between its lines; returns how many there are. */
+function readDigits(units: Uint16Array, start: number, end: number): number {
+  if (end - start + 4 > digits.length) {
+    digits = new Uint8Array(2 * (end - start + 4));
+    places = new Int32Array(2 * (end - start + 4));
+    bytes = new Uint8Array(2 * (end - start + 4));
   }
-
-  holdsText(): boolean {
-    let wholeIsHex = false;
-    for (let from = this.findHex(0); from < this.size; ) {
-      const to = skipAllBytes(this.digits, this.size, from, HEX);
-      wholeIsHex = to - from === this.size;
-      for (let offset = 0; offset < HEX_ALIGNMENTS; offset++) this.keepText(this.readHex(from + offset, to));
-      from = this.findHex(to);
-    }
-    if (wholeIsHex) return this.texts.length > 0;
-    for (let offset = 0; offset < BASE64_ALIGNMENTS; offset++) this.keepText(this.readBase64(offset));
-    return this.texts.length > 0;
+  let size = 0;
+  for (let index = start; index < end; index++) {
+    const unit = units[index] as number;
+    if (BASE64[unit] !== 1) continue;
+    digits[size] = unit;
+    places[size++] = index;
   }
-
-  /** Puts the texts in the run's place, one after the other where there are several. */
-  writeTo(derived: DerivedText, end: number): void {
-    derived.open(this.start);
-    this.texts.forEach((text, index) => {
-      if (index > 0) derived.addCode(this.start, end, LINE_FEED);
-      writeBytes(derived, text);
-    });
-    derived.close(end);
-  }
-
-  private keepText(text: PlacedBytes): void {
-    if (holdsText(text.bytes, text.length)) this.texts.push(text);
-  }
-
-  private findHex(from: number): number {
-    for (let start = from; start < this.size; ) {
-      const end = skipAllBytes(this.digits, this.size, start, HEX);
-      if (end - start >= MIN_HEX_RUN) return start;
-      start = end + 1;
-    }
-    return this.size;
-  }
-
-  private readHex(from: number, to: number): PlacedBytes {
-    const { digits, places } = this;
-    const length = (to - from) >>> 1;
-    const bytes = new Uint8Array(length);
-    for (let byte = 0; byte < length; byte++) {
-      const at = from + 2 * byte;
-      bytes[byte] = ((hexValue[digits[at] ?? 0] ?? 0) << 4) | (hexValue[digits[at + 1] ?? 0] ?? 0);
-    }
-    return {
-      bytes,
-      length,
-      firstOf: (byte) => places[from + 2 * byte] ?? 0,
-      lastOf: (byte) => places[from + 2 * byte + 1] ?? 0,
-    };
-  }
-
-  private readBase64(offset: number): PlacedBytes {
-    const { digits, places, size } = this;
-    const length = Math.floor(((size - offset) * 3) / 4);
-    const bytes = new Uint8Array(length + 2);
-    for (let at = offset, byte = 0; at < size; at += 4, byte += 3) {
-      const group =
-        (valueAt(digits, size, at) << 18) |
-        (valueAt(digits, size, at + 1) << 12) |
-        (valueAt(digits, size, at + 2) << 6) |
-        valueAt(digits, size, at + 3);
-      bytes[byte] = group >>> 16;
-      bytes[byte + 1] = group >>> 8;
-      bytes[byte + 2] = group;
-    }
-    return {
-      bytes,
-      length,
-      firstOf: (byte) => places[offset + 4 * Math.floor(byte / 3)] ?? 0,
-      lastOf: (byte) => places[Math.min(size - 1, offset + 4 * Math.floor(byte / 3) + 3)] ?? 0,
-    };
-  }
+  return size;
 }
 
-function valueAt(digits: Uint8Array, size: number, at: number): number {
-  return at < size ? (base64Value[digits[at] ?? 0] ?? 0) : 0;
+/** The texts that a run of so many digits stands for, in every alignment and both alphabets. */
+function readTexts(size: number): PlacedBytes[] {
+  const texts: PlacedBytes[] = [];
+  let wholeIsHex = false;
+  for (let from = findHex(0, size); from < size; ) {
+    const to = endOfHex(from, size);
+    wholeIsHex = to - from === size;
+    for (let offset = 0; offset < HEX_ALIGNMENTS; offset++) {
+      const length = readHex(from + offset, to);
+      if (holdsText(bytes, length)) texts.push(place(length, size, from + offset, 1, 2));
+    }
+    from = findHex(to, size);
+  }
+  if (wholeIsHex) return texts;
+  for (let offset = 0; offset < BASE64_ALIGNMENTS; offset++) {
+    const length = readBase64(offset, size);
+    if (holdsText(bytes, length)) texts.push(place(length, size, offset, 3, 4));
+  }
+  return texts;
 }
 
-function skipAllBytes(bytes: Uint8Array, length: number, from: number, members: Uint8Array): number {
+/** The bytes just read, with the places of the digits they were read from. */
+function place(length: number, size: number, from: number, perGroup: number, digitsPerGroup: number): PlacedBytes {
+  const known = places.slice(0, size);
+  return {
+    bytes: bytes.slice(0, length),
+    length,
+    perGroup,
+    firstOf: (byte) => known[from + digitsPerGroup * Math.floor(byte / perGroup)] ?? 0,
+    lastOf: (byte) => {
+      const last = from + digitsPerGroup * Math.floor(byte / perGroup) + digitsPerGroup - 1;
+      return known[Math.min(last, size - 1)] ?? 0;
+    },
+  };
+}
+
+function findHex(from: number, size: number): number {
+  for (let start = from; start + MIN_HEX_RUN <= size; ) {
+    const end = endOfHex(start, size);
+    if (end - start >= MIN_HEX_RUN) return start;
+    start = end + 1;
+  }
+  return size;
+}
+
+function endOfHex(from: number, size: number): number {
   let index = from;
-  while (index < length && members[bytes[index] ?? 0] === 1) index++;
+  while (index < size && HEX[digits[index] as number] === 1) index++;
   return index;
+}
+
+/** Reads digits as bytes in hexadecimal; returns how many. */
+function readHex(from: number, to: number): number {
+  const length = (to - from) >>> 1;
+  for (let byte = 0, at = from; byte < length; byte++, at += 2) {
+    const high = hexValue[digits[at] as number] as number;
+    bytes[byte] = (high << 4) | (hexValue[digits[at + 1] as number] as number);
+  }
+  return length;
+}
+
+/** Reads digits as bytes in base64; returns how many. Behind the last digit zeros are read. */
+function readBase64(offset: number, size: number): number {
+  digits.fill(ZERO_DIGIT, size, size + 3);
+  let byte = 0;
+  for (let at = offset; at < size; at += 4) {
+    const group =
+      ((base64Value[digits[at] as number] as number) << 18) |
+      ((base64Value[digits[at + 1] as number] as number) << 12) |
+      ((base64Value[digits[at + 2] as number] as number) << 6) |
+      (base64Value[digits[at + 3] as number] as number);
+    bytes[byte] = group >>> 16;
+    bytes[byte + 1] = group >>> 8;
+    bytes[byte + 2] = group;
+    byte += 3;
+  }
+  return Math.floor(((size - offset) * 3) / 4);
+}
+
+/** Puts the texts in the run's place, one after the other where there are several. */
+function writeTexts(derived: DerivedText, texts: readonly PlacedBytes[], start: number, end: number): void {
+  derived.open(start);
+  texts.forEach((text, index) => {
+    if (index > 0) derived.addCode(start, end, LINE_FEED);
+    writeBytes(derived, text);
+  });
+  derived.close(end);
 }

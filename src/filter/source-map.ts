@@ -109,6 +109,17 @@ export class DerivedText implements SourceMap {
     }
   }
 
+  /** Adds bytes of ASCII that all of `source[start, end)` stands for. */
+  addBytes(bytes: Uint8Array, from: number, to: number, start: number, end: number): void {
+    this.remember(start, end, to - from);
+    this.reserve(to - from);
+    const { units } = this;
+    let length = this.derivedLength;
+    for (let index = from; index < to; index++) units[length++] = bytes[index] as number;
+    this.derivedLength = length;
+    this.touch(length - 1);
+  }
+
   /** Ends what `open` began: the source goes on at `end`. */
   close(end: number): void {
     this.remember(this.sourceTo, end, 0);

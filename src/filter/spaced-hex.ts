@@ -26,7 +26,11 @@ export function decodeSpacedHex(source: ScanText): DerivedText | null {
   for (let start = findStretch(units, length, 0); start < length; ) {
     let end = start;
     while (end < length && allowed[units[end] ?? 0] === 1) end++;
-    for (let at = start; at < end; ) {
+    for (let at = start; at + MIN_CHARACTERS <= end; ) {
+      if (!isByte(units, length, at)) {
+        at++;
+        continue;
+      }
       const run = readBytes(units, length, at, end);
       if (run.length >= MIN_BYTES && holdsText(run.bytes, run.length)) {
         derived ??= new DerivedText(source);
@@ -34,7 +38,7 @@ export function decodeSpacedHex(source: ScanText): DerivedText | null {
         writeBytes(derived, run);
         derived.close(run.lastOf(run.length - 1) + 1);
       }
-      at = run.length > 0 ? run.lastOf(run.length - 1) + 1 : at + 1;
+      at = run.lastOf(run.length - 1) + 1;
     }
     start = findStretch(units, length, end);
   }
@@ -68,6 +72,7 @@ function readBytes(units: Uint16Array, length: number, from: number, end: number
   return {
     bytes: Uint8Array.from(bytes),
     length: bytes.length,
+    perGroup: 1,
     firstOf: (byte) => places[byte] ?? 0,
     lastOf: (byte) => (places[byte] ?? 0) + BYTE_DIGITS - 1,
   };

@@ -1,11 +1,12 @@
 import type { ScanRule } from '../rules/scan-rule.js';
 import { AnchorAutomaton } from './anchor-automaton.js';
 import { AnchorFilter } from './anchor-filter.js';
+import { ContextWords } from './context-words.js';
 import { PatternOutline } from './pattern-outline.js';
-import { RunMemory } from './run-memory.js';
+import { membersOf, RunMemory } from './run-memory.js';
 
 /** A rule with more anchors is a list of words: its pattern is little more than they are, and tells nothing sooner. */
-const MOST_OUTLINED = 32;
+const MOST_OUTLINED = 128;
 
 /** A rule where one of its anchors stands. */
 export interface AnchoredRule {
@@ -15,6 +16,8 @@ export interface AnchoredRule {
   /** Of the rule's whole pattern, or where `afterAnchor`, of what follows the anchor. */
   readonly outline: PatternOutline | null;
   readonly afterAnchor: boolean;
+  /** What a match can begin with: see `membersOf`. */
+  readonly head: Uint8Array;
 }
 
 export interface Anchor {
@@ -30,6 +33,8 @@ export class AnchorTable {
   readonly memory = new RunMemory();
   /** Rules that look at every number. */
   readonly digitRules: readonly AnchoredRule[];
+  /** The context of those rules; null where none needs any. */
+  readonly digitContexts: ContextWords | null;
 
   constructor(rules: readonly ScanRule[]) {
     const byText = new Map<string, AnchoredRule[]>();
@@ -46,13 +51,16 @@ export class AnchorTable {
     this.digitRules = rules.flatMap((rule, index) =>
       rule.startsAt === 'digit' ? [this.outline(rule, index, '')] : [],
     );
+    this.digitContexts = ContextWords.of(
+      this.digitRules.map(({ rule, index }) => ({ index, words: rule.context?.words ?? [] })),
+    );
   }
 
   private outline(rule: ScanRule, index: number, anchor: string): AnchoredRule {
     const afterAnchor = anchor !== '' && rule.valueWithin === null && rule.lead === 0;
     const beginning = afterAnchor ? anchor : '';
     const isList = rule.anchors.length > MOST_OUTLINED;
-    const outline = isList ? null : PatternOutline.of(rule.pattern, rule.ignoreCase, beginning, this.memory);
-    return { rule, index, outline, afterAnchor };
+    const outline = isList ? null : PatternOutline.of(rule, beginning, this.memory);
+    return { rule, index, outline, afterAnchor, head: membersOf(rule.head) };
   }
 }

@@ -1,6 +1,7 @@
 import { type PatternNode, parsePattern } from '../rules/pattern-syntax.js';
+import { ADORNMENTS } from './boundaries.js';
 import { CharacterSet } from './character-set.js';
-import type { RunMemory, RunSet } from './run-memory.js';
+import { ASCII, membersOf, type RunMemory, type RunSet } from './run-memory.js';
 
 /** A stretch of characters of one set. */
 interface Piece {
@@ -9,6 +10,19 @@ interface Piece {
   readonly max: number;
   /** Whether the stretch can only end where its characters do, or after `max` of them where that is `min`. */
   readonly isClear: boolean;
+}
+
+/** Stretches one after the other; `isWhole` where the match ends with the last. */
+interface Way {
+  readonly pieces: readonly Piece[];
+  readonly isWhole: boolean;
+}
+
+/** What an outline is made of. */
+export interface OutlinedRule {
+  readonly pattern: string;
+  readonly ignoreCase: boolean;
+  readonly after: CharacterSet | null;
 }
 
 interface OpenPiece {
@@ -28,31 +42,36 @@ const MAX_PIECES = 24;
  * does.
  */
 export class PatternOutline {
-  private constructor(private readonly ways: readonly (readonly Piece[])[]) {}
+  private constructor(
+    private readonly ways: readonly Way[],
+    /** What a token may not be followed by. */
+    private readonly after: Uint8Array,
+  ) {}
 
   /** `beginning` is what stands there already; the outline is that of the rest. Null where nothing can be said. */
-  static of(pattern: string, ignoreCase: boolean, beginning: string, memory: RunMemory): PatternOutline | null {
-    let ways: PatternNode[][] = [[parsePattern(pattern, ignoreCase)]];
+  static of(rule: OutlinedRule, beginning: string, memory: RunMemory): PatternOutline | null {
+    let ways: PatternNode[][] = [[parsePattern(rule.pattern, rule.ignoreCase)]];
     for (let index = 0; index < beginning.length; index++) {
       const code = beginning.charCodeAt(index);
       ways = ways.flatMap((way) => advance(way, code));
       if (ways.length > MAX_WAYS) return null;
     }
-    const outlines = ways.map((way) => toPieces(way, memory));
-    return outlines.length === 0 || outlines.some((pieces) => pieces.length === 0)
-      ? null
-      : new PatternOutline(outlines);
+    const outlines = ways.flatMap((way) => spread(way, []).map((each) => toWay(each, memory)));
+    if (outlines.length > MAX_WAYS) return null;
+    if (outlines.length === 0 || outlines.some(({ pieces }) => pieces.length === 0)) return null;
+    return new PatternOutline(outlines, membersOf((rule.after ?? CharacterSet.none).minus(ADORNMENTS)));
   }
 
   /** Whether the pattern can match a text of so many units whose rest begins at `at`; `base` as the memory gave it. */
   mayMatch(units: Uint16Array, length: number, at: number, base: number, memory: RunMemory): boolean {
-    for (const way of this.ways) if (mayGo(way, units, length, at, base, memory)) return true;
+    for (const way of this.ways) if (mayGo(way, this.after, units, length, at, base, memory)) return true;
     return false;
   }
 }
 
 function mayGo(
-  way: readonly Piece[],
+  way: Way,
+  after: Uint8Array,
   units: Uint16Array,
   length: number,
   from: number,
@@ -60,9 +79,9 @@ function mayGo(
   memory: RunMemory,
 ): boolean {
   let at = from;
-  for (const { set, min, max, isClear } of way) {
+  for (const { set, min, max, isClear } of way.pieces) {
     if (max === 1 && min === 1) {
-      if (at >= length || set.members[Math.min(units[at] ?? 0, 128)] !== 1) return false;
+      if (at >= length || set.members[Math.min(units[at] ?? 0, ASCII)] !== 1) return false;
       at++;
       continue;
     }
@@ -71,7 +90,7 @@ function mayGo(
     if (!isClear) return true;
     at += run;
   }
-  return true;
+  return !way.isWhole || at >= length || after[Math.min(units[at] ?? 0, ASCII)] !== 1;
 }
 
 /** What can follow where a match begins with the character. */
@@ -98,15 +117,14 @@ function advance(way: readonly PatternNode[], code: number): PatternNode[][] {
   }
 }
 
-function toPieces(way: readonly PatternNode[], memory: RunMemory): Piece[] {
-  const open: OpenPiece[] = [];
-  const isWhole = way.every((node) => flatten(node, open));
-  return open.map(({ set, min, max }, index) => ({
+function toWay({ pieces: open, isWhole }: Spread, memory: RunMemory): Way {
+  const pieces = open.map(({ set, min, max }, index) => ({
     set: memory.register(set, index),
     min,
     max,
     isClear: min === max || isClearBefore(set, open.slice(index + 1), isWhole),
   }));
+  return { pieces, isWhole };
 }
 
 /** Whether what follows cannot begin with one of the set. */
@@ -118,33 +136,64 @@ function isClearBefore(set: CharacterSet, following: readonly OpenPiece[], isWho
   return isWhole;
 }
 
-/** Adds the pieces of a node; false where it is more than stretches one after the other. */
-function flatten(node: PatternNode, pieces: OpenPiece[]): boolean {
-  if (pieces.length >= MAX_PIECES) return false;
-  switch (node.kind) {
+/** Pieces one after the other; `isWhole` where nothing can come behind them. */
+interface Spread {
+  readonly pieces: readonly OpenPiece[];
+  readonly isWhole: boolean;
+}
+
+/** The ways a match can go on behind `pieces`; where they are too many, none of them is said. */
+function spread(nodes: readonly PatternNode[], pieces: readonly OpenPiece[]): Spread[] {
+  const [first, ...rest] = nodes;
+  if (!first) return [{ pieces, isWhole: true }];
+  const untold = [{ pieces, isWhole: false }];
+  if (pieces.length >= MAX_PIECES) return untold;
+  const set = setOf(first);
+  if (set) return spread(rest, [...pieces, { set, min: 1, max: 1 }]);
+  switch (first.kind) {
     case 'characters':
-      pieces.push({ set: node.set, min: 1, max: 1 });
-      return true;
+      return untold;
     case 'group':
-      return flatten(node.body, pieces);
+      return spread([first.body, ...rest], pieces);
     case 'sequence':
-      return node.items.every((item) => flatten(item, pieces));
+      return spread([...first.items, ...rest], pieces);
     case 'choice':
-      return false;
-    case 'repeat': {
-      const { body, min, max } = node;
-      if (max === 0) return true;
-      const set = setOf(body);
-      if (set) {
-        pieces.push({ set, min, max });
-        return true;
-      }
-      for (let copy = 0; copy < Math.min(min, MAX_COPIES); copy++) if (!flatten(body, pieces)) return false;
-      return min === max && max <= MAX_COPIES;
-    }
+      return spreadAll(
+        first.options.map((option) => [option, ...rest]),
+        pieces,
+      );
+    case 'repeat':
+      return spreadRepeat(first, rest, pieces);
     default:
-      return unreachable(node);
+      return unreachable(first);
   }
+}
+
+function spreadRepeat(
+  { body, min, max }: PatternNode & { kind: 'repeat' },
+  rest: readonly PatternNode[],
+  pieces: readonly OpenPiece[],
+): Spread[] {
+  const set = setOf(body);
+  if (set && max > 0) return spread(rest, [...pieces, { set, min, max }]);
+  if (max > MAX_COPIES) {
+    const known = spread(Array<PatternNode>(Math.min(min, MAX_COPIES)).fill(body), pieces);
+    return known.map((way) => ({ ...way, isWhole: false }));
+  }
+  const counts = Array.from({ length: max - min + 1 }, (_, index) => min + index);
+  return spreadAll(
+    counts.map((count) => [...Array<PatternNode>(count).fill(body), ...rest]),
+    pieces,
+  );
+}
+
+function spreadAll(ways: readonly (readonly PatternNode[])[], pieces: readonly OpenPiece[]): Spread[] {
+  const found: Spread[] = [];
+  for (const way of ways) {
+    found.push(...spread(way, pieces));
+    if (found.length > MAX_WAYS) return [{ pieces, isWhole: false }];
+  }
+  return found;
 }
 
 /** The set of a node that is one character; null where it is anything else. */

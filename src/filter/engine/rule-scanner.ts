@@ -1,10 +1,12 @@
 import type { ScanRule } from '../rules/scan-rule.js';
-import { KEY_BITS_PER_UNIT, KEY_BITS_PER_WORD, KEY_MASK, KEY_UNIT_MASK } from './anchor-filter.js';
+import { type Reading, UNITS_PER_KEY } from './anchor-filter.js';
 import { type Anchor, type AnchoredRule, AnchorTable } from './anchor-table.js';
 import { findBlockEnd } from './armoured-block.js';
-import { beginsToken, endsToken } from './boundaries.js';
+import { beginsToken, endsToken, isInsideToken } from './boundaries.js';
 import { type CharacterSet, NUMBER_SEPARATORS } from './character-set.js';
+import type { ContextPlaces } from './context-words.js';
 import { judgeSecret } from './judgement.js';
+import { ASCII } from './run-memory.js';
 import type { ScanBudget } from './scan-budget.js';
 import { ScanText, traitsOfUnit } from './scan-text.js';
 
@@ -27,15 +29,22 @@ export interface TextMatches {
 }
 
 /** After so many steps the scan offers to pause: well under a millisecond of work. */
-const STEPS_PER_SLICE = 65_536;
-/** What it costs to look whether a pattern can match, to try it, and to judge what it matched, in steps. */
-const LOOK_STEPS = 8;
-const TRIAL_STEPS = 48;
-const JUDGE_STEPS = 200;
+const STEPS_PER_SLICE = 262_144;
+const CHARACTERS_PER_SLICE = 65_536;
+/** What work costs in steps, as measured: reading a character, following one through the automaton, looking for a value. */
+const READ_STEPS = 2;
+const FOLLOW_STEPS = 5;
+const SEARCH_STEPS = 3;
+/** What it costs to look whether a pattern can match; to try it, and each character of it; to judge and note a match. */
+const LOOK_STEPS = 12;
+const TRIAL_STEPS = 200;
+const STEPS_PER_TRIED_CHARACTER = 4;
+const JUDGE_STEPS = 400;
+const STEPS_PER_JUDGED_CHARACTER = 20;
+const NOTE_STEPS = 1_000;
+const CONTEXT_STEPS = 4;
 /** So much of an opening line tells where the next one is. */
 const OPENING_CHARACTERS = 11;
-/** The filter looks at so many units at once; an anchor that has less of them behind it is not followed further. */
-const FILTER_UNITS = 3;
 /** No number is written longer before the digits all rules ask for have come. */
 const MOST_NUMBER = 48;
 
@@ -68,61 +77,50 @@ export class RuleScanner {
   private scanSlice(pass: Pass): void {
     const { budget } = pass;
     const start = pass.index;
-    const end = Math.min(pass.end, start + STEPS_PER_SLICE);
+    const end = Math.min(pass.end, start + CHARACTERS_PER_SLICE);
     const spent = budget.spent;
     while (pass.index < end && budget.spent - spent <= STEPS_PER_SLICE) {
-      if (this.skipTo(pass, end)) this.followAnchors(pass, pass.index - FILTER_UNITS);
+      if (this.table.filter.skip(pass, pass.text.units, end)) {
+        this.followAnchors(pass, pass.index - UNITS_PER_KEY);
+      }
     }
-    budget.spend(pass.index - start);
+    budget.spend(READ_STEPS * (pass.index - start));
     if (this.table.digitRules.length > 0) this.scanDigits(pass, start, pass.index);
-  }
-
-  /** Reads on until an anchor may have begun with the last three units; false where none does before the end. */
-  private skipTo(pass: Pass, end: number): boolean {
-    const { units } = pass.text;
-    const { bits } = this.table.filter;
-    let { index, traits } = pass;
-    let key = index < 2 ? 0 : (units[index - 2] ?? 0) & KEY_UNIT_MASK;
-    if (index > 0) key = (key << KEY_BITS_PER_UNIT) ^ ((units[index - 1] ?? 0) & KEY_UNIT_MASK);
-    let mayBegin = 0;
-    while (index < end) {
-      const unit = units[index++] ?? 0;
-      traits |= traitsOfUnit[unit] ?? 0;
-      key = ((key << KEY_BITS_PER_UNIT) ^ (unit & KEY_UNIT_MASK)) & KEY_MASK;
-      mayBegin = ((bits[key >>> KEY_BITS_PER_WORD] ?? 0) >>> key) & 1;
-      if (mayBegin === 1) break;
-    }
-    pass.index = index;
-    pass.traits = traits;
-    return mayBegin === 1;
   }
 
   /** Runs the automaton from `start` until the filter can take over again. */
   private followAnchors(pass: Pass, start: number): void {
     const { units, length } = pass.text;
-    const { automaton, anchors } = this.table;
-    const { columnOf, next, endsWord, depth } = automaton;
+    const { columnOf, next, endsWord, depth } = this.table.automaton;
+    const traitsOf = traitsOfUnit;
     const goesOn = start < pass.followedTo;
-    let at = goesOn ? pass.followedTo : Math.max(0, start);
+    const from = goesOn ? pass.followedTo : Math.max(0, start);
+    const atLeast = pass.index;
+    let at = from;
     let state = goesOn ? pass.state : 0;
-    const from = at;
-    let depthOfState = FILTER_UNITS;
-    while (at < length && (at < pass.index || depthOfState >= FILTER_UNITS)) {
-      const unit = units[at++] ?? 0;
-      pass.traits |= traitsOfUnit[unit] ?? 0;
-      const entry = state + (columnOf[unit] ?? 0);
-      state = next[entry] ?? 0;
-      depthOfState = depth[entry] ?? 0;
-      if (endsWord[entry] !== 1) continue;
-      for (const index of automaton.wordsEndingIn(state)) {
-        const anchor = anchors[index];
-        if (anchor) this.tryAnchor(pass, anchor, at);
-      }
+    let depthOfState = UNITS_PER_KEY;
+    let traits = 0;
+    while (at < length && (at < atLeast || depthOfState >= UNITS_PER_KEY)) {
+      const unit = units[at++] as number;
+      traits |= traitsOf[unit] as number;
+      const entry = state + (columnOf[unit] as number);
+      state = next[entry] as number;
+      depthOfState = depth[entry] as number;
+      if (endsWord[entry] === 1) this.tryAnchors(pass, state, at);
     }
-    pass.budget.spend(at - from);
+    pass.budget.spend(FOLLOW_STEPS * (at - from));
+    pass.traits |= traits;
     pass.state = state;
     pass.followedTo = at;
-    pass.index = Math.max(pass.index, at);
+    pass.index = Math.max(atLeast, at);
+  }
+
+  private tryAnchors(pass: Pass, state: number, anchorEnd: number): void {
+    const { automaton, anchors } = this.table;
+    for (const index of automaton.wordsEndingIn(state)) {
+      const anchor = anchors[index];
+      if (anchor) this.tryAnchor(pass, anchor, anchorEnd);
+    }
   }
 
   private tryAnchor(pass: Pass, anchor: Anchor, anchorEnd: number): void {
@@ -144,32 +142,50 @@ export class RuleScanner {
   private searchToken(pass: Pass, anchored: AnchoredRule, anchorStart: number, anchorEnd: number): void {
     const { rule, index, afterAnchor } = anchored;
     let start = anchorStart;
-    while (start > 0 && anchorStart - start < rule.lead && rule.head.has(pass.text.units[start - 1] ?? 0)) start--;
+    if (rule.lead > 0) start = this.findLead(pass, anchored, anchorStart);
+    if (isInsideToken(pass.text.units, start, rule.before)) return;
     if (!this.mayMatch(pass, anchored, afterAnchor ? anchorEnd : start)) return;
     if (!beginsToken(pass.text.text, start, rule.before)) return;
     const match = this.tryPattern(pass, rule, start);
-    if (!match || !hasContext(pass, rule, match)) return;
+    if (!match || !this.hasContext(pass, anchored, match)) return;
     pass.matches.push(match);
     pass.setSearchedTo(index, match.end, this.rules.length);
   }
 
+  /** Where the match begins that the anchor stands in. */
+  private findLead(pass: Pass, { rule, head }: AnchoredRule, anchorStart: number): number {
+    const { units } = pass.text;
+    const earliest = Math.max(0, anchorStart - rule.lead);
+    let start = anchorStart;
+    while (start > earliest && head[Math.min(units[start - 1] as number, ASCII)] === 1) start--;
+    pass.budget.spend(anchorStart - start);
+    return start;
+  }
+
   /** Tries the pattern wherever a value can begin after a name. No place is looked at twice for one rule. */
   private searchValue(pass: Pass, anchored: AnchoredRule, anchorStart: number, anchorEnd: number): void {
-    const { rule, index } = anchored;
+    const { rule, index, head } = anchored;
     const { units, length } = pass.text;
     const limit = Math.min(length, anchorEnd + (rule.valueWithin ?? 0));
     const from = Math.max(anchorEnd, pass.searchedTo(index));
     if (from >= limit) return;
-    pass.budget.spend(limit - from);
+    pass.budget.spend(SEARCH_STEPS * (limit - from));
     let searchedTo = limit;
+    // Up to where the characters from `at` on are known to be the rule's.
     let runEnd = from;
     for (let at = from; at < limit; at++) {
-      if (rule.run && runEnd - at < rule.minLength) {
-        at = findRun(units, length, at, rule.run, rule.minLength);
-        if (at >= limit) break;
-        runEnd = at + rule.minLength;
+      if (rule.run) {
+        const needed = at + rule.minLength;
+        if (at >= runEnd) runEnd = at;
+        while (runEnd < needed && runEnd < length && rule.run.has(units[runEnd] ?? 0)) runEnd++;
+        if (runEnd < needed) {
+          at = findRun(units, length, runEnd + 1, limit, rule.run, rule.minLength);
+          if (at >= limit) break;
+          runEnd = at + rule.minLength;
+        }
       }
-      if (!rule.head.has(units[at] ?? 0) || !this.mayMatch(pass, anchored, at)) continue;
+      if (head[Math.min(units[at] ?? 0, ASCII)] !== 1 || isInsideToken(units, at, rule.before)) continue;
+      if (!this.mayMatch(pass, anchored, at)) continue;
       if (!beginsToken(pass.text.text, at, rule.before)) continue;
       const match = this.tryPattern(pass, rule, at);
       if (!match || !namesContext(pass.text.text, rule, anchorStart, at)) continue;
@@ -190,11 +206,41 @@ export class RuleScanner {
         const digits = countDigits(units, length, at);
         for (const anchored of this.table.digitRules) {
           if (digits < anchored.rule.minDigits || pass.searchedTo(anchored.index) > at) continue;
-          this.searchToken(pass, anchored, at, at);
+          if (mayBeginAt(units, anchored, at) && this.mayHaveContext(pass, anchored, at)) {
+            this.searchToken(pass, anchored, at, at);
+          }
         }
       }
       inNumber = digit;
     }
+  }
+
+  /** Looks for the words of all numbers' contexts once a text, and only where a number needs them. */
+  private contextOf(pass: Pass): ContextPlaces | null {
+    const { digitContexts } = this.table;
+    if (pass.contexts || !digitContexts) return pass.contexts;
+    const { units, length } = pass.text;
+    pass.budget.spend(FOLLOW_STEPS * length);
+    pass.contexts = digitContexts.find(units, length);
+    return pass.contexts;
+  }
+
+  /** Whether a match that begins about here could have its context: looked at before the pattern is tried. */
+  private mayHaveContext(pass: Pass, { rule, index }: AnchoredRule, at: number): boolean {
+    if (!rule.context) return true;
+    const { within } = rule.context;
+    const places = this.contextOf(pass);
+    return places?.has(index, at - rule.lead - within, at + rule.patternLength + within) ?? false;
+  }
+
+  private hasContext(pass: Pass, { rule, index }: AnchoredRule, match: RuleMatch): boolean {
+    if (!rule.context || rule.startsAt === 'anchor') return hasWordsAround(pass, rule, match);
+    const { within } = rule.context;
+    const places = this.contextOf(pass);
+    return (
+      places !== null &&
+      (places.has(index, match.start - within, match.start) || places.has(index, match.end, match.end + within))
+    );
   }
 
   private mayMatch(pass: Pass, { outline }: AnchoredRule, at: number): boolean {
@@ -209,19 +255,21 @@ export class RuleScanner {
     if (text.length - start < rule.minLength) return null;
     rule.matcher.lastIndex = start;
     const found = rule.matcher.exec(text);
-    budget.spend(TRIAL_STEPS + (found ? found[0].length : Math.min(rule.patternLength, text.length - start)));
+    const tried = found ? found[0].length : Math.min(rule.patternLength, text.length - start);
+    budget.spend(TRIAL_STEPS + STEPS_PER_TRIED_CHARACTER * tried);
     if (!found) return null;
     let end = start + found[0].length;
     if (!endsToken(text, end, rule.after)) return null;
     const range = rule.hasSecretGroup ? found.indices?.groups?.secret : undefined;
     const secretStart = range?.[0] ?? start;
     let secretEnd = range?.[1] ?? end;
-    budget.spend(JUDGE_STEPS);
+    budget.spend(JUDGE_STEPS + STEPS_PER_JUDGED_CHARACTER * (secretEnd - secretStart));
     const verified = judgeSecret(rule, text.slice(secretStart, secretEnd));
     if (verified === null) return null;
+    budget.spend(NOTE_STEPS);
     if (rule.closing !== null) {
       const limit = Math.min(text.length, start + rule.maxLength);
-      budget.spend(limit - end);
+      budget.spend(STEPS_PER_TRIED_CHARACTER * (limit - end));
       const opening = found[0].slice(0, OPENING_CHARACTERS);
       const blockEnd = findBlockEnd(text.slice(end, limit), opening, rule.closing, rule.minEntropy);
       if (blockEnd === null) return null;
@@ -233,7 +281,7 @@ export class RuleScanner {
 }
 
 /** How far a scan has come. */
-class Pass implements TextMatches {
+class Pass implements TextMatches, Reading {
   readonly matches: RuleMatch[] = [];
   traits = 0;
   /** The next unit to read, and where reading ends: so far behind the text that the filter sees its last units. */
@@ -244,13 +292,15 @@ class Pass implements TextMatches {
   state = 0;
   /** For each rule, up to where its matches and values have been looked for; null while that is nowhere. */
   private searched: Int32Array | null = null;
+  /** Where the words of numbers' contexts stand; null while nobody asked. */
+  contexts: ContextPlaces | null = null;
 
   constructor(
     readonly text: ScanText,
     readonly budget: ScanBudget,
     readonly base: number,
   ) {
-    this.end = text.length === 0 ? 0 : text.length + FILTER_UNITS - 1;
+    this.end = text.length === 0 ? 0 : text.length + UNITS_PER_KEY - 1;
   }
 
   searchedTo(rule: number): number {
@@ -270,17 +320,24 @@ function standsAt(word: string, units: Uint16Array, start: number): boolean {
   return true;
 }
 
-/** Where the next so many characters of a set begin, at `from` or later; the text's length where there are none. */
-function findRun(units: Uint16Array, length: number, from: number, set: CharacterSet, count: number): number {
+/** Where the next so many characters of a set begin, at `from` or later; at least `limit` where none do before it. */
+function findRun(
+  units: Uint16Array,
+  length: number,
+  from: number,
+  limit: number,
+  set: CharacterSet,
+  count: number,
+): number {
   let start = from;
-  while (start + count <= length) {
+  while (start < limit && start + count <= length) {
     // All of them have to be of the set: looked at from the last, most of a text is skipped.
     let at = start + count - 1;
     while (at >= start && set.has(units[at] ?? 0)) at--;
     if (at < start) return start;
     start = at + 1;
   }
-  return length;
+  return Math.max(start, limit);
 }
 
 /** Whether a word begins here: after anything but a letter, or at a hump as in `myHerokuKey`. */
@@ -288,6 +345,11 @@ function beginsName(units: Uint16Array, start: number): boolean {
   const before = start === 0 ? 0 : (units[start - 1] ?? 0);
   if (!isLetter(before)) return true;
   return isLower(before) && !isLower(units[start] ?? 0);
+}
+
+/** Whether a rule's matches can begin at a number, or at what stands before it. */
+function mayBeginAt(units: Uint16Array, { rule }: AnchoredRule, at: number): boolean {
+  return rule.head.has(units[at] ?? 0) || (rule.lead > 0 && at > 0 && rule.head.has(units[at - 1] ?? 0));
 }
 
 /** Digits from here on, over what separates the digits of one number; no more than any rule asks for. */
@@ -321,11 +383,11 @@ function namesContext(text: string, rule: ScanRule, nameStart: number, valueStar
 }
 
 /** For patterns that stand alone: a word of the context stands around them. */
-function hasContext(pass: Pass, rule: ScanRule, match: RuleMatch): boolean {
+function hasWordsAround(pass: Pass, rule: ScanRule, match: RuleMatch): boolean {
   if (!rule.context) return true;
   const { words, within } = rule.context;
   const { text } = pass.text;
-  pass.budget.spend(2 * within);
+  pass.budget.spend(CONTEXT_STEPS * within * words.length);
   const before = text.slice(Math.max(0, match.start - within), match.start).toLowerCase();
   const after = text.slice(match.end, match.end + within).toLowerCase();
   return words.some((word) => before.includes(word) || after.includes(word));

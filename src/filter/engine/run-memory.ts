@@ -1,15 +1,24 @@
 import type { CharacterSet } from './character-set.js';
 
-const ASCII = 128;
+/** So many characters are told apart. */
+export const ASCII = 128;
 /** Beyond it the numbers begin again, long before they would stop being exact or small. */
 const MAX_BASE = 2 ** 30;
 
 /** A set of characters as its runs are looked for. */
 export interface RunSet {
-  /** One byte per ASCII code and one, the last, for all others: 1 where it belongs to the set. */
+  /** See `membersOf`. */
   readonly members: Uint8Array;
   /** Where the memory keeps what it knows of its runs. */
   readonly slot: number;
+}
+
+/** One byte per ASCII code and one, the last, for all others: 1 where it belongs to the set. */
+export function membersOf(set: CharacterSet): Uint8Array {
+  const members = new Uint8Array(ASCII + 1);
+  members.set(set.ascii);
+  members[ASCII] = set.beyondAscii ? 1 : 0;
+  return members;
 }
 
 /**
@@ -24,9 +33,7 @@ export class RunMemory {
 
   /** `turn`: sets that one pattern uses one after the other do not share what is remembered. */
   register(set: CharacterSet, turn: number): RunSet {
-    const members = new Uint8Array(ASCII + 1);
-    members.set(set.ascii);
-    members[ASCII] = set.beyondAscii ? 1 : 0;
+    const members = membersOf(set);
     const identity = `${turn} ${members.join('')}`;
     const known = this.known.get(identity) ?? { members, slot: this.from.length };
     if (known.slot === this.from.length) {
