@@ -186,6 +186,7 @@ class TermReader {
       anchors,
       startsAt: 'anchor',
       minDigits: 0,
+      minRun: 0,
       ignoreCase,
       valueWithin: null,
       lead: 0,

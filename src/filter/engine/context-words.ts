@@ -1,8 +1,14 @@
+import type { RuleContext } from '../rules/scan-rule.js';
 import { AnchorAutomaton } from './anchor-automaton.js';
 
 interface ContextRule {
   readonly index: number;
   readonly words: readonly string[];
+}
+
+interface Range {
+  readonly start: number;
+  readonly end: number;
 }
 
 /** The words that have to stand near the matches of some rules, found for all of them in one pass. */
@@ -53,6 +59,11 @@ export class ContextPlaces {
     else this.places.set(rule, [start, end]);
   }
 
+  /** Whether a word stands shortly before or after a match. */
+  surrounds(rule: number, { start, end }: Range, within: number): boolean {
+    return this.has(rule, start - within, start) || this.has(rule, end, end + within);
+  }
+
   /** Whether a word stands wholly between two places. */
   has(rule: number, from: number, to: number): boolean {
     const known = this.places.get(rule);
@@ -69,4 +80,23 @@ export class ContextPlaces {
     }
     return false;
   }
+}
+
+/** For values: a word of the context stands in their name (`HEROKU_API_KEY = `) or shortly before it. */
+export function namesContext(
+  text: string,
+  context: RuleContext | null,
+  nameStart: number,
+  valueStart: number,
+): boolean {
+  if (!context) return true;
+  const name = text.slice(Math.max(0, nameStart - context.within), valueStart).toLowerCase();
+  return context.words.some((word) => name.includes(word));
+}
+
+/** For patterns that stand alone: a word of the context stands around them. */
+export function hasWordsAround(text: string, { words, within }: RuleContext, { start, end }: Range): boolean {
+  const before = text.slice(Math.max(0, start - within), start).toLowerCase();
+  const after = text.slice(end, end + within).toLowerCase();
+  return words.some((word) => before.includes(word) || after.includes(word));
 }

@@ -3,9 +3,10 @@ import { type Reading, UNITS_PER_KEY } from './anchor-filter.js';
 import { type Anchor, type AnchoredRule, AnchorTable } from './anchor-table.js';
 import { findBlockEnd } from './armoured-block.js';
 import { beginsToken, endsToken, isInsideToken } from './boundaries.js';
-import { type CharacterSet, NUMBER_SEPARATORS } from './character-set.js';
-import type { ContextPlaces } from './context-words.js';
+import { type CharacterSet } from './character-set.js';
+import { type ContextPlaces, hasWordsAround, namesContext } from './context-words.js';
 import { judgeSecret } from './judgement.js';
+import { countDigits, countRun, isDigit, mayBeginAt } from './numbers.js';
 import { ASCII } from './run-memory.js';
 import type { ScanBudget } from './scan-budget.js';
 import { ScanText, traitsOfUnit } from './scan-text.js';
@@ -45,8 +46,6 @@ const NOTE_STEPS = 1_000;
 const CONTEXT_STEPS = 4;
 /** So much of an opening line tells where the next one is. */
 const OPENING_CHARACTERS = 11;
-/** No number is written longer before the digits all rules ask for have come. */
-const MOST_NUMBER = 48;
 
 /** Looks for all rules in one pass over a text. Shared by all requests. */
 export class RuleScanner {
@@ -188,7 +187,7 @@ export class RuleScanner {
       if (!this.mayMatch(pass, anchored, at)) continue;
       if (!beginsToken(pass.text.text, at, rule.before)) continue;
       const match = this.tryPattern(pass, rule, at);
-      if (!match || !namesContext(pass.text.text, rule, anchorStart, at)) continue;
+      if (!match || !namesContext(pass.text.text, rule.context, anchorStart, at)) continue;
       pass.matches.push(match);
       searchedTo = Math.max(match.end, limit);
       break;
@@ -204,9 +203,11 @@ export class RuleScanner {
       const digit = isDigit(units[at] ?? 0);
       if (digit && !inNumber) {
         const digits = countDigits(units, length, at);
+        const run = countRun(units, length, at);
         for (const anchored of this.table.digitRules) {
-          if (digits < anchored.rule.minDigits || pass.searchedTo(anchored.index) > at) continue;
-          if (mayBeginAt(units, anchored, at) && this.mayHaveContext(pass, anchored, at)) {
+          const { rule, index } = anchored;
+          if (digits < rule.minDigits || run < rule.minRun || pass.searchedTo(index) > at) continue;
+          if (mayBeginAt(units, rule, at) && this.mayHaveContext(pass, anchored, at)) {
             this.searchToken(pass, anchored, at, at);
           }
         }
@@ -234,13 +235,11 @@ export class RuleScanner {
   }
 
   private hasContext(pass: Pass, { rule, index }: AnchoredRule, match: RuleMatch): boolean {
-    if (!rule.context || rule.startsAt === 'anchor') return hasWordsAround(pass, rule, match);
-    const { within } = rule.context;
-    const places = this.contextOf(pass);
-    return (
-      places !== null &&
-      (places.has(index, match.start - within, match.start) || places.has(index, match.end, match.end + within))
-    );
+    if (!rule.context) return true;
+    const { within, words } = rule.context;
+    if (rule.startsAt === 'digit') return this.contextOf(pass)?.surrounds(index, match, within) ?? false;
+    pass.budget.spend(CONTEXT_STEPS * within * words.length);
+    return hasWordsAround(pass.text.text, rule.context, match);
   }
 
   private mayMatch(pass: Pass, { outline }: AnchoredRule, at: number): boolean {
@@ -347,48 +346,10 @@ function beginsName(units: Uint16Array, start: number): boolean {
   return isLower(before) && !isLower(units[start] ?? 0);
 }
 
-/** Whether a rule's matches can begin at a number, or at what stands before it. */
-function mayBeginAt(units: Uint16Array, { rule }: AnchoredRule, at: number): boolean {
-  return rule.head.has(units[at] ?? 0) || (rule.lead > 0 && at > 0 && rule.head.has(units[at - 1] ?? 0));
-}
-
-/** Digits from here on, over what separates the digits of one number; no more than any rule asks for. */
-function countDigits(units: Uint16Array, length: number, from: number): number {
-  let digits = 0;
-  for (let at = from; at < length && at < from + MOST_NUMBER; at++) {
-    const unit = units[at] ?? 0;
-    if (isDigit(unit)) digits++;
-    else if (!NUMBER_SEPARATORS.has(unit)) break;
-  }
-  return digits;
-}
-
-function isDigit(code: number): boolean {
-  return code >= 48 && code <= 57;
-}
-
 function isLower(code: number): boolean {
   return code >= 97 && code <= 122;
 }
 
 function isLetter(code: number): boolean {
   return isLower(code | 32) && code < 128;
-}
-
-/** For values: a word of the context stands in their name (`HEROKU_API_KEY = `) or shortly before it. */
-function namesContext(text: string, rule: ScanRule, nameStart: number, valueStart: number): boolean {
-  if (!rule.context) return true;
-  const name = text.slice(Math.max(0, nameStart - rule.context.within), valueStart).toLowerCase();
-  return rule.context.words.some((word) => name.includes(word));
-}
-
-/** For patterns that stand alone: a word of the context stands around them. */
-function hasWordsAround(pass: Pass, rule: ScanRule, match: RuleMatch): boolean {
-  if (!rule.context) return true;
-  const { words, within } = rule.context;
-  const { text } = pass.text;
-  pass.budget.spend(CONTEXT_STEPS * within * words.length);
-  const before = text.slice(Math.max(0, match.start - within), match.start).toLowerCase();
-  const after = text.slice(match.end, match.end + within).toLowerCase();
-  return words.some((word) => before.includes(word) || after.includes(word));
 }

@@ -1,54 +1,68 @@
-import { DIGITS, NUMBER_SEPARATORS } from '../engine/character-set.js';
+import { type CharacterSet, DIGITS } from '../engine/character-set.js';
 import type { PatternNode } from './pattern-syntax.js';
 
+/** How far a count has come. Where in doubt it has ended: too low a count only costs time. */
 interface Count {
   readonly digits: number;
-  /** Whether more digits can be counted on behind it. */
-  readonly ends: 'never' | 'after digits' | 'at once';
+  /** Whether the first digit may have come. */
+  readonly started: boolean;
+  readonly ended: boolean;
 }
 
 /**
- * How many digits every match of a pattern holds from its first digit on, over what separates the digits of a number. Letters and
- * signs before (`DE89`, `+49`) do not count; where a letter or a digit can stand in one place, the count ends.
+ * How many digits every match of a pattern holds from its first digit on, over separators. Letters and signs before (`DE89`,
+ * `+49`) do not count; where a letter or a digit can stand in one place, the count ends.
  */
-export function countLeadingDigits(pattern: PatternNode): number {
-  return count(pattern).digits;
+export function countLeadingDigits(pattern: PatternNode, separators: CharacterSet): number {
+  return count(pattern, false, separators).digits;
 }
 
-function count(node: PatternNode): Count {
+function count(node: PatternNode, started: boolean, separators: CharacterSet): Count {
   switch (node.kind) {
     case 'characters':
-      if (node.set.minus(DIGITS).size === 0) return { digits: node.set.beyondAscii ? 0 : 1, ends: 'never' };
-      if (node.set.overlaps(DIGITS)) return { digits: 0, ends: 'at once' };
-      return { digits: 0, ends: node.set.minus(NUMBER_SEPARATORS).size > 0 ? 'after digits' : 'never' };
+      return countCharacter(node.set, started, separators);
     case 'group':
-      return count(node.body);
-    case 'repeat': {
-      const { digits, ends } = count(node.body);
-      return { digits: digits * (ends === 'never' ? node.min : Math.min(1, node.min)), ends };
-    }
+      return count(node.body, started, separators);
+    case 'repeat':
+      return countRepeated(node.body, node.min, node.max, started, separators);
     case 'choice': {
-      const options = node.options.map(count);
-      const ends = (['at once', 'after digits'] as const).find((end) => options.some((option) => option.ends === end));
-      return { digits: Math.min(...options.map(({ digits }) => digits)), ends: ends ?? 'never' };
+      const options = node.options.map((option) => count(option, started, separators));
+      return {
+        digits: Math.min(...options.map(({ digits }) => digits)),
+        started: options.some((option) => option.started),
+        ended: options.some(({ ended }) => ended),
+      };
     }
     case 'sequence':
-      return countSequence(node.items);
+      return countSequence(node.items, started, separators);
     default:
       return unreachable(node);
   }
 }
 
-function countSequence(items: readonly PatternNode[]): Count {
-  let digits = 0;
-  let ends: Count['ends'] = 'never';
+function countCharacter(set: CharacterSet, started: boolean, separators: CharacterSet): Count {
+  if (set.minus(DIGITS).size === 0 && !set.beyondAscii) return { digits: 1, started: true, ended: false };
+  const other = set.minus(separators).size > 0 || set.beyondAscii;
+  return { digits: 0, started, ended: set.overlaps(DIGITS) || (started && other) };
+}
+
+function countRepeated(body: PatternNode, min: number, max: number, started: boolean, separators: CharacterSet): Count {
+  const first = count(body, started, separators);
+  if (min === 0) return { digits: 0, started: first.started, ended: first.ended };
+  if (first.ended || max === 1) return first;
+  const further = count(body, first.started, separators);
+  const rounds = further.ended ? Math.min(1, min - 1) : min - 1;
+  return { digits: first.digits + further.digits * rounds, started: further.started, ended: further.ended };
+}
+
+function countSequence(items: readonly PatternNode[], started: boolean, separators: CharacterSet): Count {
+  let counted: Count = { digits: 0, started, ended: false };
   for (const item of items) {
-    const next = count(item);
-    digits += next.digits;
-    if (next.ends === 'at once' || (next.ends === 'after digits' && digits > 0)) return { digits, ends: 'at once' };
-    if (next.ends === 'after digits') ends = next.ends;
+    const next = count(item, counted.started, separators);
+    counted = { ...next, digits: counted.digits + next.digits };
+    if (counted.ended) break;
   }
-  return { digits, ends };
+  return counted;
 }
 
 function unreachable(node: never): never {

@@ -1,7 +1,7 @@
 import { CLASSIFICATIONS, findClassification } from '../../domain/classification.js';
 import { AS_CONFIGURED, type FilterAction, type RuleActions } from '../../domain/finding.js';
 import { isObject } from '../../domain/json.js';
-import { ALPHANUMERICS, BLANKS, CharacterSet, WORD } from '../engine/character-set.js';
+import { ALPHANUMERICS, BLANKS, CharacterSet, NUMBER_SEPARATORS, WORD } from '../engine/character-set.js';
 import { RuleScanner } from '../engine/rule-scanner.js';
 import { ScanBudget } from '../engine/scan-budget.js';
 import { VALIDATORS, type Validator } from '../engine/validators.js';
@@ -108,7 +108,8 @@ export class RuleReader {
       severity,
       anchors,
       startsAt,
-      minDigits: startsAt === 'digit' ? countLeadingDigits(facts.pattern) : 0,
+      minDigits: startsAt === 'digit' ? countLeadingDigits(facts.pattern, NUMBER_SEPARATORS) : 0,
+      minRun: startsAt === 'digit' ? countLeadingDigits(facts.pattern, CharacterSet.none) : 0,
       ignoreCase,
       valueWithin,
       matcher: new RegExp(this.text('pattern'), `y${facts.hasSecretGroup ? 'd' : ''}${ignoreCase ? 'i' : ''}`),

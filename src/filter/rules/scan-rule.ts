@@ -27,6 +27,8 @@ export interface ScanRule {
   readonly startsAt: 'anchor' | 'digit';
   /** How many digits every match holds from its first digit on, over separators; 0 where there are anchors. */
   readonly minDigits: number;
+  /** The same without separators: how many digits follow the first one at once, with it. */
+  readonly minRun: number;
   readonly ignoreCase: boolean;
   /**
    * Null: the pattern stands where the anchor does. Else the anchor is a name (`heroku`) and the pattern is that of
