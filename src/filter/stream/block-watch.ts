@@ -36,7 +36,7 @@ export class BlockWatch {
   private limit: number;
 
   constructor(
-    private readonly rule: StreamRule,
+    readonly source: StreamRule,
     private readonly closing: string,
     /** It ends with the string it stands in. */
     endsAtQuote: boolean,
@@ -46,7 +46,7 @@ export class BlockWatch {
   ) {
     this.between = endsAtQuote ? BETWEEN_IN_STRING : BETWEEN_LINES;
     this.cursor = end;
-    this.limit = start + rule.rule.maxLength;
+    this.limit = start + source.rule.maxLength;
   }
 
   get isOver(): boolean {
@@ -104,13 +104,13 @@ export class BlockWatch {
 
   private enterIfEncoded(text: string, base: number, end: number, found: StreamMatch[]): void {
     if (this.runStart === -1 || base + end - this.runStart < MIN_ENCODED_LINE) return;
-    if (measureEntropy(text.slice(this.runStart - base, end)) < this.rule.rule.minEntropy) return;
+    if (measureEntropy(text.slice(this.runStart - base, end)) < this.source.rule.minEntropy) return;
     const start = this.phase === 'opened' ? this.start : this.runStart;
-    const drops = this.rule.action !== 'flag' && this.rule.action !== 'block';
+    const drops = this.source.action !== 'flag' && this.source.action !== 'block';
     found.push({
-      rule: this.rule.rule.id,
-      source: this.rule,
-      action: this.rule.action,
+      rule: this.source.rule.id,
+      source: this.source,
+      action: this.source.action,
       start,
       end: base + end,
       wholeStart: start,
@@ -150,10 +150,10 @@ export class BlockWatch {
 
   private dropTo(start: number, end: number, found: StreamMatch[]): void {
     if (end <= start) return;
-    const { rule, action } = this.rule;
+    const { rule, action } = this.source;
     found.push({
       rule: rule.id,
-      source: this.rule,
+      source: this.source,
       action,
       start,
       end,
@@ -166,7 +166,7 @@ export class BlockWatch {
   private goOnSearching(at: number): void {
     this.phase = 'searching';
     this.runStart = -1;
-    this.limit = Math.max(this.limit, at + this.rule.rule.maxLength);
+    this.limit = Math.max(this.limit, at + this.source.rule.maxLength);
   }
 
   /** Whether the closing text stands here; unknown where the text breaks off in it. */

@@ -36,6 +36,16 @@ class MappedText {
     }
   }
 
+  /** Keeps a stretch of a piece as it is. */
+  copy(piece: MappedPiece, from: number, to: number): void {
+    if (from >= to) return;
+    this.text += piece.text.slice(from, to);
+    for (let index = from; index < to; index++) {
+      this.starts.push(startOf(piece, index));
+      this.ends.push(endOf(piece, index));
+    }
+  }
+
   finish(at: number): MappedPiece {
     return { text: this.text, at, map: { starts: this.starts, ends: this.ends } };
   }
@@ -105,17 +115,18 @@ export class FoldingStage implements Stage {
     const isCut = !isFinal && lastUnit >= 0xd800 && lastUnit <= 0xdbff;
     const to = isCut ? text.length - 1 : text.length;
     const out = new MappedText();
+    let from = 0;
     for (let index = 0; index < to; index++) {
       const unit = text.charCodeAt(index);
-      if (unit < FIRST_BEYOND_ASCII) {
-        out.add(text.charAt(index), startOf(piece, index), endOf(piece, index));
-        continue;
-      }
+      if (unit < FIRST_BEYOND_ASCII) continue;
+      out.copy(piece, from, index);
       const character = String.fromCodePoint(text.codePointAt(index) ?? unit);
       const last = index + character.length - 1;
       out.add(foldCharacter(character), startOf(piece, index), endOf(piece, last));
       index = last;
+      from = last + 1;
     }
+    out.copy(piece, from, to);
     this.waiting = keep(piece, to);
     return out.finish(next.at);
   }
@@ -147,19 +158,13 @@ export class UnescapingStage implements Stage {
     let from = 0;
     ESCAPES.lastIndex = 0;
     for (let match = ESCAPES.exec(text); match && match.index < to; match = ESCAPES.exec(text)) {
-      this.copy(piece, from, match.index, out);
+      out.copy(piece, from, match.index);
       from = match.index + match[0].length;
       out.add(decode(match[0]), startOf(piece, match.index), endOf(piece, from - 1));
     }
-    this.copy(piece, from, to, out);
+    out.copy(piece, from, to);
     this.waiting = keep(piece, to);
     return out.finish(next.at);
-  }
-
-  private copy(piece: MappedPiece, from: number, to: number, out: MappedText): void {
-    for (let index = from; index < to; index++) {
-      out.add(piece.text.charAt(index), startOf(piece, index), endOf(piece, index));
-    }
   }
 }
 

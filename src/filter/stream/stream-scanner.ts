@@ -269,7 +269,11 @@ export class StreamScanner {
       if (!isNear) return mayCome ? base + acts : DECIDED;
     }
     if (rule.closing !== null) {
-      this.blocks.push(new BlockWatch(source, rule.closing, this.blockLimits === 'between quotes', start, base + end));
+      // Where the next block opens, one that has not begun is over: openings alone, however many, are read once.
+      for (const block of this.blocks) block.advance(text.slice(0, at), base, false, found);
+      const blocks = this.blocks.filter((block) => block.isDropping || block.source !== source);
+      const endsAtQuote = this.blockLimits === 'between quotes';
+      this.blocks = [...blocks, new BlockWatch(source, rule.closing, endsAtQuote, start, base + end)];
       return DECIDED;
     }
     found.push({

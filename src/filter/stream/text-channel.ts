@@ -104,7 +104,7 @@ export class TextChannel {
   /** Acts upon everything that is decided, and lets the text before `hold` go. */
   private commit(hold: number, isFinal: boolean): string {
     let out = '';
-    this.matches.sort((first, second) => first.start - second.start || second.end - first.end);
+    this.matches = joinDrops(this.matches.sort(byPlace));
     this.markers.sort((first, second) => first.start - second.start);
     while (this.matches.length > 0 || this.markers.length > 0) {
       const drop = this.matches[0]?.drop ? this.matches[0] : null;
@@ -222,4 +222,28 @@ export class TextChannel {
     this.waiting = this.waiting.slice(units);
     this.released += units;
   }
+}
+
+/** What goes on being dropped is first of what begins in the same place: nothing else is done there. */
+function byPlace(first: StreamMatch, second: StreamMatch): number {
+  if (first.start !== second.start) return first.start - second.start;
+  const goesOn = Number(second.drop === 'goes on') - Number(first.drop === 'goes on');
+  return goesOn !== 0 ? goesOn : second.end - first.end;
+}
+
+/** Puts the pieces together of what is being dropped, so that what lies in it is known to. */
+function joinDrops(sorted: readonly StreamMatch[]): StreamMatch[] {
+  const joined: StreamMatch[] = [];
+  const open = new Map<StreamMatch['source'], number>();
+  for (const match of sorted) {
+    const at = match.drop === 'goes on' ? open.get(match.source) : undefined;
+    const begun = at === undefined ? undefined : joined[at];
+    if (at !== undefined && begun) {
+      joined[at] = { ...begun, end: Math.max(begun.end, match.end) };
+      continue;
+    }
+    if (match.drop) open.set(match.source, joined.length);
+    joined.push(match);
+  }
+  return joined;
 }

@@ -3,8 +3,8 @@ import type { StreamMatch } from './stream-match.js';
 import type { StreamRules } from './stream-rules.js';
 import { type BlockLimits, StreamScanner } from './stream-scanner.js';
 
-/** Escapes inside escapes: JSON in a tool call's arguments holds JSON of its own. */
-const ESCAPE_LEVELS = 2;
+/** How often escapes are decoded: those within each other are decoded at once, and JSON has been before. */
+const ESCAPE_LEVELS = 1;
 /** What is read first of a text whose beginning is not known is only looked at as what stands before. */
 const UNKNOWN_BEGINNING = 8;
 
@@ -37,7 +37,7 @@ export class TextView {
   static of(rules: StreamRules, isJson: boolean): TextView {
     if (!isJson) return new TextView(rules, null, ESCAPE_LEVELS, true, 'anywhere', '', true);
     const view = new TextView(rules, null, ESCAPE_LEVELS, true, 'nowhere', '', true);
-    view.decoded = new TextView(rules, new JsonStage(), ESCAPE_LEVELS - 1, true, 'between quotes', '', true);
+    view.decoded = new TextView(rules, new JsonStage(), ESCAPE_LEVELS, true, 'between quotes', '', true);
     return view;
   }
 
