@@ -6,6 +6,8 @@ export interface PlacedBytes {
   readonly length: number;
   /** So many bytes, counted from the first, were made of the same characters. */
   readonly perGroup: number;
+  /** How many characters those are, where the groups follow each other without anything between; else 0. */
+  readonly perSource: number;
   /** The first and the last character of the source that a byte was made of, as indexes. */
   firstOf(byte: number): number;
   lastOf(byte: number): number;
@@ -92,11 +94,14 @@ export function writeBytes(text: DerivedText, placed: PlacedBytes): void {
 }
 
 function writeUtf8(text: DerivedText, placed: PlacedBytes, { start, end }: Stretch, dropNul: boolean): void {
-  const { bytes, length, perGroup } = placed;
+  const { bytes, length, perGroup, perSource } = placed;
   for (let index = start; index < end; ) {
-    const asciiEnd = endOfAscii(bytes, index, Math.min(end, index - (index % perGroup) + perGroup));
+    const groupEnd = index - (index % perGroup) + perGroup;
+    const isAligned = perSource > 0 && groupEnd - index === perGroup;
+    const asciiEnd = endOfAscii(bytes, index, isAligned ? end : Math.min(end, groupEnd));
     if (asciiEnd > index) {
-      text.addBytes(bytes, index, asciiEnd, placed.firstOf(index), placed.lastOf(index) + 1);
+      const sourceEnd = placed.lastOf(asciiEnd - 1) + 1;
+      text.addBytes(bytes, index, asciiEnd, placed.firstOf(index), sourceEnd, isAligned ? perGroup : 0, perSource);
       index = asciiEnd;
       continue;
     }

@@ -129,12 +129,15 @@ function readDigits(units: Uint16Array, start: number, end: number): number {
     places = new Int32Array(2 * (end - start + 4));
     bytes = new Uint8Array(2 * (end - start + 4));
   }
+  // As constants of the function they are read without a look whether they have changed; here and below.
+  const digitsOfRun = digits;
+  const placesOfRun = places;
   let size = 0;
   for (let index = start; index < end; index++) {
     const unit = units[index] as number;
     if (BASE64[unit] !== 1) continue;
-    digits[size] = unit;
-    places[size++] = index;
+    digitsOfRun[size] = unit;
+    placesOfRun[size++] = index;
   }
   return size;
 }
@@ -167,6 +170,7 @@ function place(length: number, size: number, from: number, perGroup: number, dig
     bytes: bytes.slice(0, length),
     length,
     perGroup,
+    perSource: (known[size - 1] ?? 0) - (known[0] ?? 0) === size - 1 ? digitsPerGroup : 0,
     firstOf: (byte) => known[from + digitsPerGroup * Math.floor(byte / perGroup)] ?? 0,
     lastOf: (byte) => {
       const last = from + digitsPerGroup * Math.floor(byte / perGroup) + digitsPerGroup - 1;
@@ -176,10 +180,13 @@ function place(length: number, size: number, from: number, perGroup: number, dig
 }
 
 function findHex(from: number, size: number): number {
-  for (let start = from; start + MIN_HEX_RUN <= size; ) {
-    const end = endOfHex(start, size);
-    if (end - start >= MIN_HEX_RUN) return start;
-    start = end + 1;
+  const digitsOfRun = digits;
+  let start = from;
+  while (start + MIN_HEX_RUN <= size) {
+    let at = start + MIN_HEX_RUN - 1;
+    while (at >= start && HEX[digitsOfRun[at] as number] === 1) at--;
+    if (at < start) return start;
+    start = at + 1;
   }
   return size;
 }
@@ -202,17 +209,18 @@ function readHex(from: number, to: number): number {
 
 /** Reads digits as bytes in base64; returns how many. Behind the last digit zeros are read. */
 function readBase64(offset: number, size: number): number {
-  digits.fill(ZERO_DIGIT, size, size + 3);
+  const digitsOfRun = digits;
+  const read = bytes;
+  const value = base64Value;
+  digitsOfRun.fill(ZERO_DIGIT, size, size + 3);
   let byte = 0;
   for (let at = offset; at < size; at += 4) {
-    const group =
-      ((base64Value[digits[at] as number] as number) << 18) |
-      ((base64Value[digits[at + 1] as number] as number) << 12) |
-      ((base64Value[digits[at + 2] as number] as number) << 6) |
-      (base64Value[digits[at + 3] as number] as number);
-    bytes[byte] = group >>> 16;
-    bytes[byte + 1] = group >>> 8;
-    bytes[byte + 2] = group;
+    const first = value[digitsOfRun[at] as number] as number;
+    const second = value[digitsOfRun[at + 1] as number] as number;
+    const third = value[digitsOfRun[at + 2] as number] as number;
+    read[byte] = (first << 2) | (second >>> 4);
+    read[byte + 1] = (second << 4) | (third >>> 2);
+    read[byte + 2] = (third << 6) | (value[digitsOfRun[at + 3] as number] as number);
     byte += 3;
   }
   return Math.floor(((size - offset) * 3) / 4);

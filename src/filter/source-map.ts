@@ -26,8 +26,11 @@ export function chainMaps(outer: SourceMap, inner: SourceMap): SourceMap {
   };
 }
 
-/** What is remembered of a replacement: where it begins and ends in the derived text and in the source. */
-const NUMBERS_PER_REPLACEMENT = 4;
+/**
+ * What is remembered of a replacement: where it begins and ends in the derived text and in the source; then, where it is made
+ * of groups, how many characters of the derived text and of the source are one.
+ */
+const NUMBERS_PER_REPLACEMENT = 6;
 const FIRST_ASTRAL = 0x10000;
 const HIGH_SURROGATE = 0xd800;
 const LOW_SURROGATE = 0xdc00;
@@ -109,15 +112,29 @@ export class DerivedText implements SourceMap {
     }
   }
 
-  /** Adds bytes of ASCII that all of `source[start, end)` stands for. */
-  addBytes(bytes: Uint8Array, from: number, to: number, start: number, end: number): void {
+  /**
+   * Adds bytes of ASCII that `source[start, end)` stands for: every `perGroup` of them came from so many characters, one
+   * group after the other.
+   */
+  addBytes(
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    start: number,
+    end: number,
+    perGroup: number,
+    perSource: number,
+  ): void {
     this.remember(start, end, to - from);
+    this.replacements[this.count * NUMBERS_PER_REPLACEMENT - 2] = perGroup;
+    this.replacements[this.count * NUMBERS_PER_REPLACEMENT - 1] = perSource;
     this.reserve(to - from);
     const { units } = this;
     let length = this.derivedLength;
     for (let index = from; index < to; index++) units[length++] = bytes[index] as number;
-    this.derivedLength = length;
     this.touch(length - 1);
+    this.touched.fill(1, this.derivedLength >>> TOUCHED_BITS, length >>> TOUCHED_BITS);
+    this.derivedLength = length;
   }
 
   /** Ends what `open` began: the source goes on at `end`. */
@@ -180,6 +197,7 @@ export class DerivedText implements SourceMap {
     this.replacements[at + 1] = this.derivedLength + length;
     this.replacements[at + 2] = start;
     this.replacements[at + 3] = end;
+    this.replacements[at + 4] = 0;
     this.count++;
   }
 
@@ -204,8 +222,18 @@ export class DerivedText implements SourceMap {
     const last = (low - 1) * NUMBERS_PER_REPLACEMENT;
     const derivedEnd = this.replacements[last + 1] ?? 0;
     const sourceEnd = this.replacements[last + 3] ?? 0;
-    if (index < derivedEnd) return { start: this.replacements[last + 2] ?? 0, end: sourceEnd };
+    if (index < derivedEnd) return this.withinReplacement(last, index);
     const at = sourceEnd + index - derivedEnd;
     return { start: at, end: at + 1 };
+  }
+
+  private withinReplacement(at: number, index: number): TextRange {
+    const start = this.replacements[at + 2] ?? 0;
+    const end = this.replacements[at + 3] ?? 0;
+    const perGroup = this.replacements[at + 4] ?? 0;
+    if (perGroup === 0) return { start, end };
+    const perSource = this.replacements[at + 5] ?? 0;
+    const group = start + Math.floor((index - (this.replacements[at] ?? 0)) / perGroup) * perSource;
+    return { start: group, end: Math.min(end, group + perSource) };
   }
 }

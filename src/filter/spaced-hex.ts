@@ -73,6 +73,7 @@ function readBytes(units: Uint16Array, length: number, from: number, end: number
     bytes: Uint8Array.from(bytes),
     length: bytes.length,
     perGroup: 1,
+    perSource: 0,
     firstOf: (byte) => places[byte] ?? 0,
     lastOf: (byte) => (places[byte] ?? 0) + BYTE_DIGITS - 1,
   };

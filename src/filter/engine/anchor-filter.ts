@@ -6,6 +6,8 @@ const KEY_BITS_PER_UNIT = 6;
 /** Of a unit only these bits count: units that share them share their fate. */
 const KEY_UNIT_MASK = 0x7f;
 const KEY_BITS_PER_WORD = 5;
+/** Spreads keys of four units over as many bits as those of three have. */
+const LONGER_FACTOR = 0x2f1;
 /** The filter looks at so many units at once. */
 export const UNITS_PER_KEY = 3;
 
@@ -23,13 +25,15 @@ export interface Reading {
  */
 export class AnchorFilter {
   private readonly bits = new Int32Array(2 ** (KEY_BITS - KEY_BITS_PER_WORD));
+  /** The same for four units, asked where three of them are an anchor's. */
+  private readonly longer = new Int32Array(2 ** (KEY_BITS - KEY_BITS_PER_WORD));
 
   /**
    * Reads on until an anchor may have begun with the last three units; false where none does before the end. The innermost
    * loop of all: what it reads is known to be there, and its numbers stand in this file, so that they are compiled into it.
    */
   skip(reading: Reading, units: Uint16Array, end: number): boolean {
-    const { bits } = this;
+    const { bits, longer } = this;
     const traitsOf = traitsOfUnit;
     let { index, traits } = reading;
     let key = index < 2 ? 0 : (units[index - 2] ?? 0) & KEY_UNIT_MASK;
@@ -40,6 +44,9 @@ export class AnchorFilter {
       traits |= traitsOf[unit] as number;
       key = ((key << KEY_BITS_PER_UNIT) ^ (unit & KEY_UNIT_MASK)) & KEY_MASK;
       mayBegin = ((bits[key >>> KEY_BITS_PER_WORD] as number) >>> key) & 1;
+      if (mayBegin === 0) continue;
+      const next = longerKey(key, units[index] as number);
+      mayBegin = ((longer[next >>> KEY_BITS_PER_WORD] as number) >>> next) & 1;
       if (mayBegin === 1) break;
     }
     reading.index = index;
@@ -49,22 +56,32 @@ export class AnchorFilter {
 
   /** `anyCase`: the word also begins where it stands in other letters. */
   add(word: string, anyCase: boolean): void {
-    for (const beginning of spellings(word.slice(0, UNITS_PER_KEY), anyCase)) {
-      let key = 0;
-      for (let index = 0; index < beginning.length; index++) key = moveOn(key, beginning.charCodeAt(index));
-      this.addAll(key, UNITS_PER_KEY - beginning.length);
+    for (const beginning of spellings(word.slice(0, UNITS_PER_KEY + 1), anyCase)) {
+      const codes = beginning.split('').map((unit) => unit.charCodeAt(0));
+      for (const key of keysOf(codes.slice(0, UNITS_PER_KEY))) {
+        setBit(this.bits, key);
+        const fourth = codes[UNITS_PER_KEY];
+        if (fourth !== undefined) setBit(this.longer, longerKey(key, fourth));
+        else for (let unit = 0; unit <= KEY_UNIT_MASK; unit++) setBit(this.longer, longerKey(key, unit));
+      }
     }
   }
+}
 
-  /** Behind a shorter word anything can follow. */
-  private addAll(key: number, open: number): void {
-    if (open === 0) {
-      const word = key >>> KEY_BITS_PER_WORD;
-      this.bits[word] = (this.bits[word] ?? 0) | (1 << key);
-      return;
-    }
-    for (let unit = 0; unit <= KEY_UNIT_MASK; unit++) this.addAll(moveOn(key, unit), open - 1);
+function setBit(bits: Int32Array, key: number): void {
+  const word = key >>> KEY_BITS_PER_WORD;
+  bits[word] = (bits[word] ?? 0) | (1 << key);
+}
+
+/** The keys of all that begins so: behind a shorter word anything can follow. */
+function keysOf(codes: readonly number[]): number[] {
+  let keys = [0];
+  for (let index = 0; index < UNITS_PER_KEY; index++) {
+    const code = codes[index];
+    const units = code === undefined ? Array.from({ length: KEY_UNIT_MASK + 1 }, (_, unit) => unit) : [code];
+    keys = keys.flatMap((key) => units.map((unit) => moveOn(key, unit)));
   }
+  return keys;
 }
 
 function spellings(text: string, anyCase: boolean): string[] {
@@ -84,4 +101,9 @@ function isOneUnit(text: string): boolean {
 /** The key of what was read so far, moved on by one unit. */
 function moveOn(key: number, unit: number): number {
   return ((key << KEY_BITS_PER_UNIT) ^ (unit & KEY_UNIT_MASK)) & KEY_MASK;
+}
+
+/** The key of four units, made of that of three. */
+function longerKey(key: number, unit: number): number {
+  return (moveOn(key, unit) ^ (key * LONGER_FACTOR)) & KEY_MASK;
 }
