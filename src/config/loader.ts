@@ -7,7 +7,7 @@ import {
   type Environment,
   type SecretFileReader,
 } from './files.js';
-import { deepFreeze } from './freeze.js';
+import { deepFreeze, sealMap } from './freeze.js';
 import { Places } from './places.js';
 import { type Problem, Problems, wholeFile } from './problem.js';
 import { keepRunningValues } from './restart.js';
@@ -155,7 +155,7 @@ function readDocuments(
     for (const { line, message } of found) problems.add({ ...wholeFile(fileName), line }, message);
     if (found.length === 0) values.set(fileName, value);
   }
-  return values.size === extension.documents.length ? values : undefined;
+  return values.size === extension.documents.length ? sealMap(values) : undefined;
 }
 
 /** Names the files' content. What `${…}` stands for is not part of it: a hash of it could be tried out. */
