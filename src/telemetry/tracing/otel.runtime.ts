@@ -64,7 +64,8 @@ export class OtelRuntime {
       'service.version': AEGIS_VERSION,
       'service.instance.id': randomUUID(),
     }).merge(detectResources({ detectors: [envDetector] }));
-    const options = { concurrencyLimit: MAX_EXPORTS_UNDER_WAY, timeoutMillis: EXPORT_TIMEOUT_MS };
+    const timeoutMillis = readMs('OTEL_EXPORTER_OTLP_TIMEOUT', EXPORT_TIMEOUT_MS);
+    const options = { concurrencyLimit: MAX_EXPORTS_UNDER_WAY, timeoutMillis };
     this.tracerProvider = new TracerProvider({
       resource,
       sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(samplePercent / 100) }),
@@ -77,7 +78,7 @@ export class OtelRuntime {
           ),
           maxQueueSize: MAX_WAITING_SPANS,
           scheduledDelayMillis: readMs('OTEL_BSP_SCHEDULE_DELAY', SPAN_DELAY_MS),
-          exportTimeoutMillis: EXPORT_TIMEOUT_MS,
+          exportTimeoutMillis: timeoutMillis,
         }),
       ],
     });
@@ -91,7 +92,7 @@ export class OtelRuntime {
             (problem) => watch.report('metrics', problem),
           ),
           exportIntervalMillis,
-          exportTimeoutMillis: Math.min(EXPORT_TIMEOUT_MS, exportIntervalMillis),
+          exportTimeoutMillis: Math.min(timeoutMillis, exportIntervalMillis),
         }),
       ],
     });
