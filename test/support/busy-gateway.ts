@@ -15,7 +15,7 @@ import {
 /** A gateway to which everything that its metrics tell of can be made to happen, again and again. */
 export interface BusyGateway {
   readonly gateway: TestGateway;
-  /** Once of everything: answers, streams, errors of every cause, refusals, findings, reloads. Takes about a second. */
+  /** Once of everything: answers, streams, errors of every cause, refusals, findings, reloads. Takes two seconds. */
   wave(): Promise<void>;
   close(): Promise<void>;
 }
@@ -23,6 +23,7 @@ export interface BusyGateway {
 const CEILING = { classification_ceiling: 'RESTRICTED' };
 /** A body made to cost the filters more than its length allows. */
 const COSTLY_TEXT = '-eyJ'.repeat(200_000);
+const WORDS = ['one', ' two', ' three', ' four'];
 const CREDENTIAL = ['AKIA', 'Z7QX2MNBVCR4TKWD'].join('');
 
 export async function startBusyGateway(redis: TestRedis): Promise<BusyGateway> {
@@ -31,6 +32,7 @@ export async function startBusyGateway(redis: TestRedis): Promise<BusyGateway> {
   const moody = (await ScriptableUpstream.start()).answerWith((_request, index) =>
     index % 2 === 0 ? errorAnswer(503) : completionAnswer('at last'),
   );
+  const slow = (await ScriptableUpstream.start()).script({ ...streamAnswer(WORDS), pieceDelayMs: 300 });
   const limited = (await ScriptableUpstream.start()).script(errorAnswer(429, 'slow down', { 'retry-after': '1' }));
   const locked = (await ScriptableUpstream.start()).script(errorAnswer(401));
   const cutting = (await ScriptableUpstream.start()).script(brokenStreamAnswer(['half', ' an'], 'cut'));
@@ -57,7 +59,7 @@ export async function startBusyGateway(redis: TestRedis): Promise<BusyGateway> {
       routing: { circuit_breaker: { open_for: '500ms', open_for_max: '1s' } },
     },
     providers: Object.fromEntries(
-      Object.entries({ good, bad, moody, limited, locked, cutting }).map(([name, upstream]) => [
+      Object.entries({ good, bad, moody, slow, limited, locked, cutting }).map(([name, upstream]) => [
         name,
         provider(upstream),
       ]),
@@ -67,6 +69,7 @@ export async function startBusyGateway(redis: TestRedis): Promise<BusyGateway> {
       public: { primary: { ...best, classification_ceiling: 'PUBLIC' } },
       lone: { primary: { provider: 'bad', model: 'lone', ...CEILING } },
       again: { primary: { ...best, provider: 'moody' } },
+      long: { primary: { ...best, provider: 'slow' } },
       shaky: behind('bad'),
       crowded: behind('limited'),
       refused: behind('locked'),
@@ -74,7 +77,7 @@ export async function startBusyGateway(redis: TestRedis): Promise<BusyGateway> {
       gratis: { primary: { provider: 'good', model: 'unpriced', ...CEILING } },
     },
     prices: Object.fromEntries(
-      ['good/m', 'bad/m', 'moody/m', 'bad/lone', 'limited/m', 'locked/m', 'cutting/m'].map((name) => [
+      ['good/m', 'bad/m', 'moody/m', 'slow/m', 'bad/lone', 'limited/m', 'locked/m', 'cutting/m'].map((name) => [
         name,
         { input: '100', output: '400', as_of: '2026-01-01' },
       ]),
@@ -102,6 +105,7 @@ export async function startBusyGateway(redis: TestRedis): Promise<BusyGateway> {
         ...Array.from({ length: 5 }, () => ask('fast', { stream: true, key: keys.research })),
         ...['again', 'shaky', 'crowded', 'refused', 'gratis', 'lone', 'lone'].map((model) => ask(model)),
         ask('torn', { stream: true }),
+        ask('long', { stream: true }),
         leave(gateway),
         ask('fast', { text: `my key is ${CREDENTIAL}` }),
         ask('fast', { text: COSTLY_TEXT }),
@@ -119,7 +123,7 @@ export async function startBusyGateway(redis: TestRedis): Promise<BusyGateway> {
     },
     close: async () => {
       await gateway.close();
-      for (const upstream of [good, bad, moody, limited, locked, cutting, collector]) await upstream.close();
+      for (const upstream of [good, bad, moody, slow, limited, locked, cutting, collector]) await upstream.close();
     },
   };
 }
@@ -132,7 +136,7 @@ interface Question {
 
 function answerWell(received: { json(): unknown }): ScriptedAnswer {
   const { stream } = received.json() as { stream?: boolean };
-  if (stream) return { ...streamAnswer(['one', ' two', ' three', ' four']), pieceDelayMs: 30 };
+  if (stream) return { ...streamAnswer(WORDS), pieceDelayMs: 30 };
   const answer = JSON.parse(String(completionAnswer('an answer').body)) as { usage: object };
   const details = { prompt_tokens_details: { cached_tokens: 4 }, completion_tokens_details: { reasoning_tokens: 1 } };
   return { ...jsonAnswer(200, { ...answer, usage: { ...answer.usage, ...details } }), delayMs: 20 };
