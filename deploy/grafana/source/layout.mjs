@@ -141,7 +141,7 @@ export const choice = (name, label, metric) => ({
   multi: true,
   includeAll: true,
   allValue: '.*',
-  current: { text: 'All', value: '$__all' },
+  current: { text: ['All'], value: ['$__all'] },
 });
 
 export const REPLICA = choice('instance', 'Replica', 'aegis_build_info');

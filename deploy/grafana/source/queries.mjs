@@ -19,9 +19,11 @@ export const mean = (histogram, selector, ...labels) => {
   return `sum${by} (${rate(`${histogram}_sum{${selector}}`)}) / sum${by} (${rate(`${histogram}_count{${selector}}`)})`;
 };
 
-/** Everything that asks for a model: probes and lists of models are no traffic. */
-export const ASKED = 'model!="none", model=~"$model", instance=~"$instance"';
 export const MODELS = 'model=~"$model", instance=~"$instance"';
+/** What asks for a model. */
+export const ASKED = `model!="none", ${MODELS}`;
+/** Requests a second: what asks for a model, and what is refused before it could. Probes are neither. */
+export const REQUESTS = `(${rate(`aegis_requests_total{${ASKED}}`)} or ${rate(`aegis_requests_total{code!="none", ${MODELS}}`)})`;
 export const TARGETS = 'provider=~"$provider", instance=~"$instance"';
 export const SERVED = 'model=~"$model", provider=~"$provider", instance=~"$instance"';
 export const REPLICAS = 'instance=~"$instance"';

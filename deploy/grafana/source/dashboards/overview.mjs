@@ -1,6 +1,5 @@
 import { dashboard, lines, MODEL, number, PROVIDER, REPLICA, states, table } from '../layout.mjs';
 import {
-  ASKED,
   CIRCUIT_NAMES,
   CIRCUIT_STATE,
   DEPENDENCY_NAMES,
@@ -8,6 +7,7 @@ import {
   MODELS,
   quantile,
   REPLICAS,
+  REQUESTS,
   rate,
   SERVED,
 } from '../queries.mjs';
@@ -19,9 +19,9 @@ export default dashboard({
   choices: [REPLICA, MODEL, PROVIDER],
   panels: [
     number('Requests', {
-      about: 'Requests for a model, a second.',
+      about: 'A second; probes and lists of models are left out.',
       unit: 'reqps',
-      queries: [[`sum(${rate(`aegis_requests_total{${ASKED}}`)})`, 'requests']],
+      queries: [[`sum${REQUESTS}`, 'requests']],
     }),
     number('Failed by us or a provider', {
       about: 'Share of requests that failed because of AEGIS or a provider; callers, policy and limits are left out.',
@@ -34,7 +34,7 @@ export default dashboard({
       queries: [
         [
           `sum(${rate(`aegis_errors_total{cause=~"gateway|provider", ${MODELS}}`)})
-            / sum(${rate(`aegis_requests_total{${ASKED}}`)})`,
+            / sum${REQUESTS}`,
           'failed',
         ],
       ],
@@ -80,7 +80,7 @@ export default dashboard({
       about: '499: the client left. A stream that broke counts as its error although its status line said 200.',
       unit: 'reqps',
       stack: true,
-      queries: [[`sum by (status) (${rate(`aegis_requests_total{${ASKED}}`)})`, '{{status}}']],
+      queries: [[`sum by (status) ${REQUESTS}`, '{{status}}']],
     }),
     lines('Errors by cause', {
       about: 'Who has to do something: the caller, nobody (policy and limits worked), the provider, or us.',

@@ -1,5 +1,5 @@
 import { dashboard, lines, MODEL, REPLICA, row } from '../layout.mjs';
-import { ASKED, MODELS, REPLICAS, rate } from '../queries.mjs';
+import { ASKED, MODELS, REPLICAS, REQUESTS, rate } from '../queries.mjs';
 
 export default dashboard({
   uid: 'aegis-traffic',
@@ -9,22 +9,23 @@ export default dashboard({
   panels: [
     row('Requests'),
     lines('By model', {
-      about: 'The alias asked for; `unknown` is any other name.',
+      about:
+        'The alias asked for; `unknown` is any other name, `none` what was refused before its model was looked at.',
       unit: 'reqps',
       stack: true,
-      queries: [[`sum by (model) (${rate(`aegis_requests_total{${ASKED}}`)})`, '{{model}}']],
+      queries: [[`sum by (model) ${REQUESTS}`, '{{model}}']],
     }),
     lines('By provider that served', {
       about: '`none`: nobody did.',
       unit: 'reqps',
       stack: true,
-      queries: [[`sum by (provider) (${rate(`aegis_requests_total{${ASKED}}`)})`, '{{provider}}']],
+      queries: [[`sum by (provider) ${REQUESTS}`, '{{provider}}']],
     }),
     lines('By status', {
       about: '499: the client left.',
       unit: 'reqps',
       stack: true,
-      queries: [[`sum by (status) (${rate(`aegis_requests_total{${ASKED}}`)})`, '{{status}}']],
+      queries: [[`sum by (status) ${REQUESTS}`, '{{status}}']],
     }),
     lines('Whole answers and streams', {
       about: 'How answers were asked for.',
@@ -35,7 +36,7 @@ export default dashboard({
     lines('By replica', {
       about: 'Lines that lie apart mean that the load balancer favors one.',
       unit: 'reqps',
-      queries: [[`sum by (instance) (${rate(`aegis_requests_total{${ASKED}}`)})`, '{{instance}}']],
+      queries: [[`sum by (instance) ${REQUESTS}`, '{{instance}}']],
     }),
     lines('Under way', {
       about: 'Requests without a complete answer, and streams among them.',
@@ -52,12 +53,12 @@ export default dashboard({
       queries: [[`sum by (cause) (${rate(`aegis_errors_total{${MODELS}}`)})`, '{{cause}}']],
     }),
     lines('Share of requests, by cause', {
-      about: 'Of the requests for a model.',
+      about: 'Of all requests but probes and lists of models.',
       unit: 'percentunit',
       queries: [
         [
-          `sum by (cause) (${rate(`aegis_errors_total{${ASKED}}`)})
-            / on () group_left () sum(${rate(`aegis_requests_total{${ASKED}}`)})`,
+          `sum by (cause) (${rate(`aegis_errors_total{${MODELS}}`)})
+            / on () group_left () sum${REQUESTS}`,
           '{{cause}}',
         ],
       ],
