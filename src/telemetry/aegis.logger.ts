@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import type { LoggerService } from '@nestjs/common';
-import pino, { type Logger } from 'pino';
+import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino';
 import { describeError } from './error-description.js';
 
 export interface LogSettings {
@@ -23,15 +23,19 @@ export class AegisLogger implements LoggerService {
   /** Another one after a change of the format: ask for it at each entry. */
   pino: Logger;
 
-  constructor(private settings: LogSettings) {
-    this.pino = createPino(settings);
+  /** @param destination where `json` goes in the place of standard output */
+  constructor(
+    private settings: LogSettings,
+    private readonly destination?: DestinationStream,
+  ) {
+    this.pino = createPino(settings, destination);
   }
 
   /** From the next entry on. */
   apply(settings: LogSettings): void {
     const { level, format } = this.settings;
     this.settings = settings;
-    if (settings.format !== format) this.pino = createPino(settings);
+    if (settings.format !== format) this.pino = createPino(settings, this.destination);
     else if (settings.level !== level) this.pino.level = settings.level;
   }
 
@@ -62,21 +66,22 @@ export class AegisLogger implements LoggerService {
   }
 }
 
-function createPino({ level, format }: LogSettings): Logger {
-  return pino({
+function createPino({ level, format }: LogSettings, destination: DestinationStream | undefined): Logger {
+  const isPretty = format === 'pretty' && hasPinoPretty();
+  const options: LoggerOptions = {
     level,
     base: { service: 'aegis' },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { error: describeError },
-    ...(format === 'pretty' &&
-      hasPinoPretty() && {
-        transport: {
-          target: 'pino-pretty',
-          options: { ignore: 'service', translateTime: 'SYS:HH:MM:ss.l', singleLine: true },
-        },
-      }),
-  });
+    ...(isPretty && {
+      transport: {
+        target: 'pino-pretty',
+        options: { ignore: 'service', translateTime: 'SYS:HH:MM:ss.l', singleLine: true },
+      },
+    }),
+  };
+  return destination && !isPretty ? pino(options, destination) : pino(options);
 }
 
 /** It is not there in production; a reload that asks for it must not end the process. */
