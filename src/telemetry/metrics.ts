@@ -206,6 +206,12 @@ export const METRICS = {
     help: 'Size of the journal on disk.',
     labelNames: [],
   },
+  journalLimit: {
+    kind: 'gauge',
+    name: 'aegis_journal_limit_bytes',
+    help: 'As large as the journal may grow: accounting.max_journal.',
+    labelNames: [],
+  },
   journalWritable: {
     kind: 'gauge',
     name: 'aegis_journal_writable',

@@ -18,6 +18,7 @@ export class StateGauges {
     collect(metrics.pricingAge, () => this.priceAgeSeconds());
     collect(metrics.configRejected, () => (snapshots.status.lastError === null ? 0 : 1));
     collect(metrics.configLoadedAt, () => snapshots.status.loadedAtMs / 1000);
+    collect(metrics.journalLimit, () => snapshots.current.gateway.accounting.maxJournalBytes);
     collect(metrics.journalWritable, () => (journal.isWritable ? 1 : 0));
     metrics.buildInfo.set({ version: AEGIS_VERSION, node: process.version }, 1);
   }

@@ -25,9 +25,12 @@ export default dashboard({
       queries: [[`aegis_journal_depth{${REPLICAS}}`, '{{instance}}']],
     }),
     lines('Size on disk', {
-      about: 'Against accounting.max_journal of each replica, 1 GiB unless set.',
+      about: 'And how large it may grow (accounting.max_journal).',
       unit: 'bytes',
-      queries: [[`aegis_journal_bytes{${REPLICAS}}`, '{{instance}}']],
+      queries: [
+        [`aegis_journal_bytes{${REPLICAS}}`, '{{instance}}'],
+        [`aegis_journal_limit_bytes{${REPLICAS}}`, '{{instance}} limit'],
+      ],
     }),
     lines('Recorded and shipped', {
       about: 'The same in the long run. Shipped ahead: a backlog is being worked off.',
