@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type BusyGateway, startBusyGateway } from '../../support/busy-gateway.js';
 import { describeWithPrometheus, startPrometheus, type TestPrometheus } from '../../support/prometheus.js';
-import { startRedis, type TestRedis } from '../../support/redis.js';
+import { describeWithRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
 interface Dashboard {
   readonly title: string;
@@ -53,7 +53,9 @@ function fillIn(expression: string): string {
     .replaceAll(/\$(instance|model|provider)\b/g, '.*');
 }
 
-describeWithPrometheus('what an operator sees of a gateway under load', () => {
+describeWithPrometheus('what an operator sees', () => describeWithRedis('of a gateway under load', watch));
+
+function watch(): void {
   let redis: TestRedis | undefined;
   let busy: BusyGateway | undefined;
   let prometheus: TestPrometheus;
@@ -126,7 +128,7 @@ describeWithPrometheus('what an operator sees of a gateway under load', () => {
       await expect(prometheus.query(query, 1).then(() => query)).resolves.toBe(query);
     }
   });
-});
+}
 
 interface LoadedRule {
   readonly name: string;
