@@ -67,8 +67,16 @@ describe('what clients make up', () => {
     const after = await settled();
 
     const ours = (samples: Samples) => [...samples.keys()].filter((sample) => sample.startsWith('aegis_')).sort();
-    expect(ours(after).filter((sample) => !before.has(sample))).toEqual([]);
-    expect(ours(after).filter((sample) => /hostile|xxxx/.test(sample))).toEqual([]);
+    expect(
+      ours(after)
+        .filter((sample) => !before.has(sample))
+        .slice(0, 5),
+    ).toEqual([]);
+    expect(
+      ours(after)
+        .filter((sample) => /hostile|xxxx/.test(sample))
+        .slice(0, 5),
+    ).toEqual([]);
     // And yet all of them were counted.
     const total = (samples: Samples) =>
       [...samples]
