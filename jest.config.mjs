@@ -7,8 +7,10 @@ const common = {
   rootDir: '.',
   testEnvironment: 'node',
   transform: { '^.+\\.[cm]?[tj]s$': ['@swc/jest', { ...swc, swcrc: false, module: { type: 'commonjs' } }] },
-  // Nest 12 and a few of its dependencies are ESM only; Jest runs CommonJS.
-  transformIgnorePatterns: ['/node_modules/(?!(@nestjs|cookie|file-type|load-esm|lru-cache|yaml|uid|iterare)/)'],
+  // Nest 12 and a few of its dependencies are ESM only, and the OTLP exporter imports as it goes; Jest runs CommonJS.
+  transformIgnorePatterns: [
+    '/node_modules/(?!(@nestjs|@opentelemetry/otlp-exporter-base|cookie|file-type|load-esm|lru-cache|yaml|uid|iterare)/)',
+  ],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   modulePathIgnorePatterns: ['<rootDir>/dist'],
   setupFiles: ['reflect-metadata'],

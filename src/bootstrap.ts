@@ -20,6 +20,7 @@ import { LifecycleService } from './lifecycle/lifecycle.service.js';
 import { AegisLogger } from './telemetry/aegis.logger.js';
 import { MetricsServer } from './telemetry/metrics.server.js';
 import { RequestRecorder } from './telemetry/request.recorder.js';
+import { Tracing } from './telemetry/tracing/tracing.service.js';
 
 /** Time a connection may take to send its request's headers, and its whole request; Node's own are 60 s and 300 s. */
 const HEADERS_TIMEOUT_MS = 15_000;
@@ -85,6 +86,7 @@ export async function startGateway(options: AppOptions = {}): Promise<Gateway> {
     guard: app.get(ApiKeyGuard, { strict: false }),
     usage: app.get(UsageRecorder, { strict: false }),
     openRequests: app.get(OpenRequests, { strict: false }),
+    tracing: app.get(Tracing),
   });
 
   try {

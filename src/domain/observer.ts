@@ -45,6 +45,10 @@ export interface GatewayObserver {
   keyEntryRefused(): void;
   filterActed(filter: string, rule: string, action: FilterAction): void;
   attemptEnded(provider: string, model: string, outcome: AttemptOutcome, durationMs: number): void;
+  /** Another chunk of a stream is in, so long after the one before; `model` is the alias asked for. */
+  chunkReceived(model: string, provider: string, afterMs: number): void;
+  /** The same target is tried again, with another credential or after a pause, because of `outcome`. */
+  retried(target: Target, outcome: AttemptOutcome): void;
   /** The next target is tried because of `outcome` at the one before. */
   fellBack(model: string, outcome: AttemptOutcome): void;
   configReloaded(outcome: 'applied' | 'rejected' | 'unchanged'): void;
@@ -73,6 +77,8 @@ export const silentObserver: GatewayObserver = {
   keyEntryRefused: () => undefined,
   filterActed: () => undefined,
   attemptEnded: () => undefined,
+  chunkReceived: () => undefined,
+  retried: () => undefined,
   fellBack: () => undefined,
   configReloaded: () => undefined,
   circuitChanged: () => undefined,

@@ -52,11 +52,21 @@ export interface StreamTranslator {
   readonly finished: boolean;
   /** The provider's own count; null until it gave one. */
   readonly usage: TokenUsage | null;
+  /** Absent until it is known, or where the adapter does not tell. */
+  readonly origin?: AnswerOrigin | undefined;
+}
+
+/** What the provider itself calls the answer and the model that gave it; for traces only, since both are free text. */
+export interface AnswerOrigin {
+  readonly id: string | null;
+  readonly model: string | null;
 }
 
 export interface ParsedCompletion {
   readonly completion: ChatCompletion;
   readonly usage: TokenUsage | null;
+  /** Absent where the adapter does not tell. */
+  readonly origin?: AnswerOrigin;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
+import { TerminusModule } from '@nestjs/terminus';
 import { LimitsInterceptor } from '../accounting/limits/limits.interceptor.js';
 import { LimitsModule } from '../accounting/limits/limits.module.js';
 import { ApiKeyGuard } from '../auth/api-key.guard.js';
@@ -10,6 +11,7 @@ import { RouterModule } from '../router/router.module.js';
 import { TelemetryModule } from '../telemetry/telemetry.module.js';
 import { ChatCompletionsController } from './chat-completions.controller.js';
 import { ChatRequestPipe } from './chat-request.pipe.js';
+import { HealthController } from './health.controller.js';
 import { ModelsController } from './models.controller.js';
 import { OpenAiErrorFilter } from './openai-error.filter.js';
 import { OpenApiController } from './openapi.controller.js';
@@ -17,8 +19,15 @@ import { SseInterceptor } from './sse.interceptor.js';
 
 /** The HTTP surface. Every route passes the guard; every error leaves through the filter. */
 @Module({
-  imports: [AuthModule, FilterModule, LimitsModule, RouterModule, TelemetryModule],
-  controllers: [ChatCompletionsController, ModelsController, OpenApiController],
+  imports: [
+    TerminusModule.forRoot({ logger: false }),
+    AuthModule,
+    FilterModule,
+    LimitsModule,
+    RouterModule,
+    TelemetryModule,
+  ],
+  controllers: [HealthController, ChatCompletionsController, ModelsController, OpenApiController],
   providers: [
     ChatRequestPipe,
     SseInterceptor,

@@ -2,6 +2,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Injecta
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { UsageRecorder } from '../accounting/usage.recorder.js';
 import { AegisError, toAegisError } from '../domain/errors.js';
+import { noteFailure } from '../request-context/request-context.js';
 import { AegisLogger } from '../telemetry/aegis.logger.js';
 import { answerHeaders, errorHeaders } from './response-headers.js';
 
@@ -38,7 +39,7 @@ export class OpenAiErrorFilter implements ExceptionFilter {
 
 function answerWithError(request: FastifyRequest, reply: FastifyReply, error: AegisError): void {
   const context = request.aegis;
-  context.errorCode = error.wireCode ?? error.code;
+  noteFailure(context, error);
   if (reply.sent || reply.raw.headersSent) {
     reply.raw.destroy();
     return;

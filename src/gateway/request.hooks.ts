@@ -8,10 +8,12 @@ import type { SnapshotService } from '../config/snapshot.service.js';
 import { CLASSIFICATIONS, type Classification, findClassification } from '../domain/classification.js';
 import type { Clock } from '../domain/clock.js';
 import { AegisError, toAegisError } from '../domain/errors.js';
+import { parseTraceContext } from '../domain/trace-context.js';
 import type { LifecycleService } from '../lifecycle/lifecycle.service.js';
 import type { Access } from '../request-context/access.decorator.js';
 import { beginContext, type RequestContext, requestContextStorage } from '../request-context/request-context.js';
 import type { RequestRecorder } from '../telemetry/request.recorder.js';
+import type { Tracing } from '../telemetry/tracing/tracing.service.js';
 import { BodyBudget } from './body-budget.js';
 import { findExplainProblem } from './explain-header.js';
 import { parseJsonBody } from './json-body.parser.js';
@@ -21,7 +23,6 @@ import { whenSocketCloses } from './socket-close.js';
 const CLIENT_LEFT_STATUS = 499;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 const PROJECT = REQUEST_ID;
-const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 export interface HookDependencies {
   readonly snapshots: SnapshotService;
@@ -31,6 +32,7 @@ export interface HookDependencies {
   readonly guard: ApiKeyGuard;
   readonly usage: UsageRecorder;
   readonly openRequests: OpenRequests;
+  readonly tracing: Tracing;
 }
 
 /**
@@ -46,12 +48,12 @@ export function installRequestHooks(instance: FastifyInstance, dependencies: Hoo
 
   instance.addHook('onRequest', (request, reply, done) => {
     const aborter = new AbortController();
-    const context = createContext(request, dependencies, aborter.signal);
+    const access = accessOf(request);
+    const context = createContext(request, dependencies, aborter.signal, access === 'key');
     request.aegis = context;
     reply.header('x-request-id', context.requestId);
 
     recorder.requestStarted();
-    const access = accessOf(request);
     const endFlight = access === 'key' ? lifecycle.requestStarted((reason) => aborter.abort(reason)) : null;
     let releaseBody: (() => void) | null = null;
     let endUse: (() => void) | null = null;
@@ -66,7 +68,7 @@ export function installRequestHooks(instance: FastifyInstance, dependencies: Hoo
       // Only who left before there was anything to answer has not been accounted for by now.
       usage.finish(context, { status: CLIENT_LEFT_STATUS, code: 'client_closed_request' });
       recorder.record(context, {
-        route: request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown'),
+        route: routeOf(request),
         method: request.method,
         status: reply.raw.headersSent ? reply.raw.statusCode : CLIENT_LEFT_STATUS,
         complete: reply.raw.writableFinished,
@@ -114,6 +116,10 @@ export function installRequestHooks(instance: FastifyInstance, dependencies: Hoo
       }
     },
   );
+}
+
+function routeOf(request: FastifyRequest): string {
+  return request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown');
 }
 
 function accessOf(request: FastifyRequest): Access | undefined {
@@ -184,16 +190,20 @@ function wrongHeader(request: FastifyRequest): AegisError | null {
 
 function createContext(
   request: FastifyRequest,
-  { snapshots, clock }: HookDependencies,
+  { snapshots, clock, tracing }: HookDependencies,
   signal: AbortSignal,
+  mayTrace: boolean,
 ): RequestContext {
   const { headers } = request;
+  const traceContext = parseTraceContext(headers.traceparent, headers.tracestate);
   return beginContext({
     requestId: findMatch(headers['x-request-id'], REQUEST_ID) ?? randomUUID(),
     snapshot: snapshots.current,
     startedAtMs: clock.monotonicMs(),
     signal,
-    traceparent: findMatch(headers.traceparent, TRACEPARENT),
+    traceContext,
+    // Probes come every few seconds, and what has no route is nobody's work.
+    trace: mayTrace ? tracing.startRequest(request.method, routeOf(request), traceContext) : null,
     project: findMatch(headers['x-aegis-project'], PROJECT),
     requestedLevel: findLevel(headers['x-aegis-classification']),
   });

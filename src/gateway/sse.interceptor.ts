@@ -4,6 +4,7 @@ import { mergeMap, Observable, of } from 'rxjs';
 import type { ChatAnswer, CompletionAnswer, StreamAnswer } from '../domain/chat-answer.js';
 import { type AegisError, toAegisError } from '../domain/errors.js';
 import type { ExplanationAnswer } from '../domain/explanation.js';
+import { noteFailure } from '../request-context/request-context.js';
 import { RequestRecorder } from '../telemetry/request.recorder.js';
 import { answerHeaders } from './response-headers.js';
 import { watchForStall } from './stall-guard.js';
@@ -83,7 +84,7 @@ export class SseInterceptor implements NestInterceptor<ChatAnswer | ExplanationA
       cutOnStall(request, reply);
       const onDrain = (): void => answer.flow.resume();
       const fail = (error: AegisError): void => {
-        context.errorCode = error.wireCode ?? error.code;
+        noteFailure(context, error);
         // The error event, then a connection cut without the end of the body: nobody can take this for a whole answer.
         socket.write(`data: ${JSON.stringify(error.toEnvelope(context.requestId))}\n\n`, () => socket.destroy());
       };
@@ -115,6 +116,7 @@ export class SseInterceptor implements NestInterceptor<ChatAnswer | ExplanationA
 function cutOnStall({ aegis }: FastifyRequest, { raw }: FastifyReply): void {
   watchForStall(raw, () => {
     aegis.errorCode = 'client_closed_request';
+    aegis.failedWith = 'client_closed_request';
     raw.destroy();
   });
 }

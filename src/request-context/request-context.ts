@@ -3,11 +3,14 @@ import type {} from 'fastify';
 import type { ConfigSnapshot } from '../config/snapshot.js';
 import type { AttemptRecord } from '../domain/accounting.js';
 import type { Classification } from '../domain/classification.js';
+import type { AegisError, ErrorCode } from '../domain/errors.js';
 import type { Finding } from '../domain/finding.js';
 import type { KeyTier } from '../domain/key-store.js';
 import type { Principal } from '../domain/principal.js';
 import type { MarkerSource } from '../domain/pseudonym.js';
 import type { ServedBy } from '../domain/target.js';
+import type { TraceContext } from '../domain/trace-context.js';
+import type { RequestTrace } from '../domain/tracing.js';
 import type { TokenUsage } from '../domain/usage.js';
 
 /** One limit as its key has it and as it stands. */
@@ -30,8 +33,10 @@ export interface RequestContext {
   readonly startedAtMs: number;
   /** Aborted when the client leaves or the gateway gives up: whoever waits for anything waits on this too. */
   readonly signal: AbortSignal;
-  /** The client's `traceparent` (W3C) where it sent a valid one. */
-  readonly traceparent: string | null;
+  /** The trace the client said the request belongs to (W3C); null where it sent no valid one. */
+  readonly traceContext: TraceContext | null;
+  /** Null where requests are not traced. */
+  readonly trace: RequestTrace | null;
   /** `X-Aegis-Project` where it was valid. */
   readonly project: string | null;
   /** The level the client asked for with `X-Aegis-Classification`; null where it sent none. */
@@ -70,16 +75,20 @@ export interface RequestContext {
   upstreamMs: number;
   /** From the request's start to the first content of the answer, in milliseconds. */
   firstContentMs: number | null;
+  /** The part of `firstContentMs` in which no upstream was waited for. */
+  firstContentOverheadMs: number | null;
   /** As they stood when the request was let in or refused; null where the key has no such limit, or nobody counted. */
   rateLimits: { readonly requests: RateLimitFacts | null; readonly tokens: RateLimitFacts | null } | null;
-  /** Set where the request failed; the wire code. */
+  /** Set where the request failed; the wire code. An upstream's own where the error restates one. */
   errorCode: string | null;
+  /** Set where the request failed; AEGIS's own word for it. */
+  failedWith: ErrorCode | null;
 }
 
 /** What is known of a request before anything has been done with it. */
 export type RequestBeginning = Pick<
   RequestContext,
-  'requestId' | 'snapshot' | 'startedAtMs' | 'signal' | 'traceparent' | 'project' | 'requestedLevel'
+  'requestId' | 'snapshot' | 'startedAtMs' | 'signal' | 'traceContext' | 'trace' | 'project' | 'requestedLevel'
 >;
 
 export function beginContext(beginning: RequestBeginning): RequestContext {
@@ -103,9 +112,17 @@ export function beginContext(beginning: RequestBeginning): RequestContext {
     isAccountedFor: false,
     upstreamMs: 0,
     firstContentMs: null,
+    firstContentOverheadMs: null,
     rateLimits: null,
     errorCode: null,
+    failedWith: null,
   };
+}
+
+/** What the client is told, in both words. */
+export function noteFailure(context: RequestContext, error: AegisError): void {
+  context.errorCode = error.wireCode ?? error.code;
+  context.failedWith = error.code;
 }
 
 export const requestContextStorage = new AsyncLocalStorage<RequestContext>();

@@ -1,5 +1,5 @@
 import type { AegisError } from '../domain/errors.js';
-import type { AnswerContext, ParsedCompletion, UpstreamHeaders } from '../domain/provider-adapter.js';
+import type { AnswerContext, AnswerOrigin, ParsedCompletion, UpstreamHeaders } from '../domain/provider-adapter.js';
 import { estimateCompletionTokens } from '../domain/token-estimate.js';
 import { UpstreamError } from '../domain/upstream-error.js';
 import type { TokenUsage } from '../domain/usage.js';
@@ -19,6 +19,8 @@ export interface AttemptPlan extends Exchange {
   readonly restate: (error: UpstreamError) => UpstreamError;
   /** Called once, as the first content of the answer comes. */
   readonly onFirstContent: () => void;
+  /** Called as chunks of a stream come: how many one read of the upstream brought, at least one. */
+  readonly onChunks: (count: number) => void;
   /** Called once, when the upstream is done with; `error` is null where the answer is whole. */
   readonly onEnd: (error: AegisError | null, received: ReceivedAnswer) => void;
 }
@@ -31,6 +33,9 @@ export interface ReceivedAnswer {
   readonly tokens: () => number;
   /** Of the first choice; null where none came. */
   readonly finishReason: string | null;
+  /** Of all choices that have ended. */
+  readonly finishReasons: readonly string[];
+  readonly origin: AnswerOrigin | null;
 }
 
 /**
@@ -168,6 +173,8 @@ export class CompletionAttempt extends Attempt<ParsedCompletion> {
       usage: this.parsed?.usage ?? null,
       tokens: () => (completion ? estimateCompletionTokens(completion) : 0),
       finishReason: completion?.choices[0]?.finish_reason ?? null,
+      finishReasons: completion?.choices.map((choice) => choice.finish_reason) ?? [],
+      origin: this.parsed?.origin ?? null,
     };
   }
 }

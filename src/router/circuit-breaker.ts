@@ -60,6 +60,10 @@ export class CircuitBreaker {
     this.observer = observer ?? silentObserver;
   }
 
+  stateOf(target: Target): CircuitState {
+    return this.circuits.get(target.id)?.state ?? 'closed';
+  }
+
   /** Milliseconds until the target may be tried again; null where it may be tried now. Changes nothing. */
   findPauseMs(target: Target): number | null {
     const circuit = this.circuits.get(target.id);

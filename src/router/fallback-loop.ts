@@ -12,6 +12,7 @@ import type { RequestContext } from '../request-context/request-context.js';
 import { type AttemptPlan, CompletionAttempt } from './attempt.js';
 import { limitsOf } from './attempt-limits.js';
 import { type AttemptEnd, describeAttempt } from './attempt-record.js';
+import { AttemptWatch, withTraceHeaders } from './attempt-watch.js';
 import { pauseBeforeRetryMs } from './backoff.js';
 import type { CircuitBreaker, Passage } from './circuit-breaker.js';
 import { conclude, type TargetFailure } from './conclusion.js';
@@ -162,6 +163,7 @@ export class FallbackLoop {
         this.failures.push({ target, error });
         const other = this.findOtherCredential(target, error, tried);
         if (other !== null) {
+          observer.retried(target, outcomeOf(error));
           credential = other;
           upstreamRequest = this.buildRequest(target, credential);
           continue;
@@ -172,6 +174,7 @@ export class FallbackLoop {
           return null;
         }
         await this.sleep(pauseMs);
+        observer.retried(target, outcomeOf(error));
       }
     }
     return null;
@@ -254,20 +257,24 @@ export class FallbackLoop {
     }
     const served: ServedBy = { provider: target.provider.name, model: target.model, attempts: ++this.attempts };
     const startedAtMs = clock.monotonicMs();
+    const watch = new AttemptWatch(this.parts, context, target, this.request.chat);
     const plan: AttemptPlan = {
       adapter: this.parts.registry.get(target.provider.type),
-      request,
+      request: withTraceHeaders(request, watch.traceHeaders),
       connection: target.provider.connection,
       context: this.answerContext,
       limits: limitsOf(target, context.snapshot.gateway.routing, this.request.chat.stream === true, this.remainingMs()),
       restate: (error) => withoutProviderSecrets(error, context.snapshot.providers.values()),
       onFirstContent: () => {
         const nowMs = clock.monotonicMs();
-        activity.recordFirstContent(target, nowMs - startedAtMs);
+        const waitedMs = nowMs - startedAtMs;
+        activity.recordFirstContent(target, waitedMs);
         passage.answered();
         context.served = served;
         context.firstContentMs = nowMs - context.startedAtMs;
+        context.firstContentOverheadMs = Math.max(0, context.firstContentMs - context.upstreamMs - waitedMs);
       },
+      onChunks: (count) => watch.chunksCame(count),
       onEnd: (error, received) => {
         const durationMs = clock.monotonicMs() - startedAtMs;
         const hasBegun = context.served === served;
@@ -282,7 +289,7 @@ export class FallbackLoop {
         const { maxCooldownMs } = context.snapshot.gateway.routing;
         const ranOutOfTime = !hasBegun && this.remainingMs() <= 0;
         learnFrom({ target, credential, passage, error, ranOutOfTime, maxCooldownMs }, this.parts);
-        this.parts.observer.attemptEnded(served.provider, served.model, outcome, durationMs);
+        watch.ended(outcome, error, received, durationMs);
       },
     };
     if (this.request.chat.stream === true) {

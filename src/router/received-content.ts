@@ -5,6 +5,8 @@ import { estimateTokens } from '../domain/token-estimate.js';
 const TEXT_STARTS = ['"content":"', '"reasoning_content":"', '"refusal":"', '"arguments":"'] as const;
 const FINISH_START = '"finish_reason":"';
 const BACKSLASH = 0x5c;
+/** As many choices as a request may ask for. */
+const MAX_FINISHES = 128;
 
 /**
  * How much of an answer's content came, for the bill of one that broke off. Looked up in the chunks' JSON texts as
@@ -14,8 +16,8 @@ export class ReceivedContent {
   private utf8Bytes = 0;
   /** Chunks that brought content: no provider sends less than a token in one. */
   private chunks = 0;
-  /** The finish reason of the first choice; null until it came. */
-  finishReason: string | null = null;
+  /** By choice; one that has not ended is missing. */
+  private readonly finishes = new Map<number, string>();
 
   add(text: string): void {
     let bytes = 0;
@@ -32,12 +34,29 @@ export class ReceivedContent {
       this.utf8Bytes += bytes;
       this.chunks++;
     }
-    if (this.finishReason === null && text.includes(FINISH_START)) this.finishReason = findFinishReason(text);
+    if (text.includes(FINISH_START)) this.noteFinishes(text);
+  }
+
+  /** The finish reason of the first choice; null until it came. */
+  get finishReason(): string | null {
+    return this.finishes.get(0) ?? null;
+  }
+
+  /** Of all choices that have ended. */
+  get finishReasons(): readonly string[] {
+    return [...this.finishes.values()];
   }
 
   /** The greater of two bounds from below: by the size of the text, and by the number of its pieces. */
   get tokens(): number {
     return Math.max(estimateTokens(this.utf8Bytes), this.chunks);
+  }
+
+  private noteFinishes(text: string): void {
+    const chunk = JSON.parse(text) as ChatChunk;
+    for (const { index, finish_reason: reason } of chunk.choices ?? []) {
+      if (reason && this.finishes.size < MAX_FINISHES && !this.finishes.has(index)) this.finishes.set(index, reason);
+    }
   }
 }
 
@@ -51,9 +70,4 @@ function findEndOfText(text: string, from: number): number {
     end = text.indexOf('"', end + 1);
   }
   return text.length;
-}
-
-function findFinishReason(text: string): string | null {
-  const chunk = JSON.parse(text) as ChatChunk;
-  return chunk.choices?.find(({ index }) => index === 0)?.finish_reason ?? null;
 }

@@ -18,6 +18,7 @@ import { decideTargets, type HealthView, refusalOf } from './eligibility.js';
 import { FallbackLoop, type LoopParts } from './fallback-loop.js';
 import { forecast } from './forecast.js';
 import { ProviderRegistry } from './provider.registry.js';
+import { describeProviders, type ProviderStatus } from './provider-status.js';
 import { RANDOM, type Random } from './random.js';
 import { RetryBudget } from './retry-budget.js';
 import { RoutingStrategies } from './strategies/strategies.js';
@@ -124,6 +125,11 @@ export class RouterService {
         if (!answered) loop.cancel(clientLeft());
       };
     });
+  }
+
+  /** How every provider stands, by what is known already. Calls nobody. */
+  describeProviders(snapshot: ConfigSnapshot): readonly ProviderStatus[] {
+    return describeProviders(snapshot, this.health, (target) => this.parts.breaker.stateOf(target));
   }
 
   /** Why the target's provider cannot take the request; null where it can. */

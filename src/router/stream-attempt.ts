@@ -1,7 +1,7 @@
 import { Observable, type Subscriber } from 'rxjs';
 import type { FlowControl } from '../domain/chat-answer.js';
 import { AegisError } from '../domain/errors.js';
-import type { StreamTranslator } from '../domain/provider-adapter.js';
+import type { AnswerOrigin, StreamTranslator } from '../domain/provider-adapter.js';
 import type { TokenUsage } from '../domain/usage.js';
 import { toChunks } from './adapters/whole-answer.js';
 import { Attempt, type AttemptPlan, BoundedBody, type ReceivedAnswer } from './attempt.js';
@@ -32,6 +32,7 @@ export class StreamAttempt extends Attempt<OpenedStream> {
   /** The answer of a server that does not stream although it was asked to: JSON, whatever type it says it has. */
   private whole: BoundedBody | null = null;
   private wholeUsage: TokenUsage | null = null;
+  private wholeOrigin: AnswerOrigin | null = null;
   private readonly content = new ReceivedContent();
   private begun = false;
   /** Chunks that nobody has taken yet. */
@@ -59,7 +60,13 @@ export class StreamAttempt extends Attempt<OpenedStream> {
 
   protected override received(): ReceivedAnswer {
     const { content } = this;
-    return { usage: this.usage(), tokens: () => content.tokens, finishReason: content.finishReason };
+    return {
+      usage: this.usage(),
+      tokens: () => content.tokens,
+      finishReason: content.finishReason,
+      finishReasons: content.finishReasons,
+      origin: this.translator.origin ?? this.wholeOrigin,
+    };
   }
 
   private usage(): TokenUsage | null {
@@ -107,8 +114,9 @@ export class StreamAttempt extends Attempt<OpenedStream> {
 
   private readWhole(body: BoundedBody): void {
     try {
-      const { completion, usage } = this.plan.adapter.parseCompletion(body.bytes(), this.plan.context);
+      const { completion, usage, origin } = this.plan.adapter.parseCompletion(body.bytes(), this.plan.context);
       this.wholeUsage = usage;
+      this.wholeOrigin = origin ?? null;
       this.deliver(toChunks(completion, this.plan.context.includeUsage));
     } catch (thrown) {
       this.endAs(thrown);
@@ -165,6 +173,7 @@ export class StreamAttempt extends Attempt<OpenedStream> {
     if (this.translator.hasContent) this.open();
     if (texts.length === 0) return;
     for (const text of texts) this.content.add(text);
+    this.plan.onChunks(texts.length);
     if (this.subscriber) {
       this.subscriber.next(texts);
       return;

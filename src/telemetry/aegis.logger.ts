@@ -1,9 +1,11 @@
+import { createRequire } from 'node:module';
 import type { LoggerService } from '@nestjs/common';
-import pino, { type Logger } from 'pino';
+import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino';
+import { describeError } from './error-description.js';
 
 export interface LogSettings {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
-  /** `pretty` needs the development dependency pino-pretty; `json` is one line an entry. */
+  /** `pretty` needs the development dependency pino-pretty, else it is `json`: one line an entry. */
   readonly format: 'json' | 'pretty';
 }
 
@@ -18,10 +20,23 @@ const FRAMEWORK_CONTEXTS = new Set([
 
 /** The process's log on standard output: one JSON line an entry, and the place Nest's own `Logger` ends up in. */
 export class AegisLogger implements LoggerService {
-  readonly pino: Logger;
+  /** Another one after a change of the format: ask for it at each entry. */
+  pino: Logger;
 
-  constructor(settings: LogSettings) {
-    this.pino = createPino(settings);
+  /** @param destination where `json` goes in the place of standard output */
+  constructor(
+    private settings: LogSettings,
+    private readonly destination?: DestinationStream,
+  ) {
+    this.pino = createPino(settings, destination);
+  }
+
+  /** From the next entry on. */
+  apply(settings: LogSettings): void {
+    const { level, format } = this.settings;
+    this.settings = settings;
+    if (settings.format !== format) this.pino = createPino(settings, this.destination);
+    else if (settings.level !== level) this.pino.level = settings.level;
   }
 
   log(message: unknown, ...details: unknown[]): void {
@@ -51,35 +66,32 @@ export class AegisLogger implements LoggerService {
   }
 }
 
-function createPino({ level, format }: LogSettings): Logger {
-  return pino({
+function createPino({ level, format }: LogSettings, destination: DestinationStream | undefined): Logger {
+  const isPretty = format === 'pretty' && hasPinoPretty();
+  const options: LoggerOptions = {
     level,
     base: { service: 'aegis' },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { error: describeError },
-    ...(format === 'pretty' && {
+    ...(isPretty && {
       transport: {
         target: 'pino-pretty',
         options: { ignore: 'service', translateTime: 'SYS:HH:MM:ss.l', singleLine: true },
       },
     }),
-  });
+  };
+  return destination && !isPretty ? pino(options, destination) : pino(options);
 }
 
-/**
- * An error as the log shows it: type, message, code, stack, and the same of its cause. Its other fields stay out:
- * libraries hang requests, headers and query parameters there.
- */
-function describeError(error: unknown): unknown {
-  if (!(error instanceof Error)) return { message: String(error) };
-  return {
-    type: error.name,
-    message: error.message,
-    ...('code' in error && { code: error.code }),
-    stack: error.stack,
-    ...(error.cause !== undefined && { cause: describeError(error.cause) }),
-  };
+/** It is not there in production; a reload that asks for it must not end the process. */
+function hasPinoPretty(): boolean {
+  try {
+    createRequire(`${process.cwd()}/`).resolve('pino-pretty');
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Nest passes the context last, and an error's stack before it. */
@@ -91,6 +103,6 @@ function toEntry(message: unknown, details: unknown[]): [{ context?: string; err
     ...(typeof stack === 'string' && { stack }),
     ...(message instanceof Error && { error: message }),
   };
-  if (message instanceof Error) return [fields, message.message];
+  if (message instanceof Error) return [fields, describeError(message).message];
   return [fields, typeof message === 'string' ? message : JSON.stringify(message)];
 }

@@ -7,7 +7,7 @@ interface Trouble {
   readonly state: CircuitState;
 }
 
-/** Which targets are left alone right now, for the health summary and the metrics. */
+/** Which targets are left alone right now, for the metrics. */
 @Injectable()
 export class CircuitStates {
   /** What is not closed, by target id. */
@@ -25,9 +25,5 @@ export class CircuitStates {
       .map(({ state }) => state);
     if (states.includes('open')) return 'open';
     return states[0] ?? 'closed';
-  }
-
-  count(state: Exclude<CircuitState, 'closed'>): number {
-    return [...this.troubled.values()].filter((trouble) => trouble.state === state).length;
   }
 }

@@ -1,8 +1,11 @@
-import type { Provider } from '@nestjs/common';
+import type { FactoryProvider, Provider } from '@nestjs/common';
 import { getToken, makeCounterProvider, makeGaugeProvider, makeHistogramProvider } from '@willsoto/nestjs-prometheus';
+import type { Counter, Gauge, Histogram } from 'prom-client';
 
 /** Seconds. From a refusal at the door to a long reasoning answer. */
 const DURATION_BUCKETS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300];
+/** Seconds. From chunks that came together to a provider that thinks. */
+const CHUNK_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 /** Seconds. What AEGIS itself adds. */
 const OVERHEAD_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
 
@@ -17,6 +20,12 @@ export const METRICS = {
     help: 'Requests by the alias asked for, the provider that served them, status and error code.',
     labelNames: ['model', 'provider', 'status', 'code'],
   },
+  errors: {
+    kind: 'counter',
+    name: 'aegis_errors_total',
+    help: 'Requests that failed, streams that broke off included, by whose doing it was.',
+    labelNames: ['model', 'provider', 'cause', 'code'],
+  },
   requestDuration: {
     kind: 'histogram',
     name: 'aegis_request_duration_seconds',
@@ -27,16 +36,36 @@ export const METRICS = {
   gatewayOverhead: {
     kind: 'histogram',
     name: 'aegis_gateway_overhead_seconds',
-    help: 'Request duration less the time spent waiting on upstreams. Completions only: a stream waits while it is relayed.',
-    labelNames: ['model'],
+    help: 'Request duration less the time spent waiting on upstreams, back-off included; of streams up to their first chunk, since they wait while they are relayed.',
+    labelNames: ['model', 'stream'],
     buckets: OVERHEAD_BUCKETS,
   },
-  timeToFirstContent: {
+  timeToFirstChunk: {
     kind: 'histogram',
-    name: 'aegis_time_to_first_content_seconds',
-    help: 'From the request line to the first content of a stream.',
+    name: 'aegis_stream_time_to_first_chunk_seconds',
+    help: 'From the request line to the first chunk of a stream that has content. Nothing is sent before it.',
     labelNames: ['model', 'provider'],
     buckets: DURATION_BUCKETS,
+  },
+  timePerChunk: {
+    kind: 'histogram',
+    name: 'aegis_stream_time_per_chunk_seconds',
+    help: 'Between one chunk of a stream and the next, as they come from the provider.',
+    labelNames: ['model', 'provider'],
+    buckets: CHUNK_BUCKETS,
+  },
+  streamDuration: {
+    kind: 'histogram',
+    name: 'aegis_stream_duration_seconds',
+    help: 'From the first chunk of a stream to its last byte.',
+    labelNames: ['model', 'provider'],
+    buckets: DURATION_BUCKETS,
+  },
+  truncatedStreams: {
+    kind: 'counter',
+    name: 'aegis_streams_truncated_total',
+    help: 'Streams that had begun and ended without [DONE], by whose doing it was. caller: the client left.',
+    labelNames: ['model', 'provider', 'cause'],
   },
   tokens: {
     kind: 'counter',
@@ -49,6 +78,12 @@ export const METRICS = {
     name: 'aegis_cost_usd_total',
     help: 'Cost in USD by the prices of pricing.yaml.',
     labelNames: ['model', 'provider'],
+  },
+  teamCost: {
+    kind: 'counter',
+    name: 'aegis_team_cost_usd_total',
+    help: 'The same cost by team. Teams past the first 1,000 that a process meets are counted together, as other.',
+    labelNames: ['organization', 'team', 'model'],
   },
   unpricedRequests: {
     kind: 'counter',
@@ -86,6 +121,12 @@ export const METRICS = {
     help: 'One attempt at a target, first byte sent to last byte read.',
     labelNames: ['provider', 'model'],
     buckets: DURATION_BUCKETS,
+  },
+  retries: {
+    kind: 'counter',
+    name: 'aegis_retries_total',
+    help: 'Times the same target was tried again, with another credential or after a pause, by what went wrong before.',
+    labelNames: ['provider', 'model', 'outcome'],
   },
   fallbacks: {
     kind: 'counter',
@@ -129,6 +170,18 @@ export const METRICS = {
     help: 'Reloads of the configuration by outcome.',
     labelNames: ['outcome'],
   },
+  configRejected: {
+    kind: 'gauge',
+    name: 'aegis_config_rejected',
+    help: '1 while the files on disk are not valid and the last good configuration goes on serving, else 0.',
+    labelNames: [],
+  },
+  configLoadedAt: {
+    kind: 'gauge',
+    name: 'aegis_config_loaded_timestamp_seconds',
+    help: 'When the configuration that serves was loaded, in seconds since 1970.',
+    labelNames: [],
+  },
   dependencyState: {
     kind: 'gauge',
     name: 'aegis_dependency_state',
@@ -151,6 +204,18 @@ export const METRICS = {
     kind: 'gauge',
     name: 'aegis_journal_bytes',
     help: 'Size of the journal on disk.',
+    labelNames: [],
+  },
+  journalLimit: {
+    kind: 'gauge',
+    name: 'aegis_journal_limit_bytes',
+    help: 'As large as the journal may grow: accounting.max_journal.',
+    labelNames: [],
+  },
+  journalWritable: {
+    kind: 'gauge',
+    name: 'aegis_journal_writable',
+    help: '1 while usage can be recorded, else 0: the disk is full or the journal at its bound.',
     labelNames: [],
   },
   journalFailures: {
@@ -176,6 +241,18 @@ export const METRICS = {
     name: 'aegis_streams_open',
     help: 'Streams being written.',
     labelNames: [],
+  },
+  otlpExports: {
+    kind: 'counter',
+    name: 'aegis_otlp_exports_total',
+    help: 'Batches sent to the OTLP endpoint. What fails is lost: it waits nowhere.',
+    labelNames: ['signal', 'outcome'],
+  },
+  buildInfo: {
+    kind: 'gauge',
+    name: 'aegis_build_info',
+    help: 'Always 1: the release that runs, and its Node.',
+    labelNames: ['version', 'node'],
   },
 } as const satisfies Record<string, MetricDefinition>;
 
@@ -204,5 +281,21 @@ export const METRIC_PROVIDERS: Provider[] = Object.values<MetricDefinition>(METR
   }
 });
 
-/** Injection token of a metric. */
-export const metricToken = (id: MetricId): string => getToken(METRICS[id].name);
+const metricToken = (id: MetricId): string => getToken(METRICS[id].name);
+
+type MetricOf<Kind> = Kind extends 'counter' ? Counter : Kind extends 'gauge' ? Gauge : Histogram;
+
+/** All metrics, each by its id. */
+export type MetricSet = { readonly [Id in MetricId]: MetricOf<(typeof METRICS)[Id]['kind']> };
+
+/** Injection token of the `MetricSet`. */
+export const METRIC_SET = Symbol('MetricSet');
+
+const METRIC_IDS = Object.keys(METRICS) as MetricId[];
+
+export const METRIC_SET_PROVIDER: FactoryProvider<MetricSet> = {
+  provide: METRIC_SET,
+  inject: METRIC_IDS.map(metricToken),
+  useFactory: (...metrics: unknown[]) =>
+    Object.fromEntries(METRIC_IDS.map((id, index) => [id, metrics[index]])) as unknown as MetricSet,
+};

@@ -1,11 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Counter, Gauge, Histogram } from 'prom-client';
 import { findPrice, priceRequest } from '../config/pricing.js';
-import { ERRORS } from '../domain/errors.js';
+import { causeOf } from '../domain/error-cause.js';
 import type { TokenUsage } from '../domain/usage.js';
 import type { RequestContext } from '../request-context/request-context.js';
 import { AegisLogger } from './aegis.logger.js';
-import { metricToken } from './metrics.js';
+import { METRIC_SET, type MetricSet } from './metrics.js';
+import { buildRequestLine, type RequestFacts } from './request-line.js';
+import { TeamNames } from './team-names.js';
+import { Tracing } from './tracing/tracing.service.js';
 
 /** How a request ended, as its connection saw it. */
 export interface RequestOutcome {
@@ -20,117 +22,128 @@ export interface RequestOutcome {
   readonly endedAtMs: number;
 }
 
+const CLIENT_LEFT = 'client_closed_request';
+const CLIENT_LEFT_STATUS = 499;
 const NO_MODEL = 'none';
 const UNKNOWN_MODEL = 'unknown';
+const NO_PROVIDER = 'none';
 const NANO_USD_PER_USD = 1e9;
 
-/** One record a request, at its end, whichever way it came: a log line and the metrics. */
+/** One record a request, at its end, whichever way it came: a log line, the metrics, and the end of its span. */
 @Injectable()
 export class RequestRecorder {
+  private readonly teams = new TeamNames();
+
   constructor(
     private readonly logger: AegisLogger,
-    @Inject(metricToken('requests')) private readonly requests: Counter,
-    @Inject(metricToken('requestDuration')) private readonly requestDuration: Histogram,
-    @Inject(metricToken('gatewayOverhead')) private readonly gatewayOverhead: Histogram,
-    @Inject(metricToken('timeToFirstContent')) private readonly timeToFirstContent: Histogram,
-    @Inject(metricToken('tokens')) private readonly tokens: Counter,
-    @Inject(metricToken('cost')) private readonly cost: Counter,
-    @Inject(metricToken('unpricedRequests')) private readonly unpricedRequests: Counter,
-    @Inject(metricToken('inFlight')) private readonly inFlight: Gauge,
-    @Inject(metricToken('openStreams')) private readonly openStreams: Gauge,
+    @Inject(METRIC_SET) private readonly metrics: MetricSet,
+    private readonly tracing: Tracing,
   ) {}
 
   requestStarted(): void {
-    this.inFlight.inc();
+    this.metrics.inFlight.inc();
   }
 
   streamOpened(): void {
-    this.openStreams.inc();
+    this.metrics.openStreams.inc();
   }
 
   streamClosed(): void {
-    this.openStreams.dec();
+    this.metrics.openStreams.dec();
   }
 
   record(context: RequestContext, outcome: RequestOutcome): void {
-    this.inFlight.dec();
-    const model = modelLabel(context);
-    const provider = context.served?.provider ?? 'none';
+    this.metrics.inFlight.dec();
     const status = statusOf(context, outcome);
-    const durationMs = outcome.endedAtMs - context.startedAtMs;
-    const costNanoUsd = costOf(context);
-
-    const code = context.errorCode === null ? 'none' : closedCode(context.errorCode, status);
-    this.requests.inc({ model, provider, status, code });
-    this.requestDuration.observe({ model, stream: String(context.stream) }, durationMs / 1000);
-    if (context.served !== null && !context.stream) {
-      this.gatewayOverhead.observe({ model }, Math.max(0, durationMs - context.upstreamMs) / 1000);
-    }
-    if (context.stream && context.firstContentMs !== null) {
-      this.timeToFirstContent.observe({ model, provider }, context.firstContentMs / 1000);
-    }
-    if (context.usage) this.countTokens(model, provider, context.usage);
-    if (costNanoUsd !== null) this.cost.inc({ model, provider }, Number(costNanoUsd) / NANO_USD_PER_USD);
-    const unpriced = isMarkedUnpriced(context);
-    if (unpriced) this.unpricedRequests.inc({ model, provider });
-
-    this.log(context, outcome, { model, status, durationMs, costNanoUsd, unpriced });
-  }
-
-  private countTokens(model: string, provider: string, usage: TokenUsage): void {
-    this.tokens.inc({ model, provider, direction: 'input' }, usage.promptTokens);
-    this.tokens.inc({ model, provider, direction: 'output' }, usage.completionTokens);
-    if (usage.cachedPromptTokens > 0) {
-      this.tokens.inc({ model, provider, direction: 'cached_input' }, usage.cachedPromptTokens);
-    }
-    if (usage.reasoningTokens > 0) this.tokens.inc({ model, provider, direction: 'reasoning' }, usage.reasoningTokens);
-  }
-
-  private log(
-    context: RequestContext,
-    outcome: RequestOutcome,
-    facts: { model: string; status: number; durationMs: number; costNanoUsd: bigint | null; unpriced: boolean },
-  ): void {
-    const { principal, usage, served } = context;
-    const fields = {
-      requestId: context.requestId,
-      method: outcome.method,
+    const facts: RequestFacts = {
       route: outcome.route,
-      status: facts.status,
+      method: outcome.method,
+      status,
       complete: outcome.complete,
-      durationMs: round(facts.durationMs),
-      ...(principal && {
-        keyId: principal.keyId,
-        keyPrefix: principal.keyPrefix,
-        organization: principal.organization,
-        team: principal.team,
-      }),
-      ...(context.requestedModel !== null && { model: facts.model, stream: context.stream }),
-      ...(context.level && { classification: context.level }),
-      ...(context.project && { project: context.project }),
-      ...(context.traceparent && { traceparent: context.traceparent }),
-      ...(served && { provider: served.provider, servedModel: served.model, attempts: served.attempts }),
-      ...(served && { upstreamMs: round(context.upstreamMs) }),
-      ...(context.firstContentMs !== null && { firstContentMs: round(context.firstContentMs) }),
-      ...(usage && { promptTokens: usage.promptTokens, completionTokens: usage.completionTokens }),
-      ...(facts.costNanoUsd !== null && {
-        costNanoUsd: facts.costNanoUsd.toString(),
-        priceVersion: context.snapshot.pricing.version,
-      }),
-      ...(facts.unpriced && { unpriced: true }),
-      ...(context.findings.length > 0 && { findings: context.findings.map(({ rule, path }) => `${rule} ${path}`) }),
-      ...(context.errorCode && { code: context.errorCode }),
+      durationMs: outcome.endedAtMs - context.startedAtMs,
+      model: modelLabel(context),
+      costNanoUsd: costOf(context),
+      isUnpriced: isMarkedUnpriced(context),
+      overheadMs: overheadOf(context, outcome),
+      failure: failureOf(context, status),
     };
+    this.count(context, facts);
+    this.countMoney(context, facts);
+    if (context.stream && context.firstContentMs !== null) this.countStream(context, facts, context.firstContentMs);
+    if (context.trace) this.tracing.endRequest(context.trace, context, facts);
+    this.log(context, facts);
+  }
+
+  private count(context: RequestContext, { model, status, durationMs, overheadMs, failure }: RequestFacts): void {
+    const provider = context.served?.provider ?? NO_PROVIDER;
+    const stream = String(context.stream);
+    this.metrics.requests.inc({ model, provider, status, code: failure?.code ?? 'none' });
+    if (failure) this.metrics.errors.inc({ model, provider, cause: failure.cause, code: failure.code });
+    this.metrics.requestDuration.observe({ model, stream }, durationMs / 1000);
+    if (overheadMs !== null) this.metrics.gatewayOverhead.observe({ model, stream }, overheadMs / 1000);
+  }
+
+  private countStream(
+    { served }: RequestContext,
+    { model, durationMs, failure }: RequestFacts,
+    firstContentMs: number,
+  ): void {
+    const labels = { model, provider: served?.provider ?? NO_PROVIDER };
+    this.metrics.timeToFirstChunk.observe(labels, firstContentMs / 1000);
+    this.metrics.streamDuration.observe(labels, Math.max(0, durationMs - firstContentMs) / 1000);
+    if (failure) this.metrics.truncatedStreams.inc({ ...labels, cause: failure.cause });
+  }
+
+  private countMoney(
+    { usage, served, principal }: RequestContext,
+    { model, costNanoUsd, isUnpriced }: RequestFacts,
+  ): void {
+    const labels = { model, provider: served?.provider ?? NO_PROVIDER };
+    if (usage) this.countTokens(labels, usage);
+    if (isUnpriced) this.metrics.unpricedRequests.inc(labels);
+    if (costNanoUsd === null) return;
+    const costUsd = Number(costNanoUsd) / NANO_USD_PER_USD;
+    this.metrics.cost.inc(labels, costUsd);
+    if (principal) {
+      this.metrics.teamCost.inc({ ...this.teams.labelsOf(principal.organization, principal.team), model }, costUsd);
+    }
+  }
+
+  private countTokens(labels: { readonly model: string; readonly provider: string }, usage: TokenUsage): void {
+    const { tokens } = this.metrics;
+    tokens.inc({ ...labels, direction: 'input' }, usage.promptTokens);
+    tokens.inc({ ...labels, direction: 'output' }, usage.completionTokens);
+    if (usage.cachedPromptTokens > 0) tokens.inc({ ...labels, direction: 'cached_input' }, usage.cachedPromptTokens);
+    if (usage.reasoningTokens > 0) tokens.inc({ ...labels, direction: 'reasoning' }, usage.reasoningTokens);
+  }
+
+  private log(context: RequestContext, facts: RequestFacts): void {
+    const line = buildRequestLine(context, facts);
     // Probes and scrapes come every few seconds and say nothing when they succeed.
-    if (principal === null && facts.status < 400) this.logger.pino.debug(fields, 'request');
-    else this.logger.pino.info(fields, 'request');
+    if (context.principal === null && facts.status < 400) this.logger.pino.debug(line, 'request');
+    else this.logger.pino.info(line, 'request');
   }
 }
 
 /** A stream's status line says 200 whatever happens later; the record says what the client really got. */
 function statusOf(context: RequestContext, { status, complete }: RequestOutcome): number {
   if (complete) return status;
-  return context.errorCode === null || context.errorCode === 'client_closed_request' ? 499 : status;
+  return context.failedWith === null || context.failedWith === CLIENT_LEFT ? CLIENT_LEFT_STATUS : status;
+}
+
+/** An upstream's own code restated to the client is free text, and may be a word of ours; here it is one word. */
+function failureOf({ errorCode, failedWith }: RequestContext, status: number): RequestFacts['failure'] {
+  const code = failedWith ?? (status === CLIENT_LEFT_STATUS ? CLIENT_LEFT : null);
+  if (code === null) return null;
+  if (failedWith !== null && errorCode !== failedWith) return { code: 'upstream_rejected', cause: 'caller' };
+  return { code, cause: causeOf(code) };
+}
+
+/** Null where no upstream answered: then all of the duration is AEGIS's own, and says nothing about its overhead. */
+function overheadOf(context: RequestContext, { endedAtMs }: RequestOutcome): number | null {
+  if (context.served === null) return null;
+  if (context.stream) return context.firstContentOverheadMs;
+  return Math.max(0, endedAtMs - context.startedAtMs - context.upstreamMs);
 }
 
 function modelLabel({ requestedModel, snapshot }: RequestContext): string {
@@ -148,13 +161,4 @@ function costOf({ costNanoUsd, usage, served, snapshot }: RequestContext): bigin
 function isMarkedUnpriced({ served, snapshot }: RequestContext): boolean {
   if (served === null || snapshot.gateway.cost.onMissingPricing !== 'flag') return false;
   return findPrice(snapshot.pricing, served.provider, served.model) === undefined;
-}
-
-/** An upstream's own code restated to the client is free text; as a label it is one word. */
-function closedCode(code: string, status: number): string {
-  return code in ERRORS ? code : status < 500 ? 'upstream_rejected' : 'internal_error';
-}
-
-function round(milliseconds: number): number {
-  return Math.round(milliseconds * 100) / 100;
 }

@@ -1,36 +1,41 @@
 import { Global, Module } from '@nestjs/common';
-import { TerminusModule } from '@nestjs/terminus';
 import { SnapshotService } from '../config/snapshot.service.js';
 import { GATEWAY_OBSERVER } from '../domain/observer.js';
 import { AegisLogger } from './aegis.logger.js';
 import { CircuitStates } from './circuit-states.js';
-import { HealthController } from './health.controller.js';
-import { METRIC_PROVIDERS } from './metrics.js';
+import { METRIC_PROVIDERS, METRIC_SET_PROVIDER } from './metrics.js';
 import { MetricsObserver } from './metrics.observer.js';
 import { MetricsServer } from './metrics.server.js';
-import { PricingGauges } from './pricing.gauges.js';
 import { RequestRecorder } from './request.recorder.js';
+import { StateGauges } from './state.gauges.js';
+import { Tracing } from './tracing/tracing.service.js';
 
-/** Log, metrics, health. Global, because every room reports to its observer and none may import it. */
+/** Log, metrics, traces. Global, because every room reports to its observer and none may import it. */
 @Global()
 @Module({
-  imports: [TerminusModule.forRoot({ logger: false })],
-  controllers: [HealthController],
   providers: [
     ...METRIC_PROVIDERS,
+    METRIC_SET_PROVIDER,
     {
       provide: AegisLogger,
       inject: [SnapshotService],
-      useFactory: ({ current }: SnapshotService) =>
-        new AegisLogger({ level: current.gateway.telemetry.logLevel, format: current.gateway.telemetry.logFormat }),
+      useFactory: (snapshots: SnapshotService) => {
+        const { logLevel: level, logFormat: format } = snapshots.current.gateway.telemetry;
+        const logger = new AegisLogger({ level, format });
+        snapshots.changes$.subscribe(({ gateway: { telemetry } }) =>
+          logger.apply({ level: telemetry.logLevel, format: telemetry.logFormat }),
+        );
+        return logger;
+      },
     },
     CircuitStates,
     MetricsObserver,
     { provide: GATEWAY_OBSERVER, useExisting: MetricsObserver },
+    Tracing,
     RequestRecorder,
-    PricingGauges,
+    StateGauges,
     MetricsServer,
   ],
-  exports: [AegisLogger, GATEWAY_OBSERVER, RequestRecorder],
+  exports: [AegisLogger, GATEWAY_OBSERVER, RequestRecorder, Tracing],
 })
 export class TelemetryModule {}

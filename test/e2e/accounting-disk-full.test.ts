@@ -1,6 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { APIError } from 'openai';
@@ -8,18 +6,7 @@ import { request } from 'undici';
 import { DatabaseService } from '../../src/database/database.service.js';
 import { startTestGateway, type TestConfig, type TestGateway } from '../support/gateway.js';
 import { completionAnswer, ScriptableUpstream } from '../support/scriptable-upstream.js';
-
-/** A file system of 3 MiB, of which the gateway keeps one in reserve. Null where this account may mount none. */
-function mountSmallDisk(): string | null {
-  const folder = mkdtempSync(join(tmpdir(), 'aegis-small-disk-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', folder], { stdio: 'ignore' });
-    return folder;
-  } catch {
-    rmSync(folder, { recursive: true });
-    return null;
-  }
-}
+import { fillDisk, mountSmallDisk, unmountSmallDisk } from '../support/small-disk.js';
 
 const disk = mountSmallDisk();
 const onASmallDisk = disk === null ? describe.skip : describe;
@@ -45,18 +32,8 @@ onASmallDisk('a full disk', () => {
   afterAll(async () => {
     await gateway.close();
     await upstream.close();
-    execFileSync('umount', ['--lazy', folder]);
-    rmSync(folder, { recursive: true });
+    unmountSmallDisk(folder);
   });
-
-  /** Writes until nothing more fits. */
-  function fillDisk(): void {
-    try {
-      writeFileSync(filler, Buffer.alloc(4 * 1024 * 1024));
-    } catch (error) {
-      expect(error).toMatchObject({ code: 'ENOSPC' });
-    }
-  }
 
   const ask = () => {
     upstream.script(completionAnswer('hello'));
@@ -87,7 +64,7 @@ onASmallDisk('a full disk', () => {
 
   it('refuses requests before anything is sent, is not ready, loses nothing that was sent, and recovers by itself', async () => {
     expect(await ask()).toBe(200);
-    fillDisk();
+    fillDisk(folder);
     const refusal = await askUntilRefused();
     expect(refusal).toMatchObject({ status: 503, code: 'dependency_unavailable' });
     expect(refusal.headers?.get('retry-after')).toBe('5');
@@ -110,7 +87,7 @@ onASmallDisk('a full disk', () => {
 
   it('serves what it cannot record where it is told to, and counts it', async () => {
     expect(await gateway.reload(config('open'))).toBe('applied');
-    fillDisk();
+    fillDisk(folder);
     const failures = async () => {
       const text = await (await request(gateway.metricsUrl)).body.text();
       return Number(/^aegis_journal_failures_total (\S+)$/m.exec(text)?.[1]);

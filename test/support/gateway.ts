@@ -22,7 +22,9 @@ export interface TestConfig {
   /** `provider/model` that cost nothing; the simulator's is there already. */
   readonly freeModels?: readonly string[];
   /** `provider/model` → USD a million prompt and completion tokens. */
-  readonly prices?: Readonly<Record<string, { readonly input: string; readonly output: string }>>;
+  readonly prices?: Readonly<
+    Record<string, { readonly input: string; readonly output: string; readonly as_of?: string }>
+  >;
   /** Files of rules as they stand, e.g. `secret-rules.yaml`; where that is absent, the shipped one. */
   readonly rules?: Readonly<Record<string, string>>;
 }

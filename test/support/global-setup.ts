@@ -14,8 +14,9 @@ declare global {
 }
 
 /**
- * One real PostgreSQL for the whole run, and a real Redis where one can be had. Tests find them through
- * `AEGIS_TEST_POSTGRES_URL`, `AEGIS_TEST_REDIS_SERVER` (a program) and `AEGIS_TEST_REDIS_URL`.
+ * One real PostgreSQL for the whole run, and a real Redis and Prometheus where they can be had. Tests find them through
+ * `AEGIS_TEST_POSTGRES_URL`, `AEGIS_TEST_REDIS_SERVER` (a program), `AEGIS_TEST_REDIS_URL` and `AEGIS_TEST_PROMETHEUS` (a
+ * program).
  */
 export default async function setUp(): Promise<void> {
   const { startOwnPostgres } = await loadPostgresSupport();
@@ -23,6 +24,7 @@ export default async function setUp(): Promise<void> {
   process.env.AEGIS_TEST_POSTGRES_URL = postgres.url;
   stopWithThisProcess(postgres.processId, postgres.folder);
   const stopRedis = findRedis();
+  process.env.AEGIS_TEST_PROMETHEUS ??= findProgram('prometheus') ?? install('prometheus') ?? '';
   globalThis.aegisTestStores = {
     stop: async () => {
       stopRedis();
@@ -73,7 +75,7 @@ async function loadPostgresSupport(): Promise<typeof import('./postgres.js')> {
 function findRedis(): () => void {
   const nothing = (): void => undefined;
   if (process.env.AEGIS_TEST_REDIS_URL) return nothing;
-  const program = findProgram('redis-server') ?? installRedis();
+  const program = findProgram('redis-server') ?? install('redis-server');
   if (program !== null) {
     process.env.AEGIS_TEST_REDIS_SERVER = program;
     return nothing;
@@ -89,16 +91,17 @@ function findProgram(name: string): string | null {
   return folders.map((folder) => path.join(folder, name)).find((file) => existsSync(file)) ?? null;
 }
 
-function installRedis(): string | null {
+/** A program of Debian's package of the same name; null where it cannot be installed here. */
+function install(program: string): string | null {
   if (process.getuid?.() !== 0 || findProgram('apt-get') === null) return null;
-  process.stderr.write('Installing redis-server for the tests …\n');
+  process.stderr.write(`Installing ${program} for the tests …\n`);
   attempt('apt-get', ['update', '-qq']);
   // No service: the tests start servers of their own.
-  attempt('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'redis-server'], {
+  attempt('apt-get', ['install', '-y', '-qq', '--no-install-recommends', program], {
     DEBIAN_FRONTEND: 'noninteractive',
     RUNLEVEL: '1',
   });
-  return findProgram('redis-server');
+  return findProgram(program);
 }
 
 function startRedisContainer(): { readonly id: string; readonly url: string } | null {

@@ -3,12 +3,11 @@ import type { Problem } from '../problem.js';
 import type { GatewayConfig } from '../schema/gateway.config.js';
 
 /** What is valid and yet not what its author may expect. */
-export function findWarnings({ server, telemetry }: GatewayConfig, places: Places): Problem[] {
+export function findWarnings({ server }: GatewayConfig, places: Places): Problem[] {
   const warnings: Problem[] = [];
   const warn = (section: object, field: string, message: string): void => {
     warnings.push({ place: places.of(section, field), message });
   };
-  if (telemetry.otlpEndpoint !== '') warn(telemetry, 'otlpEndpoint', 'has no effect: this version sends no traces');
   if (server.trustedProxies.length > 0) {
     warn(server, 'trustedProxies', 'has no effect: this version reads no forwarded address');
   }

@@ -90,23 +90,33 @@ export class TelemetryConfig {
 
   @Choice({
     about: 'The least severe log lines that are written.',
-    restart: true,
     choices: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
   })
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent' = 'info';
 
-  @Choice({ about: 'One JSON object a line, or text for people.', restart: true, choices: ['json', 'pretty'] })
+  @Choice({ about: 'One JSON object a line, or text for people.', choices: ['json', 'pretty'] })
   logFormat: 'json' | 'pretty' = 'json';
 
-  /** Empty: no traces are made. */
+  /** Empty: as the environment's OTEL_EXPORTER_OTLP_ENDPOINT has it; where that is empty too, no traces are made. */
   @Text({
-    about: 'OTLP endpoint for traces; this version sends none and warns where it is set.',
+    about: 'OTLP over HTTP: where traces and metrics are sent; empty: OTEL_EXPORTER_OTLP_ENDPOINT, else nowhere.',
     restart: true,
     secret: true,
     pattern: /^$|^https?:\/\/\S+$/,
     mustBe: 'empty, or an http:// or https:// address',
   })
   otlpEndpoint = '';
+
+  @Whole({
+    about: 'Percentage of the requests without a trace of their own that are traced.',
+    restart: true,
+    min: 0,
+    max: 100,
+  })
+  traceSamplePercent = 100;
+
+  @Switch({ about: "Whether upstreams are told the request's trace (traceparent, tracestate)." })
+  propagateTraceContext = true;
 }
 
 export class AuthConfig {

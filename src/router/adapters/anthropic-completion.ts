@@ -38,6 +38,7 @@ export function parseAnthropicCompletion(body: Buffer, context: AnswerContext): 
       ...(usage && { usage: toChatUsage(usage) }),
     },
     usage,
+    origin: { id: findText(answer.id) ?? null, model: findText(answer.model) ?? null },
   };
 }
 

@@ -1,6 +1,6 @@
 import type { ChatDelta, ChatThinkingBlock } from '../../domain/chat.js';
 import { isObject } from '../../domain/json.js';
-import type { AnswerContext, ServerSentEvent, StreamTranslator } from '../../domain/provider-adapter.js';
+import type { AnswerContext, AnswerOrigin, ServerSentEvent, StreamTranslator } from '../../domain/provider-adapter.js';
 import type { TokenUsage } from '../../domain/usage.js';
 import {
   findSignedThinking,
@@ -44,6 +44,7 @@ const KEPT_EACH = 128;
 export class AnthropicStream implements StreamTranslator {
   hasContent = false;
   finished = false;
+  origin: AnswerOrigin | undefined;
   private readonly openBlocks = new Map<unknown, OpenBlock>();
   private readonly cited = new CitedText();
   private readonly thinkingBlocks: ChatThinkingBlock[] = [];
@@ -97,6 +98,7 @@ export class AnthropicStream implements StreamTranslator {
 
   private startMessage(message: Record<string, unknown>, json: string): string[] {
     this.count(message.usage);
+    this.origin ??= { id: findText(message.id) ?? null, model: findText(message.model) ?? null };
     const texts = this.chunks.hasBegun ? [] : [this.chunks.begin(findText(message.id))];
     // A call made by a program that runs in Anthropic's code execution is whole in the message from its start.
     readContent(message, json).forEach((block, index) => {

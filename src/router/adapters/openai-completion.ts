@@ -20,6 +20,7 @@ export function parseOpenAiCompletion(body: Buffer, context: AnswerContext): Par
   if (!Array.isArray(answer.choices) || answer.choices.length === 0) throw invalidAnswer('an answer without choices');
 
   repairEnvelope(answer);
+  const origin = { id: findText(answer.id) ?? null, model: findText(answer.model) ?? null };
   const usage = findUsage(answer.usage);
   if (usage === undefined) delete answer.usage;
   const completion: ChatCompletion = Object.assign(answer, {
@@ -29,7 +30,7 @@ export function parseOpenAiCompletion(body: Buffer, context: AnswerContext): Par
     model: context.requestedModel,
     choices: answer.choices.map((choice: unknown, position) => repairChoice(choice, position, context)),
   });
-  return { completion, usage: usage ? toTokenUsage(usage, answer.service_tier) : null };
+  return { completion, usage: usage ? toTokenUsage(usage, answer.service_tier) : null, origin };
 }
 
 function repairChoice(choice: unknown, position: number, context: AnswerContext): ChatChoice {

@@ -1,6 +1,6 @@
 import type { ChatUsage } from '../../domain/chat.js';
 import { isObject } from '../../domain/json.js';
-import type { AnswerContext, ServerSentEvent, StreamTranslator } from '../../domain/provider-adapter.js';
+import type { AnswerContext, AnswerOrigin, ServerSentEvent, StreamTranslator } from '../../domain/provider-adapter.js';
 import type { TokenUsage } from '../../domain/usage.js';
 import { findText, invalidAnswer, parseAnswerObject, truncatedAnswer } from './json-answer.js';
 import { isInBandError, readInBandError } from './openai-error.js';
@@ -26,6 +26,7 @@ interface ReadChunk {
 export class OpenAiStream implements StreamTranslator {
   finished = false;
   usage: TokenUsage | null = null;
+  origin: AnswerOrigin | undefined;
   private readonly choices = new Map<number, StreamedChoice>();
   private readonly modelText: string;
   /** Azure's first chunk tells of the prompt's filters and has no id yet: it waits for the next one's. */
@@ -123,6 +124,7 @@ export class OpenAiStream implements StreamTranslator {
 
   private repairHeader(chunk: Record<string, unknown>): boolean {
     let changed = repairEnvelope(chunk);
+    this.origin ??= findOrigin(chunk);
     this.id ??= findText(chunk.id) ?? `chatcmpl-${this.context.requestId}`;
     // Some servers make up a new id for each chunk: an answer has one.
     if (chunk.id !== this.id) {
@@ -204,6 +206,12 @@ export class OpenAiStream implements StreamTranslator {
       model: this.context.requestedModel,
     });
   }
+}
+
+/** Azure's first chunk has neither. */
+function findOrigin(chunk: Record<string, unknown>): AnswerOrigin | undefined {
+  const model = findText(chunk.model);
+  return model === undefined ? undefined : { id: findText(chunk.id) ?? null, model };
 }
 
 /** The chunk in an event; null where the event says nothing of the answer. Throws where it tells of a failure. */

@@ -1,10 +1,12 @@
 import { Writable } from 'node:stream';
 import pino from 'pino';
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { SnapshotService } from '../../../src/config/snapshot.service.js';
 import type { TokenUsage } from '../../../src/domain/usage.js';
+import type { RequestContext } from '../../../src/request-context/request-context.js';
 import { AegisLogger } from '../../../src/telemetry/aegis.logger.js';
-import { METRICS, type MetricId } from '../../../src/telemetry/metrics.js';
-import { RequestRecorder } from '../../../src/telemetry/request.recorder.js';
+import { type RequestOutcome, RequestRecorder } from '../../../src/telemetry/request.recorder.js';
+import { Tracing } from '../../../src/telemetry/tracing/tracing.service.js';
+import { makeMetrics } from '../../support/metrics.js';
 import { makeRequestContext } from '../../support/principals.js';
 import { loaded } from '../config/support.js';
 
@@ -21,39 +23,29 @@ const PRICED = 'version: v7\nprices: [{provider: house, model: llama, input: 2, 
 const NONE = 'version: v7\nprices: []';
 
 /** What one request answered by house/llama leaves in the log and in the metrics. */
-async function recordOne(pricing: string, policy: 'deny' | 'flag' | 'allow', costNanoUsd: bigint | null = null) {
-  const registry = new Registry();
-  const options = (id: MetricId) => ({
-    ...METRICS[id],
-    labelNames: [...METRICS[id].labelNames],
-    registers: [registry],
-  });
-  const counter = (id: MetricId) => new Counter(options(id));
+async function recordOne(
+  pricing: string,
+  policy: 'deny' | 'flag' | 'allow',
+  costNanoUsd: bigint | null = null,
+  changes: Partial<RequestContext> = {},
+  outcome: RequestOutcome = OUTCOME,
+) {
+  const { metrics, registry } = makeMetrics();
   const lines: string[] = [];
   const sink = new Writable({ write: (line, _encoding, done) => done(void lines.push(String(line))) });
   const logger = Object.assign(new AegisLogger({ level: 'info', format: 'json' }), { pino: pino(sink) });
-  const recorder = new RequestRecorder(
-    logger,
-    counter('requests'),
-    new Histogram({ ...options('requestDuration') }),
-    new Histogram({ ...options('gatewayOverhead') }),
-    new Histogram({ ...options('timeToFirstContent') }),
-    counter('tokens'),
-    counter('cost'),
-    counter('unpricedRequests'),
-    new Gauge(options('inFlight')),
-    new Gauge(options('openStreams')),
-  );
   const gateway = `server: {port: 8080}\ncost: {on_missing_pricing: ${policy}}`;
   const { snapshot } = loaded({ 'gateway.yaml': gateway, 'pricing.yaml': pricing });
+  const recorder = new RequestRecorder(logger, metrics, new Tracing({ current: snapshot } as SnapshotService, metrics));
   recorder.record(
     Object.assign(makeRequestContext(snapshot, undefined, { startedAtMs: 0 }), {
       requestedModel: 'fast',
       served: { provider: 'house', model: 'llama', attempts: 1 },
       usage: USAGE,
       costNanoUsd,
+      ...changes,
     }),
-    OUTCOME,
+    outcome,
   );
   return { entry: JSON.parse(lines.join('')) as Record<string, unknown>, metrics: await registry.metrics() };
 }

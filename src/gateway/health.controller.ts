@@ -9,12 +9,17 @@ import {
 import { SnapshotService } from '../config/snapshot.service.js';
 import { DatabaseService } from '../database/database.service.js';
 import { USAGE_JOURNAL, type UsageJournal } from '../domain/accounting.js';
+import { AEGIS_VERSION } from '../domain/version.js';
 import { LifecycleService } from '../lifecycle/lifecycle.service.js';
 import { RedisService } from '../redis/redis.service.js';
 import { RouteAccess } from '../request-context/access.decorator.js';
-import { CircuitStates } from './circuit-states.js';
+import { type ProviderState, type ProviderStatus } from '../router/provider-status.js';
+import { RouterService } from '../router/router.service.js';
 
-/** For probes and people, without a key: states only, never an address or a reason that could name one. */
+/**
+ * For probes and people, without a key: versions, states and counts, never an address, a model, a team or a reason that
+ * could name one. Every answer is what is known already: no probe costs a store or an upstream a call.
+ */
 @ApiTags('Health')
 @Controller('aegis/v1/health')
 export class HealthController {
@@ -25,7 +30,7 @@ export class HealthController {
     private readonly snapshots: SnapshotService,
     private readonly database: DatabaseService,
     private readonly redis: RedisService,
-    private readonly circuits: CircuitStates,
+    private readonly router: RouterService,
     @Inject(USAGE_JOURNAL) private readonly journal: UsageJournal,
   ) {}
 
@@ -39,7 +44,7 @@ export class HealthController {
       this.configuration,
       this.databaseState,
       this.redisState,
-      this.circuitState,
+      this.providerStates,
       this.accountingState,
     ]);
   }
@@ -63,25 +68,32 @@ export class HealthController {
   private readonly processState: HealthIndicatorFunction = () => {
     const indicator = this.indicators.check('process');
     const { phase, inFlight } = this.lifecycle;
-    return phase === 'serving' ? indicator.up({ phase, inFlight }) : indicator.down({ phase, inFlight });
+    const uptimeSeconds = Math.floor(process.uptime());
+    const facts = { version: AEGIS_VERSION, node: process.version, uptimeSeconds, phase, inFlight };
+    return phase === 'serving' ? indicator.up(facts) : indicator.down(facts);
   };
 
   /** A refused reload is no reason to take the gateway out: the last good configuration goes on serving. */
   private readonly configuration: HealthIndicatorFunction = () => {
     const indicator = this.indicators.check('configuration');
     const { version, loadedAtMs, lastError, lastFailedAtMs, pendingRestart } = this.snapshots.status;
-    const facts = { version, loadedAt: new Date(loadedAtMs).toISOString(), pendingRestart: [...pendingRestart] };
+    const facts = {
+      version,
+      loadedAt: new Date(loadedAtMs).toISOString(),
+      ageSeconds: Math.max(0, Math.floor((Date.now() - loadedAtMs) / 1000)),
+      pendingRestart: [...pendingRestart],
+    };
     if (lastError === null) return indicator.up(facts);
     const refusedAt = lastFailedAtMs === null ? null : new Date(lastFailedAtMs).toISOString();
     return indicator.degraded({ ...facts, refusedAt, message: 'The files on disk are not valid; see the log.' });
   };
 
-  /** Numbers and no names: anybody may read this. `:9090/metrics` names the targets. */
-  private readonly circuitState: HealthIndicatorFunction = () => {
-    const indicator = this.indicators.check('circuits');
-    const open = this.circuits.count('open');
-    const halfOpen = this.circuits.count('half_open');
-    return open + halfOpen === 0 ? indicator.up({ open, halfOpen }) : indicator.degraded({ open, halfOpen });
+  /** A provider's outage is no reason to take the gateway out: other targets may serve, and taking it out mends nothing. */
+  private readonly providerStates: HealthIndicatorFunction = () => {
+    const indicator = this.indicators.check('providers');
+    const statuses = this.router.describeProviders(this.snapshots.current);
+    const facts = Object.fromEntries(statuses.map((status) => [status.name, describeProvider(status)]));
+    return statuses.some(({ state }) => isTroubled(state)) ? indicator.degraded(facts) : indicator.up(facts);
   };
 
   private readonly accountingState: HealthIndicatorFunction = () => {
@@ -123,4 +135,28 @@ export class HealthController {
         return state satisfies never;
     }
   };
+}
+
+function describeProvider({ state, circuits, cooldownMs, isCredentialRefused, isSaturated }: ProviderStatus): object {
+  return {
+    state,
+    circuits: { closed: circuits.closed, halfOpen: circuits.half_open, open: circuits.open },
+    cooldownSeconds: cooldownMs === null ? 0 : Math.ceil(cooldownMs / 1000),
+    credential: state === 'unconfigured' ? 'missing' : isCredentialRefused ? 'refused' : 'not refused',
+    saturated: isSaturated,
+  };
+}
+
+/** What has no credential was left so by whoever runs AEGIS. */
+function isTroubled(state: ProviderState): boolean {
+  switch (state) {
+    case 'available':
+    case 'unconfigured':
+      return false;
+    case 'degraded':
+    case 'unavailable':
+      return true;
+    default:
+      return state satisfies never;
+  }
 }
