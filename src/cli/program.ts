@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { addAudit } from './audit.program.js';
 import { listBudgets, setBudget } from './budgets.command.js';
 import { withEnvironment } from './cli.context.js';
 import { getValidConfiguration } from './config-check.js';
@@ -27,6 +28,7 @@ export function buildProgram(): Command {
   addBudgetCommands(program);
   addExplain(program);
   addReconcile(program);
+  addAudit(program);
 
   program
     .command('migrate')
