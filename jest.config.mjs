@@ -8,8 +8,14 @@ const common = {
   testEnvironment: 'node',
   transform: { '^.+\\.[cm]?[tj]s$': ['@swc/jest', { ...swc, swcrc: false, module: { type: 'commonjs' } }] },
   // Nest 12 and a few of its dependencies are ESM only; Jest runs CommonJS.
-  transformIgnorePatterns: ['/node_modules/(?!(@nestjs|cookie|file-type|load-esm|lru-cache|yaml|uid|iterare)/)'],
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  transformIgnorePatterns: [
+    '/node_modules/(?!(@nestjs|canonicalize|cookie|file-type|load-esm|lru-cache|yaml|uid|iterare)/)',
+  ],
+  moduleNameMapper: {
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    // It says where it is to those alone who import it.
+    '^canonicalize$': '<rootDir>/node_modules/canonicalize/lib/canonicalize.js',
+  },
   modulePathIgnorePatterns: ['<rootDir>/dist'],
   setupFiles: ['reflect-metadata'],
 };

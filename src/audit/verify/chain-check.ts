@@ -60,7 +60,7 @@ export class ChainCheck {
 
   private check(record: PlacedRecord, next: PlacedRecord | null): void {
     if (!this.head) {
-      this.begin(record);
+      if (!this.begin(record, next)) return;
     } else if (this.last) {
       const expected = this.last.record.seq + 1;
       const { seq } = record.record;
@@ -71,13 +71,20 @@ export class ChainCheck {
     this.checkSeal(record);
   }
 
-  private begin(record: PlacedRecord): void {
+  /** False where the record is left aside. */
+  private begin(record: PlacedRecord, next: PlacedRecord | null): boolean {
     const { seq, prev, type } = record.record;
+    if (next?.record.seq === seq - 1) {
+      this.say('reordered', record, `the record ${seq - 1} stands behind it`);
+      this.early = seq;
+      return false;
+    }
     this.head = record;
     this.openFrom = seq;
     if (seq === 1 && (prev !== NO_RECORD || type !== 'chain.opened')) {
       this.say('altered', record, 'it is the first of its chain, and does not begin one');
     }
+    return true;
   }
 
   private checkLink(before: PlacedRecord, record: PlacedRecord, next: PlacedRecord | null): void {
