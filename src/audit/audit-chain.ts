@@ -4,9 +4,11 @@ import {
   type ChainCheckpoint,
   type ChainClosed,
   NO_RECORD,
+  type Place,
   type StoredRecord,
   sealOf,
   store,
+  storeDecision,
 } from './audit-record.js';
 import { draftSeal, signSeal, type Unsealed } from './seal.js';
 import type { SigningKey } from './signing-key.js';
@@ -33,7 +35,8 @@ export class AuditChain {
 
   /** The next record. Throws where the event has no JSON form. */
   draft(event: AuditEvent, at: string): StoredRecord {
-    return store(buildRecord(event, this.place(at)));
+    const place = this.place(at);
+    return event.type === 'request.decided' ? storeDecision(event, place) : store(buildRecord(event, place));
   }
 
   /** The next record, which seals all before it that no other does. */
@@ -79,7 +82,7 @@ export class AuditChain {
     return { of: this.writer, first: this.firstUnsealed, last: this.seq, lastHash: this.prev, hashes: this.unsealed };
   }
 
-  private place(at: string): { writer: string; seq: number; prev: string; at: string } {
+  private place(at: string): Place {
     return { writer: this.writer, seq: this.seq + 1, prev: this.prev, at };
   }
 }

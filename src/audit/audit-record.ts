@@ -183,16 +183,64 @@ export function toCanonicalJson(value: object): string {
   return text;
 }
 
+/** Where a record stands. */
+export interface Place {
+  readonly writer: string;
+  readonly seq: number;
+  readonly prev: string;
+  readonly at: string;
+}
+
 export function buildRecord<Event extends AuditEvent>(
   event: Event,
-  place: { readonly writer: string; readonly seq: number; readonly prev: string; readonly at: string },
+  { writer, seq, prev, at }: Place,
 ): AuditRecord<Event> {
-  return { ...event, v: FORMAT, writer: place.writer, seq: place.seq, prev: place.prev, at: place.at };
+  return { ...event, v: FORMAT, writer, seq, prev, at };
 }
 
 export function store(record: AuditRecord): StoredRecord {
   const line = toCanonicalJson(record);
   return { line, hash: hashLeaf(line), record };
+}
+
+/** What only half of a character is written as. */
+const HALF = '\\ud';
+
+/**
+ * As `store` of the record that is built from it. Decisions are made for every request, and this takes a quarter of the
+ * time: an object whose members are made in their canonical order, of texts and whole numbers, is in canonical JSON
+ * what `JSON.stringify` makes of it. A test holds the two together.
+ */
+export function storeDecision(event: RequestDecided, { writer, seq, prev, at }: Place): StoredRecord {
+  const { target, from_target: from, rules } = event;
+  const record: AuditRecord<RequestDecided> = {
+    at,
+    count: event.count,
+    decision: event.decision,
+    direction: event.direction,
+    from_level: event.from_level,
+    from_target: from && { model: from.model, provider: from.provider },
+    key_id: event.key_id,
+    level: event.level,
+    model: event.model,
+    more_rules: event.more_rules,
+    organization: event.organization,
+    prev,
+    project: event.project,
+    reason: event.reason,
+    request_id: event.request_id,
+    rules: rules?.map(({ count, filter, rule }) => ({ count, filter, rule })),
+    seq,
+    target: target && { model: target.model, provider: target.provider },
+    team: event.team,
+    type: event.type,
+    usage_id: event.usage_id,
+    user: event.user,
+    v: FORMAT,
+    writer,
+  };
+  const line = JSON.stringify(record);
+  return line.includes(HALF) ? store(record) : { line, hash: hashLeaf(line), record };
 }
 
 /** Null where the text is no record in its canonical form. */

@@ -17,7 +17,7 @@ const LEFT: string = 'client_closed_request';
 /** The only error by which an answer is held back once a request was let through. */
 const ANSWER_DENIED: string = 'content_filter';
 
-type Facts = Omit<RequestDecided, 'type' | 'decision' | 'reason'>;
+type Details = Pick<RequestDecided, 'from_level' | 'target' | 'from_target' | 'rules' | 'more_rules' | 'direction'>;
 
 /** What the audit knows of a request already. */
 interface Progress {
@@ -73,7 +73,7 @@ export class RequestAuditor {
     const events = this.describeFindings(context, progress);
     const wasLetThrough = progress.target !== null;
     if (error === null) {
-      if (!wasLetThrough) events.push({ ...decided('allow', 'permitted'), ...factsOf(context) });
+      if (!wasLetThrough) events.push(describe(context, 'allow', 'permitted'));
     } else if (error.code !== LEFT && (!wasLetThrough || error.code === ANSWER_DENIED)) {
       events.push(describeDenial(context, error, wasLetThrough));
     }
@@ -91,10 +91,10 @@ export class RequestAuditor {
     if (before && before.provider === target.provider && before.model === target.model) return;
     const events = this.describeFindings(context, progress);
     if (before === null) {
-      events.push({ ...decided('allow', 'permitted'), ...factsOf(context), target });
+      events.push(describe(context, 'allow', 'permitted', { target }));
     } else {
       const reason = context.attempts.at(-1)?.outcome ?? 'upstream_fault';
-      events.push({ ...decided('fallback', reason), ...factsOf(context), target, from_target: before });
+      events.push(describe(context, 'fallback', reason, { target, from_target: before }));
     }
     const obstacle = this.writeAll(events, context);
     if (obstacle) throw obstacle;
@@ -105,14 +105,15 @@ export class RequestAuditor {
   private describeFindings(context: RequestContext, progress: Progress): RequestDecided[] {
     const isLetThrough = progress.target !== null;
     const direction = isLetThrough ? 'response' : 'request';
-    const fresh = context.findings.filter((finding) => !progress.findings.has(finding));
-    for (const finding of fresh) progress.findings.add(finding);
     const raise = isLetThrough ? null : describeRaise(context);
     const events = raise ? [raise] : [];
+    if (context.findings.length === 0) return events;
+    const fresh = context.findings.filter((finding) => !progress.findings.has(finding));
+    for (const finding of fresh) progress.findings.add(finding);
     for (const decision of FILTER_DECISIONS) {
       const found = fresh.filter(({ action }) => action === decision);
       if (found.length === 0) continue;
-      events.push({ ...decided(decision, 'rule'), ...factsOf(context), direction, ...summarize(found) });
+      events.push(describe(context, decision, 'rule', { direction, ...summarize(found) }));
     }
     return events;
   }
@@ -154,17 +155,19 @@ export function unrecordedError(): AegisError {
   );
 }
 
-function decided(
+/** Names from the configuration, the key store and closed sets alone: what a client may write freely stays out. */
+function describe(
+  context: RequestContext,
   decision: RequestDecided['decision'],
   reason: RequestDecided['reason'],
-): Pick<RequestDecided, 'type' | 'decision' | 'reason'> {
-  return { type: 'request.decided', decision, reason };
-}
-
-/** Names from the configuration, the key store and closed sets alone: what a client may write freely stays out. */
-function factsOf(context: RequestContext): Facts {
+  more: Details = {},
+): RequestDecided {
   const { principal, requestedModel, snapshot } = context;
+  // Member by member: copying objects into one another costs more than writing the event to the disk.
   return {
+    type: 'request.decided',
+    decision,
+    reason,
     request_id: context.requestId,
     usage_id: context.usageId ?? undefined,
     key_id: principal?.keyId,
@@ -174,18 +177,22 @@ function factsOf(context: RequestContext): Facts {
     project: context.project ?? undefined,
     model: requestedModel !== null && snapshot.models.has(requestedModel) ? requestedModel : undefined,
     level: context.level ?? undefined,
+    from_level: more.from_level,
+    target: more.target,
+    from_target: more.from_target,
+    rules: more.rules,
+    more_rules: more.more_rules,
+    direction: more.direction,
   };
 }
 
 function describeDenial(context: RequestContext, error: AegisError, wasLetThrough: boolean): RequestDecided {
   const blocked = context.findings.filter(({ action }) => action === 'block');
   const isFilters = error.code === ANSWER_DENIED && blocked.length > 0;
-  return {
-    ...decided('deny', error.code),
-    ...factsOf(context),
+  return describe(context, 'deny', error.code, {
     direction: wasLetThrough ? 'response' : 'request',
     ...(isFilters && summarize(blocked)),
-  };
+  });
 }
 
 function describeRaise(context: RequestContext): RequestDecided | null {
@@ -194,15 +201,13 @@ function describeRaise(context: RequestContext): RequestDecided | null {
   const raise = findRaise({ principal, requestedLevel, findings, level });
   if (!raise) return null;
   const rules = findings.filter(({ action }) => typeof action === 'object' && action.raiseTo === level);
-  return {
-    ...decided('raise', raise.rules.length > 0 ? 'rule' : 'header'),
-    ...factsOf(context),
+  return describe(context, 'raise', raise.rules.length > 0 ? 'rule' : 'header', {
     from_level: principal.defaultClassification,
     ...(rules.length > 0 && summarize(rules)),
-  };
+  });
 }
 
-function summarize(findings: readonly Finding[]): Pick<RequestDecided, 'rules' | 'more_rules'> {
+function summarize(findings: readonly Finding[]): Details {
   const counts = new Map<string, { filter: string; rule: string; count: number }>();
   for (const { filter, rule } of findings) {
     const name = `${filter}/${rule}`;

@@ -1,8 +1,18 @@
 import fc from 'fast-check';
-import { NO_RECORD, parseRecord, sealOf, store, toCanonicalJson } from '../../../src/audit/audit-record.js';
+import {
+  buildRecord,
+  NO_RECORD,
+  parseRecord,
+  type RequestDecided,
+  sealOf,
+  store,
+  storeDecision,
+  toCanonicalJson,
+} from '../../../src/audit/audit-record.js';
 import { hashLeaf, hashTree } from '../../../src/audit/merkle.js';
 import { signedText } from '../../../src/audit/seal.js';
 import { isSignedBy, trustKeys } from '../../../src/audit/signing-key.js';
+import { AUDIT_DECISIONS } from '../../../src/domain/audit.js';
 import { ChainBuilder, makeDecision, makeSigningKey } from '../../support/audit-chains.js';
 
 const key = makeSigningKey();
@@ -69,6 +79,43 @@ describe('a record as text', () => {
     expect(toCanonicalJson({ '\ufb33': 1, '😀': 2, b: '\u0001\n"', a: [null, true, 1e21] })).toBe(
       '{"a":[null,true,1e+21],"b":"\\u0001\\n\\"","😀":2,"\ufb33":1}',
     );
+  });
+
+  it('of a decision is made in another way, and is the same', () => {
+    const name = () => fc.option(fc.string({ unit: 'grapheme' }), { nil: undefined });
+    const target = () => fc.option(fc.record({ provider: fc.string(), model: fc.string() }), { nil: undefined });
+    const decisions = fc.record<RequestDecided>({
+      type: fc.constant('request.decided'),
+      decision: fc.constantFrom(...AUDIT_DECISIONS),
+      reason: fc.constantFrom('permitted', 'rule', 'header', 'timeout', 'content_filter'),
+      request_id: name(),
+      usage_id: name(),
+      key_id: name(),
+      organization: name(),
+      team: name(),
+      user: name(),
+      project: name(),
+      model: name(),
+      level: fc.constantFrom('PUBLIC', undefined),
+      from_level: fc.constantFrom('PUBLIC', undefined),
+      target: target(),
+      from_target: target(),
+      rules: fc.option(fc.array(fc.record({ rule: fc.string(), filter: fc.string(), count: fc.nat() })), {
+        nil: undefined,
+      }),
+      more_rules: fc.option(fc.nat(), { nil: undefined }),
+      direction: fc.constantFrom('request', 'response', undefined),
+      count: fc.option(fc.nat(), { nil: undefined }),
+    });
+    const place = { writer: crypto.randomUUID(), seq: 7, prev: NO_RECORD, at: '2027-01-31T12:00:00.000Z' };
+    fc.assert(
+      fc.property(decisions, (event) => {
+        const stored = storeDecision(event, place);
+        expect(stored.line).toBe(store(buildRecord(event, place)).line);
+        expect(parseRecord(stored.line)?.hash).toBe(stored.hash);
+      }),
+    );
+    expect(() => storeDecision(makeDecision({ organization: '\ud800' }), place)).toThrow();
   });
 
   it('throws nothing over any text', () => {
