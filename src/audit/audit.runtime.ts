@@ -1,3 +1,4 @@
+import { rmdirSync } from 'node:fs';
 import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { SnapshotService } from '../config/snapshot.service.js';
 import { DatabaseService } from '../database/database.service.js';
@@ -49,6 +50,7 @@ export class AuditRuntime implements OnModuleInit {
       log.close();
       await shipper.stop(LAST_SHIPPING_MS);
       log.journal.close();
+      removeWhereEmpty(log.journal.directory);
     });
   }
 
@@ -76,5 +78,14 @@ export class AuditRuntime implements OnModuleInit {
     } catch (error) {
       this.logger.warn(`Old audit records could not be removed: ${messageOf(error)}`);
     }
+  }
+}
+
+/** Within the usage journal's folder, where nothing is left behind that need not be. */
+function removeWhereEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // Others write there, or records wait.
   }
 }

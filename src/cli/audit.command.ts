@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream, readFileSync, writeFileSync } from 'node:fs';
+import { createReadStream, createWriteStream, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { AuditPurger } from '../audit/audit.purger.js';
@@ -104,9 +104,10 @@ export async function generateAuditKey(options: Options): Promise<void> {
   const output = input.text('output');
   if (output === null || output === '') input.problem('--output is missing');
   input.assertValid();
+  const file = output ?? '';
+  if (options.ifMissing === true && existsSync(file)) return;
   const pem = generateSigningKey();
   const { id, publicPem } = readSigningKey(pem);
-  const file = output ?? '';
   // A key that is there may have sealed records: it is never overwritten.
   writeFileSync(file, pem, { mode: 0o600, flag: 'wx' });
   writeFileSync(`${file}.pub`, publicPem, { mode: 0o644, flag: 'wx' });

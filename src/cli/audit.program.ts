@@ -43,6 +43,7 @@ export function addAudit(program: Command): void {
     .command('keygen')
     .description('make a key to seal the audit with')
     .option('--output <file>', 'the private key; the public one gets .pub behind it (required)')
+    .option('--if-missing', 'leave a key that is there as it is')
     .option('--json', 'print one JSON object')
     .action((options: Options) => generateAuditKey(options));
   audit
