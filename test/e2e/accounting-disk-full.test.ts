@@ -117,7 +117,9 @@ onASmallDisk('a full disk', () => {
       return rows[0]?.count ?? 0;
     };
     await waitUntil(async () => (await count('record LIKE \'%"decision":"allow"%\'')) >= upstream.requests.length);
-    await waitUntil(async () => (await count("record LIKE '%dependency_unavailable%' OR record LIKE '%not_written%'")) > 0);
+    await waitUntil(
+      async () => (await count("record LIKE '%dependency_unavailable%' OR record LIKE '%not_written%'")) > 0,
+    );
   });
 
   it('serves what it cannot record where it is told to, and counts it', async () => {
