@@ -6,7 +6,7 @@ import { generateSigningKey, readSigningKey, type SigningKey, trustKeys } from '
 import { AuditVerifier } from '../../src/audit/verify/audit.verifier.js';
 import type { Verification } from '../../src/audit/verify/verification.js';
 
-export const AT = '2027-01-31T12:00:00.000Z';
+export const AT = '2026-10-31T12:00:00.000Z';
 export const NOW_MS = Date.parse(AT);
 
 export function makeSigningKey(): SigningKey {

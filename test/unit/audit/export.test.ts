@@ -46,7 +46,7 @@ describe('an export', () => {
         changed[at] = (changed[at] ?? 0) ^ flip;
         expect((await verify(changed)).problems.length).toBeGreaterThan(0);
       }),
-      { numRuns: 2_000 },
+      { numRuns: 700 },
     );
   });
 
@@ -59,7 +59,7 @@ describe('an export', () => {
         expect((await verify(added)).problems.length).toBeGreaterThan(0);
         expect((await verify(removed)).problems.length).toBeGreaterThan(0);
       }),
-      { numRuns: 500 },
+      { numRuns: 250 },
     );
   });
 
@@ -76,7 +76,7 @@ describe('an export', () => {
           expect((await verify(changed)).problems.length > 0).toBe(changed !== whole);
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 250 },
     );
   });
 

@@ -45,7 +45,7 @@ describe('the verifier', () => {
   it.each(Array.from({ length: 19 }, (_, index) => index))('names a record that was altered: number %i', (index) => {
     const chain = makeChain();
     const lines = [...chain.lines];
-    lines[index] = alter(lines[index] ?? '', /"at":"2027/, '"at":"2026');
+    lines[index] = alter(lines[index] ?? '', /"at":"2026/, '"at":"2025');
     expect(firstOf(lines)).toEqual({ fault: 'altered', record: `${chain.writer}:${index + 1}`, place: index + 1 });
   });
 
