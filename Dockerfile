@@ -27,7 +27,8 @@ COPY package.json ./
 # Without the simulator; another set is mounted over it, or named by AEGIS_CONFIG_DIR.
 COPY config/production config
 # The journal of what was used: the one place that is written to. Mount a volume that outlives the container.
-RUN mkdir -p /var/lib/aegis/journal && chown -R 1000:1000 /var/lib/aegis
+# The key that seals the audit is mounted beside it.
+RUN mkdir -p /var/lib/aegis/journal /var/lib/aegis/audit && chown -R 1000:1000 /var/lib/aegis
 # A number, so that an orchestrator can see that it is not root. Nothing below /app belongs to it, and nothing is
 # written there: the root file system may be read-only.
 USER 1000:1000

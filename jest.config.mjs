@@ -9,9 +9,13 @@ const common = {
   transform: { '^.+\\.[cm]?[tj]s$': ['@swc/jest', { ...swc, swcrc: false, module: { type: 'commonjs' } }] },
   // Nest 12 and a few of its dependencies are ESM only, and the OTLP exporter imports as it goes; Jest runs CommonJS.
   transformIgnorePatterns: [
-    '/node_modules/(?!(@nestjs|@opentelemetry/otlp-exporter-base|cookie|file-type|load-esm|lru-cache|yaml|uid|iterare)/)',
+    '/node_modules/(?!(@nestjs|@opentelemetry/otlp-exporter-base|canonicalize|cookie|file-type|load-esm|lru-cache|yaml|uid|iterare)/)',
   ],
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  moduleNameMapper: {
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    // It says where it is to those alone who import it.
+    '^canonicalize$': '<rootDir>/node_modules/canonicalize/lib/canonicalize.js',
+  },
   modulePathIgnorePatterns: ['<rootDir>/dist'],
   setupFiles: ['reflect-metadata'],
 };

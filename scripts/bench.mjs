@@ -1,8 +1,8 @@
 /**
- * What the gateway itself costs, on this machine: first the translation of streamed events alone, then the usage journal, then the built
+ * What the gateway itself costs, on this machine: first the translation of streamed events alone, then the usage journal and the audit, then the built
  * gateway, one key, a provider on the loopback that answers at once. Prints processor time of the gateway a request and
  * a streamed event, and latencies. A few thousand requests; `--requests N` for another number. `--only translation` or
- * `--only journal` leaves the gateway out.
+ * `--only journal` or `--only audit` leaves the gateway out.
  */
 import './lib/node-version.mjs';
 import assert from 'node:assert/strict';
@@ -23,18 +23,21 @@ const REQUESTS = Math.min(Number(values.requests), 50_000);
 const CONCURRENCY = 16;
 assert(Number.isInteger(REQUESTS) && REQUESTS > 0, '--requests takes a whole number');
 assert(
-  values.only === undefined || ['translation', 'journal'].includes(values.only),
-  '--only takes translation or journal',
+  values.only === undefined || ['translation', 'journal', 'audit'].includes(values.only),
+  '--only takes translation, journal or audit',
 );
 
 await ensureInstalled();
 await build();
 const { measureTranslation } = await import('../test/bench/translation.mjs');
-if (values.only !== 'journal') measureTranslation();
+if (!['journal', 'audit'].includes(values.only)) measureTranslation();
 if (values.only === 'translation') process.exit();
 const { measureJournal } = await import('../test/bench/journal.mjs');
-await measureJournal();
+if (values.only !== 'audit') await measureJournal();
 if (values.only === 'journal') process.exit();
+const { measureAudit } = await import('../test/bench/audit.mjs');
+await measureAudit();
+if (values.only === 'audit') process.exit();
 const { Pool } = await import('undici');
 
 const folder = mkdtempSync(path.join(tmpdir(), 'aegis-bench-'));

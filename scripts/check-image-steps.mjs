@@ -67,6 +67,7 @@ try {
       AEGIS_KEY_PEPPER: 'a pepper for this check alone, 32 bytes and more',
       // In the place of the volume.
       AEGIS_JOURNAL_DIR: journal,
+      AEGIS_AUDIT_KEY_FILE: path.join(journal, 'audit-signing-key.pem'),
       OPENAI_API_KEY: 'none',
     },
     ...(process.getuid?.() === 0 && { uid: NOBODY, gid: NOBODY }),
@@ -90,6 +91,7 @@ try {
   aegis('--help');
   aegis('config', 'check');
   aegis('migrate');
+  aegis('audit', 'keygen', '--output', options.env.AEGIS_AUDIT_KEY_FILE);
   const { key } = JSON.parse(aegis('keygen', '--org', 'acme', '--team', 'core', '--name', 'check', '--json'));
   assert.match(key, /^aegis-/);
   aegis('keys', 'list');
@@ -112,6 +114,7 @@ try {
   assert.match(await metrics.text(), /^aegis_requests_total/m);
   gateway.kill(image.stopSignal);
   assert.equal(await ended, 0, `the gateway did not end in order:\n${log}`);
+  aegis('audit', 'verify');
   console.log(`  aegis ${image.command.join(' ')}: healthy, answers, ends with 0 on ${image.stopSignal}`);
   console.log(`\nThe image's steps hold (Node ${process.versions.node}).`);
 } finally {

@@ -1,5 +1,6 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { AccountingModule } from './accounting/accounting.module.js';
+import { AuditModule } from './audit/audit.module.js';
 import { GatewayConfigModule } from './config/config.module.js';
 import { DatabaseModule } from './database/database.module.js';
 import { systemClock } from './domain/clock.js';
@@ -40,6 +41,7 @@ export class AppModule {
         DatabaseModule,
         RedisModule,
         AccountingModule,
+        AuditModule,
         GatewayModule,
       ],
     };

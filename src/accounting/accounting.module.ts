@@ -2,8 +2,8 @@ import { Global, Logger, Module } from '@nestjs/common';
 import { SnapshotService } from '../config/snapshot.service.js';
 import { USAGE_JOURNAL } from '../domain/accounting.js';
 import { GATEWAY_OBSERVER, type GatewayObserver } from '../domain/observer.js';
-import { FileJournal } from './journal/file.journal.js';
-import { getJournalFolder } from './journal/journal-folder.js';
+import { getJournalFolder } from '../journal/journal-folder.js';
+import { UsageFileJournal } from './journal/usage.journal.js';
 import { JournalRuntime } from './journal.runtime.js';
 import { LedgerShipper } from './ledger/ledger.shipper.js';
 import { UsageLedger } from './ledger/usage.ledger.js';
@@ -20,14 +20,14 @@ import { UsageRecorder } from './usage.recorder.js';
       useFactory: ({ current }: SnapshotService, observer: GatewayObserver) => {
         const { maxJournalBytes: maxBytes, syncIntervalMs } = current.gateway.accounting;
         const directory = getJournalFolder(current.gateway);
-        return new FileJournal({ directory, maxBytes, syncIntervalMs }, observer, new Logger('Journal'));
+        return new UsageFileJournal({ directory, maxBytes, syncIntervalMs }, observer, new Logger('Journal'));
       },
     },
     UsageLedger,
     {
       provide: LedgerShipper,
       inject: [USAGE_JOURNAL, UsageLedger, GATEWAY_OBSERVER],
-      useFactory: (journal: FileJournal, ledger: UsageLedger, observer: GatewayObserver) =>
+      useFactory: (journal: UsageFileJournal, ledger: UsageLedger, observer: GatewayObserver) =>
         new LedgerShipper(journal, ledger, observer, new Logger('Ledger')),
     },
     JournalRuntime,

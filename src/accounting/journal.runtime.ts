@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { DatabaseService } from '../database/database.service.js';
 import { USAGE_JOURNAL } from '../domain/accounting.js';
-import type { FileJournal } from './journal/file.journal.js';
+import type { UsageFileJournal } from './journal/usage.journal.js';
 import { LedgerShipper } from './ledger/ledger.shipper.js';
 
 /** What the journal's rest may take to reach the ledger as the process ends; where it takes longer, it waits there. */
@@ -11,7 +11,7 @@ const LAST_SHIPPING_MS = 5_000;
 @Injectable()
 export class JournalRuntime implements OnModuleInit {
   constructor(
-    @Inject(USAGE_JOURNAL) private readonly journal: FileJournal,
+    @Inject(USAGE_JOURNAL) private readonly journal: UsageFileJournal,
     private readonly shipper: LedgerShipper,
     private readonly database: DatabaseService,
   ) {}

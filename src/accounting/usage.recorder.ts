@@ -47,7 +47,11 @@ export class UsageRecorder {
     const { principal } = context;
     if (!principal) return;
     context.usageId = randomUUID();
-    context.beforeAttempt = (provider, model) => this.beginAttempt(context, principal, provider, model);
+    const { beforeAttempt } = context;
+    context.beforeAttempt = (provider, model) => {
+      this.beginAttempt(context, principal, provider, model);
+      beforeAttempt?.(provider, model);
+    };
   }
 
   /**

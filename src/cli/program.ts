@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { addAudit } from './audit.program.js';
 import { listBudgets, setBudget } from './budgets.command.js';
 import { withEnvironment } from './cli.context.js';
 import { getValidConfiguration } from './config-check.js';
@@ -30,6 +31,7 @@ export function buildProgram(): Command {
   addExplain(program);
   addReconcile(program);
   addFilterCommands(program);
+  addAudit(program);
 
   program
     .command('migrate')

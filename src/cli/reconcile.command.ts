@@ -1,9 +1,9 @@
-import { getJournalFolder } from '../accounting/journal/journal-folder.js';
 import { CounterReader } from '../accounting/limits/counter-reader.js';
 import { SpendingRepository } from '../accounting/limits/spending.repository.js';
 import { type CounterComparison, CounterReconciler } from '../accounting/reconciliation/counter-reconciliation.js';
 import { Reconciler, type Reconciliation } from '../accounting/reconciliation/reconciliation.js';
 import { type Amounts, ReconciliationStore } from '../accounting/reconciliation/reconciliation.store.js';
+import { getJournalFolder } from '../journal/journal-folder.js';
 import { RedisUnavailableError } from '../redis/redis.service.js';
 import { type LedgerStores, withLedger } from './cli.context.js';
 import { formatUsd, InputReader } from './input.js';

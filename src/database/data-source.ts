@@ -5,6 +5,7 @@ import { LetKeysExplain1790000000002 } from '../../migrations/1790000000002-let-
 import { SequenceKeyChanges1790000000003 } from '../../migrations/1790000000003-sequence-key-changes.js';
 import { CreateUsage1790000000010 } from '../../migrations/1790000000010-create-usage.js';
 import { BudgetTeamsAndOrganizations1790000000020 } from '../../migrations/1790000000020-budget-teams-and-organizations.js';
+import { CreateAudit1790000000030 } from '../../migrations/1790000000030-create-audit.js';
 import { buildDeadlineClient } from './deadline-client.js';
 import { ApiKeyEntity } from './entities/api-key.entity.js';
 import { OrganizationEntity } from './entities/organization.entity.js';
@@ -21,6 +22,7 @@ export const MIGRATIONS = [
   SequenceKeyChanges1790000000003,
   CreateUsage1790000000010,
   BudgetTeamsAndOrganizations1790000000020,
+  CreateAudit1790000000030,
 ];
 
 export interface DataSourceOptions {

@@ -3,6 +3,7 @@ import { ApiBearerAuth, ApiBody, ApiHeader, ApiResponse, ApiTags } from '@nestjs
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Observable, of } from 'rxjs';
 import { UsageInterceptor } from '../accounting/usage.interceptor.js';
+import { AuditInterceptor } from '../audit/audit.interceptor.js';
 import type { ChatAnswer } from '../domain/chat-answer.js';
 import { AegisError } from '../domain/errors.js';
 import { type ExplanationAnswer, explainForecast, explainKey, findRaise } from '../domain/explanation.js';
@@ -28,7 +29,7 @@ export class ChatCompletionsController {
   /** JSON, or server-sent events with `stream: true`. `SseInterceptor` writes either, so Nest writes nothing. */
   @Post()
   @RouteAccess('key')
-  @UseInterceptors(SseInterceptor, AnswerFilterInterceptor, UsageInterceptor)
+  @UseInterceptors(SseInterceptor, AuditInterceptor, AnswerFilterInterceptor, UsageInterceptor)
   @ApiBody({ schema: CHAT_REQUEST_SCHEMA as object })
   @ApiHeader({
     name: 'X-Aegis-Explain',

@@ -9,6 +9,7 @@ import {
 import { SnapshotService } from '../config/snapshot.service.js';
 import { DatabaseService } from '../database/database.service.js';
 import { USAGE_JOURNAL, type UsageJournal } from '../domain/accounting.js';
+import { AUDIT_TRAIL, type AuditTrail } from '../domain/audit.js';
 import { AEGIS_VERSION } from '../domain/version.js';
 import { LifecycleService } from '../lifecycle/lifecycle.service.js';
 import { RedisService } from '../redis/redis.service.js';
@@ -32,6 +33,7 @@ export class HealthController {
     private readonly redis: RedisService,
     private readonly router: RouterService,
     @Inject(USAGE_JOURNAL) private readonly journal: UsageJournal,
+    @Inject(AUDIT_TRAIL) private readonly audit: AuditTrail,
   ) {}
 
   @Get()
@@ -46,6 +48,7 @@ export class HealthController {
       this.redisState,
       this.providerStates,
       this.accountingState,
+      this.auditState,
     ]);
   }
 
@@ -62,7 +65,7 @@ export class HealthController {
   @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'Readiness probe: send requests here, or not.' })
   ready(): Promise<HealthCheckResult> {
-    return this.health.check([this.processState, this.databaseState, this.accountingState]);
+    return this.health.check([this.processState, this.databaseState, this.accountingState, this.auditState]);
   }
 
   private readonly processState: HealthIndicatorFunction = () => {
@@ -102,6 +105,16 @@ export class HealthController {
     if (this.journal.isWritable) return indicator.up(facts);
     const message = 'Usage cannot be recorded.';
     return this.snapshots.current.gateway.accounting.onFailure === 'open'
+      ? indicator.degraded({ ...facts, message })
+      : indicator.down({ ...facts, message });
+  };
+
+  private readonly auditState: HealthIndicatorFunction = () => {
+    const indicator = this.indicators.check('audit');
+    const facts = { enabled: this.audit.isEnabled, waiting: this.audit.depth };
+    if (this.audit.isWritable) return indicator.up(facts);
+    const message = 'Decisions cannot be recorded.';
+    return this.snapshots.current.gateway.audit.onFailure === 'open'
       ? indicator.degraded({ ...facts, message })
       : indicator.down({ ...facts, message });
   };

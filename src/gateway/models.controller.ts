@@ -2,6 +2,7 @@ import { Controller, Get, Param, Req, UseInterceptors } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { UsageInterceptor } from '../accounting/usage.interceptor.js';
+import { AuditInterceptor } from '../audit/audit.interceptor.js';
 import type { ModelRoute } from '../config/snapshot.js';
 import { AegisError } from '../domain/errors.js';
 import { mayUseModel } from '../domain/principal.js';
@@ -22,7 +23,7 @@ interface ModelEntry {
 @ApiTags('OpenAI')
 @ApiBearerAuth()
 @Controller('v1/models')
-@UseInterceptors(UsageInterceptor)
+@UseInterceptors(AuditInterceptor, UsageInterceptor)
 export class ModelsController {
   @Get()
   @RouteAccess('key')

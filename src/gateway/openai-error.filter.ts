@@ -1,6 +1,7 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { UsageRecorder } from '../accounting/usage.recorder.js';
+import { RequestAuditor } from '../audit/request.auditor.js';
 import { AegisError, toAegisError } from '../domain/errors.js';
 import { noteFailure } from '../request-context/request-context.js';
 import { AegisLogger } from '../telemetry/aegis.logger.js';
@@ -17,6 +18,7 @@ export class OpenAiErrorFilter implements ExceptionFilter {
   constructor(
     private readonly logger: AegisLogger,
     private readonly usage: UsageRecorder,
+    private readonly auditor: RequestAuditor,
   ) {}
 
   catch(thrown: unknown, host: ArgumentsHost): void {
@@ -31,7 +33,8 @@ export class OpenAiErrorFilter implements ExceptionFilter {
     if (error.code === 'internal_error') {
       this.logger.pino.error({ requestId: request.aegis.requestId, error: error.cause ?? error }, 'request failed');
     }
-    // Whatever was refused before it came to the interceptors is accounted for here.
+    // Whatever was refused before it came to the interceptors is recorded here.
+    this.auditor.finish(request.aegis, error);
     this.usage.finish(request.aegis, { status: error.status, code: error.wireCode ?? error.code });
     answerWithError(request, reply, error);
   }

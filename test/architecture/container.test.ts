@@ -89,7 +89,15 @@ describe('docker-compose.yml', () => {
   });
 
   it('runs the gateway and all it works with, each with a health check', () => {
-    expect(Object.keys(services).sort()).toEqual(['gateway', 'grafana', 'migrate', 'postgres', 'prometheus', 'redis']);
+    expect(Object.keys(services).sort()).toEqual([
+      'audit-key',
+      'gateway',
+      'grafana',
+      'migrate',
+      'postgres',
+      'prometheus',
+      'redis',
+    ]);
     for (const name of ['grafana', 'postgres', 'prometheus', 'redis']) {
       expect(services[name]?.healthcheck).toHaveProperty('test');
     }
@@ -97,6 +105,7 @@ describe('docker-compose.yml', () => {
 
   it('serves only once the migrations are done, and migrates only once PostgreSQL is up', () => {
     expect(services.gateway?.depends_on).toMatchObject({
+      'audit-key': { condition: 'service_completed_successfully' },
       migrate: { condition: 'service_completed_successfully' },
       redis: { condition: 'service_healthy' },
     });

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { FileJournal } from '../../dist/src/accounting/journal/file.journal.js';
+import { UsageFileJournal } from '../../dist/src/accounting/journal/usage.journal.js';
 import { UsageRecorder } from '../../dist/src/accounting/usage.recorder.js';
 import { systemClock } from '../../dist/src/domain/clock.js';
 import { silentObserver } from '../../dist/src/domain/observer.js';
@@ -63,7 +63,7 @@ const attempt = {
 export async function measureJournal() {
   const folder = mkdtempSync(path.join(tmpdir(), 'aegis-bench-journal-'));
   const logger = { log: () => undefined, warn: console.warn, error: console.error };
-  const journal = new FileJournal(
+  const journal = new UsageFileJournal(
     { directory: folder, maxBytes: GIBIBYTE, syncIntervalMs: 1_000 },
     silentObserver,
     logger,

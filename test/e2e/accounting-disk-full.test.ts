@@ -18,7 +18,10 @@ onASmallDisk('a full disk', () => {
   let gateway: TestGateway;
 
   const config = (onFailure: 'closed' | 'open'): TestConfig => ({
-    gateway: { accounting: { journal_dir: join(folder, 'journal'), on_failure: onFailure } },
+    gateway: {
+      accounting: { journal_dir: join(folder, 'journal'), on_failure: onFailure },
+      audit: { on_failure: onFailure },
+    },
     providers: { only: { type: 'openai', base_url: `${upstream.url}/v1`, api_key: 'credential' } },
     models: { alias: { primary: { provider: 'only', model: 'm', classification_ceiling: 'INTERNAL' } } },
     freeModels: ['only/m'],
@@ -83,6 +86,17 @@ onASmallDisk('a full disk', () => {
       );
       return rows[0]?.attempts === upstream.requests.length;
     });
+    // What was sent is in the audit, and so is what was refused, or that there was no room for it.
+    const count = async (condition: string): Promise<number> => {
+      const rows: { count: number }[] = await database.run((manager) =>
+        manager.query(`SELECT count(*)::integer AS count FROM audit_record WHERE ${condition}`),
+      );
+      return rows[0]?.count ?? 0;
+    };
+    await waitUntil(async () => (await count('record LIKE \'%"decision":"allow"%\'')) >= upstream.requests.length);
+    await waitUntil(
+      async () => (await count("record LIKE '%dependency_unavailable%' OR record LIKE '%not_written%'")) > 0,
+    );
   });
 
   it('serves what it cannot record where it is told to, and counts it', async () => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import OpenAI from 'openai';
 import { stringify } from 'yaml';
+import { generateSigningKey } from '../../src/audit/signing-key.js';
 import { generateApiKey, hashApiKey } from '../../src/auth/api-key.js';
 import { type Gateway, startGateway } from '../../src/bootstrap.js';
 import { SnapshotService } from '../../src/config/snapshot.service.js';
@@ -13,6 +14,7 @@ import { makePrincipal } from './principals.js';
 
 const PEPPER = 'a pepper that is used in tests only';
 const KEY_ENVIRONMENT = 'test';
+const AUDIT_KEY = 'audit-signing-key.pem';
 
 /** The files as objects; what is left out is what a gateway without any provider needs. */
 export interface TestConfig {
@@ -63,6 +65,7 @@ const DEFAULT_PROVIDERS = {
 export async function startTestGateway(config: TestConfig = {}): Promise<TestGateway> {
   const database = await createDatabase({ migrated: true });
   const configDirectory = mkdtempSync(join(tmpdir(), 'aegis-config-'));
+  writeFileSync(join(configDirectory, AUDIT_KEY), generateSigningKey(), { mode: 0o600 });
   writeConfig(configDirectory, config, database.url);
   const gateway = await startGateway({ configDirectory, environment: { NODE_ENV: 'test' } });
   const keys = gateway.app.get(ApiKeyRepository, { strict: false });
@@ -104,6 +107,7 @@ function writeConfig(directory: string, config: TestConfig, databaseUrl: string)
     database: { url: databaseUrl },
     auth: { pepper: PEPPER },
     accounting: { journal_dir: join(directory, 'journal'), ...(config.gateway?.accounting as object | undefined) },
+    audit: { signing_key_file: join(directory, AUDIT_KEY), ...(config.gateway?.audit as object | undefined) },
   };
   const free = ['simulator/simulator', ...(config.freeModels ?? (config.providers ? [] : ['keyless/gpt-4o-mini']))];
   const files = {

@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import { listFolders, listSegments } from '../journal/instance-folder.js';
+import { listFolders, listSegments } from '../../journal/instance-folder.js';
+import { scanSegment } from '../../journal/segment.reader.js';
 import { decodeEntry, type JournalEntry } from '../journal/record.codec.js';
-import { scanSegment } from '../journal/segment.reader.js';
 
 /** The names of all that lies in a journal's folder; none where there is no such folder. */
 export function listJournal(directory: string): string[] {

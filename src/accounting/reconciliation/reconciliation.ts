@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { UsageRecord } from '../../domain/accounting.js';
+import { REFUSED_FILE } from '../../journal/journal.shipper.js';
 import { GATEWAY_DIED } from '../journal/orphans.js';
-import { REFUSED_FILE } from '../ledger/ledger.shipper.js';
 import { listAllSegments, listJournal, visitEntries } from './journal-files.js';
 import {
   type Amounts,

@@ -27,6 +27,10 @@ export function checkGateway(gateway: GatewayConfig, places: Places, problems: P
     const place = places.of(gateway.accounting, 'journalDir');
     problems.add(place, 'must be set: a folder that outlives the process (NODE_ENV is production)');
   }
+  if (production && gateway.audit.enabled && gateway.audit.signingKeyFile === '') {
+    const place = places.of(gateway.audit, 'signingKeyFile');
+    problems.add(place, 'must be set: a mounted file; make one with aegis audit keygen (NODE_ENV is production)');
+  }
   checkPepper(gateway, places, problems, production);
 }
 

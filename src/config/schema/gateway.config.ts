@@ -261,6 +261,39 @@ export class AccountingConfig {
   onFailure: 'closed' | 'open' = 'closed';
 }
 
+export class AuditConfig {
+  @Switch({ about: 'Whether decisions are recorded in the audit.', restart: true })
+  enabled = true;
+
+  @Choice({
+    about: 'What requests get while nothing can be recorded: 503, or an answer of which the audit knows nothing.',
+    choices: ['closed', 'open'],
+  })
+  onFailure: 'closed' | 'open' = 'closed';
+
+  /** Empty: made in the data folder, for development. */
+  @Text({
+    about: 'File of the Ed25519 private key (PEM) that seals the audit; empty: made once, which production refuses.',
+    restart: true,
+  })
+  signingKeyFile = '';
+
+  @TextList({ about: 'Files of the public keys (PEM) that sealed the audit before this one.', restart: true })
+  formerPublicKeys: string[] = [];
+
+  @Duration({ about: 'The longest that a record waits for its seal.', restart: true, minMs: 100, maxMs: 3_600_000 })
+  checkpointIntervalMs = 10_000;
+
+  @Whole({ about: 'Records after which a seal is made at once.', restart: true, min: 1, max: 100_000 })
+  checkpointEvents = 1_000;
+
+  @Duration({
+    about: 'How long records are kept, where gateways are to remove them; 0s: for ever.',
+    maxMs: 100 * 365 * 86_400_000,
+  })
+  retentionMs = 0;
+}
+
 export class GatewayConfig {
   @Section(ServerConfig, { about: 'The main listener.' })
   server = new ServerConfig();
@@ -288,6 +321,9 @@ export class GatewayConfig {
 
   @Section(AccountingConfig, { about: 'How usage is recorded.' })
   accounting = new AccountingConfig();
+
+  @Section(AuditConfig, { about: 'What was decided, so that nobody can change it unseen.' })
+  audit = new AuditConfig();
 
   @Section(FiltersConfig, { about: 'What requests are searched for.' })
   filters = new FiltersConfig();

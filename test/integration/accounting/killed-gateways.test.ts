@@ -79,6 +79,7 @@ describe('usage of gateways that are killed under load', () => {
         redis: { url: redis.url },
         auth: { pepper: PEPPER },
         accounting: { journal_dir: join(folder, 'journal') },
+        audit: { checkpoint_interval: '300ms' },
       },
       'providers.yaml': {
         providers: { only: { type: 'openai', base_url: `${upstream.url}/v1`, api_key: 'credential' } },
@@ -97,10 +98,14 @@ describe('usage of gateways that are killed under load', () => {
     gateways.push({ process: started, url: String(url) });
   }
 
-  function reconcile(): Record<string, unknown> {
+  function runCli(...parameters: string[]): Record<string, unknown> {
     const command = join(process.cwd(), 'dist', 'src', 'cli', 'main.js');
-    const environment = { PATH: process.env.PATH ?? '', AEGIS_CONFIG_DIR: join(folder, 'config') };
-    const { status, stdout } = spawnSync(process.execPath, [command, 'reconcile', '--json'], {
+    const environment = {
+      PATH: process.env.PATH ?? '',
+      AEGIS_CONFIG_DIR: join(folder, 'config'),
+      AEGIS_DATA_DIR: join(folder, 'config', 'data'),
+    };
+    const { status, stdout } = spawnSync(process.execPath, [command, ...parameters, '--json'], {
       env: environment,
       encoding: 'utf8',
     });
@@ -120,7 +125,20 @@ describe('usage of gateways that are killed under load', () => {
     }
   }
 
-  it('is in the ledger once for each request that reached the provider, and whole for each that was answered', async () => {
+  async function readDecisions(): Promise<{ request_id: string; decision: string }[]> {
+    const client = new pg.Client({ connectionString: server.url });
+    await client.connect();
+    try {
+      const { rows } = await client.query<{ record: string }>(
+        "SELECT record FROM audit_record WHERE type = 'request.decided' AND request_id IS NOT NULL",
+      );
+      return rows.map(({ record }) => JSON.parse(record) as { request_id: string; decision: string });
+    } finally {
+      await client.end();
+    }
+  }
+
+  it('is in the ledger once for each request that reached the provider, whole for each that was answered, and in an audit that verifies', async () => {
     await Promise.all([startGateway(), startGateway()]);
     const answered: string[] = [];
     let sent = 0;
@@ -173,10 +191,13 @@ describe('usage of gateways that are killed under load', () => {
       await sleep(500);
       if ((await readRows()).length === rows.length && performance.now() - before > 3_000) break;
     }
-    expect(reconcile()).toMatchObject({ status: 0, agrees: true, missingCount: 0, differingCount: 0 });
+    expect(runCli('reconcile')).toMatchObject({ status: 0, agrees: true, missingCount: 0, differingCount: 0 });
     last?.process.child.kill('SIGTERM');
     expect(await last?.process.exited).toBe(0);
     gateways.length = 0;
+    const audit = runCli('audit', 'verify');
+    expect(audit).toMatchObject({ status: 0, valid: true, unsealed: 0 });
+    expect(audit.chains).toBe(ROUNDS + 3);
 
     const rows = await readRows();
     const byId = new Map(rows.map((row) => [row.request_id, row]));
@@ -195,5 +216,11 @@ describe('usage of gateways that are killed under load', () => {
     const neverSent = died.filter(({ request_id }) => !reached.includes(request_id)).length;
     expect(attempts - neverSent).toBe(reached.length);
     expect(readdirSync(join(folder, 'journal'))).toEqual([]);
-  }, 60_000);
+
+    const decided = await readDecisions();
+    const allowed = decided.filter(({ decision }) => decision === 'allow').map(({ request_id }) => request_id);
+    expect(new Set(allowed).size).toBe(allowed.length);
+    const known = new Set(allowed);
+    expect(reached.filter((requestId) => !known.has(requestId))).toEqual([]);
+  }, 120_000);
 });

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Redis } from 'ioredis';
-import { FileJournal } from '../../../src/accounting/journal/file.journal.js';
+import { UsageFileJournal } from '../../../src/accounting/journal/usage.journal.js';
 import { UsageLedger } from '../../../src/accounting/ledger/usage.ledger.js';
 import { CounterReader } from '../../../src/accounting/limits/counter-reader.js';
 import type { BudgetDemand } from '../../../src/accounting/limits/limit-store.js';
@@ -116,7 +116,7 @@ describeWithRedis('reconciliation of what budgets counted', () => {
   it('counts in what the journal holds and PostgreSQL has not got, once', async () => {
     await spend(CENT);
     const settings = { directory, maxBytes: 64 * 1024 * 1024, syncIntervalMs: 50 };
-    const journal = new FileJournal(settings, silentObserver, log);
+    const journal = new UsageFileJournal(settings, silentObserver, log);
     await journal.open();
     const shared = makeUsageRecord({ keyId, startedAtMs: Date.now(), costNanoUsd: 5n });
     await new UsageLedger(service).insert([shared]);

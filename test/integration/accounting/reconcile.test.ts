@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { FileJournal } from '../../../src/accounting/journal/file.journal.js';
+import { UsageFileJournal } from '../../../src/accounting/journal/usage.journal.js';
 import { LedgerShipper } from '../../../src/accounting/ledger/ledger.shipper.js';
 import { UsageLedger } from '../../../src/accounting/ledger/usage.ledger.js';
 import { Reconciler } from '../../../src/accounting/reconciliation/reconciliation.js';
@@ -20,7 +20,7 @@ describe('reconciliation', () => {
   let directory: string;
   let database: TestDatabase;
   let service: DatabaseService;
-  let journal: FileJournal;
+  let journal: UsageFileJournal;
   /** At work until the end of their test: one that is stopped lets the journal go. */
   const shippers: LedgerShipper[] = [];
 
@@ -36,7 +36,7 @@ describe('reconciliation', () => {
   beforeEach(async () => {
     await database.query('TRUNCATE usage_request CASCADE');
     directory = mkdtempSync(path.join(tmpdir(), 'aegis-reconcile-'));
-    journal = new FileJournal({ directory, maxBytes: 64 * 1024 * 1024, syncIntervalMs: 50 }, silentObserver, log);
+    journal = new UsageFileJournal({ directory, maxBytes: 64 * 1024 * 1024, syncIntervalMs: 50 }, silentObserver, log);
     await journal.open();
   });
   afterEach(async () => {

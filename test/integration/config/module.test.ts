@@ -51,7 +51,7 @@ describe('GatewayConfigModule', () => {
     expect(problem).toBeInstanceOf(ConfigError);
     expect(String(problem)).toContain(`The configuration in ${DEVELOPMENT} has 5 problems:`);
     expect(String(problem)).toMatch(
-      /server\.port.*\n.*database\.url.*\n.*auth\.pepper.*\n.*accounting\.journal_dir.*\n.*providers\.simulator\.type/,
+      /server\.port.*\n.*database\.url.*\n.*auth\.pepper.*\n.*accounting\.journal_dir.*\n.*audit\.signing_key_file.*\n.*providers\.simulator\.type/,
     );
   });
 

@@ -12,11 +12,11 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { FileJournal } from '../../../src/accounting/journal/file.journal.js';
-import { InstanceFolder, LEASE_MS } from '../../../src/accounting/journal/instance-folder.js';
+import { UsageFileJournal } from '../../../src/accounting/journal/usage.journal.js';
 import { LedgerShipper, type LedgerStore } from '../../../src/accounting/ledger/ledger.shipper.js';
 import type { UsageRecord } from '../../../src/domain/accounting.js';
 import { type GatewayObserver, silentObserver } from '../../../src/domain/observer.js';
+import { InstanceFolder, LEASE_MS } from '../../../src/journal/instance-folder.js';
 import { makeBeginning, makeUsageRecord } from '../../support/usage-records.js';
 
 const MEBIBYTE = 1024 * 1024;
@@ -42,7 +42,7 @@ class MemoryLedger implements LedgerStore {
 
 describe('the journal on disk', () => {
   let directory: string;
-  const opened = new Set<FileJournal>();
+  const opened = new Set<UsageFileJournal>();
   beforeEach(() => {
     directory = mkdtempSync(path.join(tmpdir(), 'aegis-journal-'));
   });
@@ -55,15 +55,15 @@ describe('the journal on disk', () => {
   async function openJournal(
     maxBytes = 64 * MEBIBYTE,
     observer: GatewayObserver = silentObserver,
-  ): Promise<FileJournal> {
-    const journal = new FileJournal({ directory, maxBytes, syncIntervalMs: 50 }, observer, log);
+  ): Promise<UsageFileJournal> {
+    const journal = new UsageFileJournal({ directory, maxBytes, syncIntervalMs: 50 }, observer, log);
     await journal.open();
     opened.add(journal);
     return journal;
   }
 
   /** What the ledger has once everything that can be shipped is. */
-  async function shipAll(journal: FileJournal, ledger = new MemoryLedger()): Promise<MemoryLedger> {
+  async function shipAll(journal: UsageFileJournal, ledger = new MemoryLedger()): Promise<MemoryLedger> {
     const shipper = new LedgerShipper(journal, ledger, silentObserver, log);
     shipper.start();
     await shipper.stop(10_000);
@@ -71,7 +71,7 @@ describe('the journal on disk', () => {
   }
 
   /** As a process that died leaves it: an owner that runs no more. */
-  async function leaveBehind(fill: (journal: FileJournal) => void): Promise<string> {
+  async function leaveBehind(fill: (journal: UsageFileJournal) => void): Promise<string> {
     const journal = await openJournal();
     fill(journal);
     const folder = journal.folderPath;
@@ -166,7 +166,7 @@ describe('the journal on disk', () => {
     expect(rows.get(running.id)).toMatchObject({ code: 'gateway_died' });
   });
 
-  async function leaveBehindAsIs(journal: FileJournal): Promise<FileJournal> {
+  async function leaveBehindAsIs(journal: UsageFileJournal): Promise<UsageFileJournal> {
     journal.close();
     opened.delete(journal);
     return openJournal();
@@ -252,7 +252,7 @@ describe('the journal on disk', () => {
   it('says at the start that a folder can never be written', async () => {
     const file = path.join(directory, 'file');
     writeFileSync(file, '');
-    const journal = new FileJournal(
+    const journal = new UsageFileJournal(
       { directory: path.join(file, 'journal'), maxBytes: MEBIBYTE, syncIntervalMs: 50 },
       silentObserver,
       log,
@@ -262,7 +262,11 @@ describe('the journal on disk', () => {
 
   it('can be read by nobody else on this machine', async () => {
     const root = path.join(directory, 'journal');
-    const journal = new FileJournal({ directory: root, maxBytes: MEBIBYTE, syncIntervalMs: 50 }, silentObserver, log);
+    const journal = new UsageFileJournal(
+      { directory: root, maxBytes: MEBIBYTE, syncIntervalMs: 50 },
+      silentObserver,
+      log,
+    );
     await journal.open();
     opened.add(journal);
     journal.append(makeUsageRecord());

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { MAX_FRAME_BYTES, readFrames, writeFrame } from '../../../src/accounting/journal/frames.js';
 import { decodeEntry, encodeBeginning, encodeRecord } from '../../../src/accounting/journal/record.codec.js';
+import { MAX_FRAME_BYTES, readFrames, writeFrame } from '../../../src/journal/frames.js';
 import { makeBeginning, makeUsageRecord, usageRecords } from '../../support/usage-records.js';
 
 const frameOf = (payload: string): Buffer => {

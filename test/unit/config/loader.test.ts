@@ -391,11 +391,12 @@ describe('gateway.yaml', () => {
     expect(problemsOf({ 'gateway.yaml': gateway })[0]).toMatch(/^gateway\.yaml:\d+:\d+ ?.*: /);
   });
 
-  it('is refused in production without a database, a journal and a pepper', () => {
+  it('is refused in production without a database, a journal, a key for the audit and a pepper', () => {
     const environment = { NODE_ENV: 'production' };
     expect(problemsOf({ 'gateway.yaml': 'server: {}' }, { environment })).toEqual([
       expect.stringContaining('database.url: must be set'),
       expect.stringContaining('accounting.journal_dir: must be set'),
+      expect.stringContaining('audit.signing_key_file: must be set'),
       expect.stringContaining('auth.pepper: must be set'),
     ]);
   });
@@ -606,7 +607,7 @@ describe('the shipped configuration', () => {
   });
 
   it('refuses the simulator in production and says which folder to use', () => {
-    const stores = { DATABASE_URL: 'postgres://h/d', AEGIS_JOURNAL_DIR: '/journal' };
+    const stores = { DATABASE_URL: 'postgres://h/d', AEGIS_JOURNAL_DIR: '/journal', AEGIS_AUDIT_KEY_FILE: '/key' };
     const environment = { NODE_ENV: 'production', ...stores, AEGIS_KEY_PEPPER: PEPPER };
     expect(problemsOf(shipped('config'), { environment })).toEqual([
       expect.stringMatching(/^providers\.yaml:\d+:\d+ providers\.simulator\.type: .*config\/production$/),

@@ -13,6 +13,18 @@ export interface JournalSettings {
   readonly syncIntervalMs: number;
 }
 
+/** What happens to a journal. Never throws. */
+export interface JournalEvents {
+  /** A record is in the journal. */
+  recordWritten(): void;
+  /** A record could not be written, read again, or shipped. */
+  failed(): void;
+  /** What it holds: records that are not in PostgreSQL yet, and all its bytes. */
+  measured(depth: number, bytes: number): void;
+  /** So many records are in PostgreSQL that were not before. */
+  shipped(records: number): void;
+}
+
 export interface JournalLog {
   log(message: string): void;
   warn(message: string): void;

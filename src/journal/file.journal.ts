@@ -1,47 +1,50 @@
 import { rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import type { UsageBeginning, UsageJournal, UsageRecord } from '../../domain/accounting.js';
-import type { GatewayObserver } from '../../domain/observer.js';
 import { DiskReserve } from './disk-reserve.js';
-import { readEstate } from './estate.js';
+import { type EstateReader, readEstate } from './estate.js';
 import { MAX_FRAME_BYTES, writeFrame } from './frames.js';
 import { HEARTBEAT_MS, InstanceFolder, listSegments } from './instance-folder.js';
-import { isPassing, type JournalLog, type JournalSettings, messageOf, segmentBytesFor } from './journal-parts.js';
-import { encodeBeginning, encodeRecord } from './record.codec.js';
+import {
+  isPassing,
+  type JournalEvents,
+  type JournalLog,
+  type JournalSettings,
+  messageOf,
+  segmentBytesFor,
+} from './journal-parts.js';
 import type { Segment } from './segment.js';
 import { SegmentWriter } from './segment.writer.js';
 
-/** Records that a full disk did not take and that are written once it does. */
-const MAX_UNWRITTEN = 1_000;
 const RETRY_MS = 500;
 const ADOPT_EVERY_MS = 5_000;
 
 /**
- * The journal as files: an append is one write to the newest segment. What has been written survives the process;
+ * A journal as files: an append is one write to the newest segment. What has been written survives the process;
  * what is older than `syncIntervalMs` survives the machine. Not writable where the disk takes nothing more or
- * `maxBytes` are reached; tried again until it is.
+ * `maxBytes` are reached; tried again until it is. What its entries are is for those who extend it to say.
  */
-export class FileJournal implements UsageJournal {
+export abstract class FileJournal {
   private readonly folder: InstanceFolder;
   private readonly frame = Buffer.allocUnsafe(MAX_FRAME_BYTES);
-  private readonly writer: SegmentWriter;
+  protected readonly writer: SegmentWriter;
   private readonly sealed: Segment[] = [];
   private readonly timers: NodeJS.Timeout[] = [];
-  /** Where the requests under way were begun. */
-  private readonly begun = new Map<string, Segment>();
-  private readonly unwritten: UsageRecord[] = [];
   private storedBytes = 0;
   private waitingRecords = 0;
   private failure: string | null = null;
   private readonly reserve = new DiskReserve();
+  /** Folders of the dead that were not taken over to the end: a full disk can get in between. */
+  private readonly adopted = new Set<string>();
   private isTending = false;
   private isAdopting = false;
   private isSweeping = false;
 
   constructor(
     private readonly settings: JournalSettings,
-    private readonly observer: GatewayObserver,
-    private readonly logger: JournalLog,
+    /** What its entries are, for messages: `usage`. */
+    private readonly contents: string,
+    protected readonly events: JournalEvents,
+    protected readonly logger: JournalLog,
     monotonicMs: () => number = () => performance.now(),
   ) {
     this.folder = new InstanceFolder(settings.directory, monotonicMs);
@@ -94,7 +97,7 @@ export class FileJournal implements UsageJournal {
     } catch (error) {
       if (!isPassing(error)) {
         throw new Error(
-          `The usage journal ${this.settings.directory} cannot be written: ${messageOf(error)}. ` +
+          `The ${this.contents} journal ${this.settings.directory} cannot be written: ${messageOf(error)}. ` +
             'Set accounting.journal_dir to a folder on a disk that this process may write and that outlives it.',
         );
       }
@@ -107,24 +110,17 @@ export class FileJournal implements UsageJournal {
     this.every(ADOPT_EVERY_MS, () => void this.adopt());
   }
 
-  begin(beginning: UsageBeginning): void {
-    this.write(writeFrame(encodeBeginning(beginning), this.frame));
-    const { active } = this.writer;
-    if (!active || this.begun.has(beginning.id)) return;
-    active.open++;
-    this.begun.set(beginning.id, active);
-  }
+  /** What reads the folder of a process that died. */
+  protected abstract examine(): EstateReader;
 
-  append(record: UsageRecord): void {
-    try {
-      this.add(record);
-    } catch (error) {
-      this.observer.journalFailed();
-      // What is too large for a frame always will be: trying it again would keep all others from being written.
-      if (!(error instanceof RangeError) && this.unwritten.length < MAX_UNWRITTEN) this.unwritten.push(record);
-      throw error;
-    }
-  }
+  /** Another process has this one's folder now, and all that was written there. */
+  protected abstract lost(): void;
+
+  /** The disk takes entries again. Throws where it does not after all. */
+  protected abstract recovered(): void;
+
+  /** The last chance of what the disk did not take before. Never throws. */
+  protected abstract ending(): void;
 
   /** Its records are in the ledger. */
   shipped(records: number): void {
@@ -165,7 +161,7 @@ export class FileJournal implements UsageJournal {
    */
   close(): void {
     for (const timer of this.timers) clearInterval(timer);
-    this.writeWaiting();
+    this.ending();
     this.writer.seal();
     this.folder.release();
     this.failure ??= 'closed';
@@ -175,7 +171,7 @@ export class FileJournal implements UsageJournal {
     if (segment.isDamaged) {
       const kept = path.join(this.settings.directory, `${path.basename(segment.path)}.damaged`);
       await rename(segment.path, kept);
-      this.logger.error(`Part of a usage segment cannot be read; it is kept as ${kept}`);
+      this.logger.error(`Part of a segment of the ${this.contents} journal cannot be read; it is kept as ${kept}`);
     } else {
       await rm(segment.path, { force: true });
     }
@@ -183,18 +179,16 @@ export class FileJournal implements UsageJournal {
     if (folder !== this.folder.path && listSegments(folder).length === 0) this.folder.discard(folder);
   }
 
-  private add(record: UsageRecord): void {
-    this.write(writeFrame(encodeRecord(record), this.frame));
-    const segment = this.begun.get(record.id);
-    if (segment) {
-      segment.open--;
-      this.begun.delete(record.id);
-    }
+  /** Writes an entry that is shipped. Throws the system's error, or `RangeError` where it is too large. */
+  protected writeRecord(payload: string): void {
+    this.write(payload);
     this.waitingRecords++;
-    this.observer.usageJournalled();
+    this.events.recordWritten();
   }
 
-  private write(length: number): void {
+  /** Writes an entry; as `writeRecord`. */
+  protected write(payload: string): void {
+    const length = writeFrame(payload, this.frame);
     try {
       this.writeOnce(length);
     } catch (error) {
@@ -215,30 +209,15 @@ export class FileJournal implements UsageJournal {
 
   /** Another process took this one for dead: what is in the old folder is that one's now. */
   private moveOut(): void {
-    this.logger.warn('Another process has taken over the usage segments of this one, which was stopped for long.');
+    this.logger.warn(
+      `Another process has taken over the ${this.contents} segments of this one, which was stopped for long.`,
+    );
     this.writer.seal();
     this.sealed.length = 0;
-    this.begun.clear();
+    this.lost();
     this.storedBytes = 0;
     this.waitingRecords = 0;
     this.folder.claim();
-  }
-
-  private addUnwritten(): void {
-    for (let record = this.unwritten[0]; record; record = this.unwritten[0]) {
-      this.add(record);
-      this.unwritten.shift();
-    }
-  }
-
-  /** The last chance of what the disk did not take before. */
-  private writeWaiting(): void {
-    try {
-      this.addUnwritten();
-    } catch (error) {
-      this.logger.error(`${this.unwritten.length} usage records are lost: ${messageOf(error)}`);
-      this.unwritten.length = 0;
-    }
   }
 
   private async tend(): Promise<void> {
@@ -250,8 +229,8 @@ export class FileJournal implements UsageJournal {
       await this.reserve.take(this.folder.path);
       // Who knows what the disk made of the old one.
       this.writer.start();
-      this.addUnwritten();
-      this.logger.log('The usage journal can be written again.');
+      this.recovered();
+      this.logger.log(`The ${this.contents} journal can be written again.`);
       this.failure = null;
     } catch (error) {
       this.fail(error);
@@ -265,7 +244,11 @@ export class FileJournal implements UsageJournal {
     if (this.folder.path === '' || this.isAdopting) return;
     this.isAdopting = true;
     try {
-      for (const folder of this.folder.adopt()) await this.takeOver(folder);
+      for (const folder of this.folder.adopt()) this.adopted.add(folder);
+      for (const folder of this.adopted) {
+        await this.takeOver(folder);
+        this.adopted.delete(folder);
+      }
     } catch (error) {
       this.logger.warn(`What other processes have left cannot be taken over: ${messageOf(error)}`);
     } finally {
@@ -274,35 +257,29 @@ export class FileJournal implements UsageJournal {
   }
 
   private async takeOver(folder: string): Promise<void> {
-    const { segments, records, orphans, problems } = await readEstate(folder);
+    const reader = this.examine();
+    const { segments, records, problems } = await readEstate(folder, reader);
     for (const problem of problems) {
-      this.observer.journalFailed();
+      this.events.failed();
       this.logger.warn(problem);
     }
-    for (const orphan of orphans) {
-      try {
-        this.append(orphan);
-      } catch {
-        // Kept among the unwritten.
-      }
-    }
+    const settled = reader.settle();
     for (const { bytes } of segments) this.storedBytes += bytes;
     this.waitingRecords += records;
     // First of all: a request that ended is known by its end, even where its process was taken for dead too early.
     this.sealed.unshift(...segments);
     if (segments.length === 0) this.folder.discard(folder);
-    const ended = orphans.length === 0 ? '' : `, and ended ${orphans.length} requests that died with it`;
-    this.logger.log(`Took over ${segments.length} usage segments of another process${ended}.`);
+    this.logger.log(`Took over ${segments.length} ${this.contents} segments of another process${settled}.`);
   }
 
   private fail(error: unknown): void {
     const failure = messageOf(error);
-    if (this.failure !== failure) this.logger.error(`Usage cannot be recorded: ${failure}`);
+    if (this.failure !== failure) this.logger.error(`The ${this.contents} journal cannot be written: ${failure}`);
     this.failure = failure;
   }
 
   private measure(): void {
-    this.observer.journalMeasured(this.waitingRecords, this.storedBytes);
+    this.events.measured(this.waitingRecords, this.storedBytes);
   }
 
   private every(intervalMs: number, action: () => void): void {

@@ -14,6 +14,8 @@ import path from 'node:path';
 import { findOwnIdentity, isRunning, type ProcessIdentity } from './process-identity.js';
 
 const OWNER_FILE = 'owner.json';
+/** Within the usage journal's folder: the audit has a journal of its own there. */
+export const AUDIT_FOLDER = 'audit';
 export const SEGMENT_SUFFIX = '.segment';
 /** How often an owner says that it lives. */
 export const HEARTBEAT_MS = 2_000;
@@ -166,10 +168,10 @@ function letGo(folder: string): void {
 /** Room that is given back to the disk where it is full, see `FileJournal`. */
 export const RESERVE_FILE = 'reserve';
 
-/** The folders of all processes, living and dead. */
+/** The folders of all processes, living and dead; others may lie beside them. */
 export function listFolders(root: string): string[] {
   return readdirSync(root, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.') && entry.name !== AUDIT_FOLDER)
     .map(({ name }) => name)
     .sort();
 }

@@ -1,11 +1,19 @@
 import { rm, stat, truncate } from 'node:fs/promises';
 import path from 'node:path';
-import type { UsageRecord } from '../../domain/accounting.js';
 import { listSegments } from './instance-folder.js';
-import { Orphans } from './orphans.js';
-import { decodeEntry } from './record.codec.js';
 import type { Segment } from './segment.js';
 import { scanSegment } from './segment.reader.js';
+
+/** Looks at each entry that a dead process left, from its first on. */
+export interface EstateReader {
+  /** Whether it is one that is shipped; `unknown` where this version cannot read it. */
+  visit(payload: string): 'record' | 'other' | 'unknown';
+  /**
+   * Records what has to be because the process died, in the heir's own part of the journal. What that was, in words.
+   * Where it throws, all of it is done again later.
+   */
+  settle(): string;
+}
 
 /** What a process left behind that died. */
 export interface Estate {
@@ -13,15 +21,12 @@ export interface Estate {
   readonly segments: readonly Segment[];
   /** How many records stand in them. */
   readonly records: number;
-  /** Requests that were under way: a record for each, which is in no segment. */
-  readonly orphans: readonly UsageRecord[];
   /** What cannot be read, in words. */
   readonly problems: readonly string[];
 }
 
 /** Reads all of a dead process's segments, and cuts off what it could not write to its end. */
-export async function readEstate(folder: string): Promise<Estate> {
-  const orphans = new Orphans();
+export async function readEstate(folder: string, reader: EstateReader): Promise<Estate> {
   const segments: Segment[] = [];
   const problems: string[] = [];
   let records = 0;
@@ -30,12 +35,9 @@ export async function readEstate(folder: string): Promise<Estate> {
     try {
       const before = problems.length;
       const { wholeBytes, damages } = await scanSegment(file, (payload) => {
-        const entry = decodeEntry(payload);
-        if (entry?.kind === 'beginning') orphans.begin(entry.beginning);
-        else if (entry) {
-          orphans.end(entry.record.id);
-          records++;
-        } else problems.push(`${file}: an entry is of a form this version does not know`);
+        const kind = reader.visit(payload);
+        if (kind === 'record') records++;
+        if (kind === 'unknown') problems.push(`${file}: an entry is of a form this version does not know`);
       });
       for (const { offset, bytes } of damages) {
         if (offset < wholeBytes) problems.push(`${file}: ${bytes} bytes at ${offset} cannot be read and are skipped`);
@@ -47,7 +49,7 @@ export async function readEstate(folder: string): Promise<Estate> {
       problems.push(`${file} cannot be read: ${String(error)}`);
     }
   }
-  return { segments, records, orphans: orphans.records(), problems };
+  return { segments, records, problems };
 }
 
 function sealedSegment(file: string, bytes: number, isDamaged: boolean): Segment {

@@ -1,8 +1,0 @@
-import path from 'node:path';
-import type { GatewayConfig } from '../../config/schema/gateway.config.js';
-import { getDataFolder } from '../../database/data-folder.js';
-
-/** Where the journal of this configuration lies. Absolute. */
-export function getJournalFolder({ accounting }: GatewayConfig): string {
-  return accounting.journalDir === '' ? path.join(getDataFolder(), 'journal') : path.resolve(accounting.journalDir);
-}

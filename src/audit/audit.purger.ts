@@ -1,0 +1,92 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { AuditStore } from './audit.store.js';
+import { AuditChain } from './audit-chain.js';
+import { type ChainPurged, parseRecord, type StoredRecord } from './audit-record.js';
+import type { SigningKey } from './signing-key.js';
+
+const REMOVE_AT_ONCE = 5_000;
+const CHECKPOINT_EVERY = 1_000;
+
+export interface PurgeResult {
+  /** Records that were removed. */
+  readonly removed: number;
+  /** Chains they were removed from. */
+  readonly chains: number;
+}
+
+/**
+ * Removes records that are sealed and older than a moment, up to a seal of each chain. What is removed is first said
+ * in a chain of its own: how far, and the hash that the next record builds on. The same is said again of chains that
+ * lost their beginning before, so that what said it then may itself be removed.
+ */
+export class AuditPurger {
+  constructor(
+    private readonly store: AuditStore,
+    private readonly key: SigningKey,
+    private readonly configVersion: string,
+  ) {}
+
+  async purge(before: Date): Promise<PurgeResult> {
+    const cuts: ChainPurged[] = [];
+    for (const { writer, first } of await this.store.listChains()) {
+      const sealedTo = await this.store.findSealedTo(writer, before);
+      const last = Math.max(sealedTo, first - 1);
+      if (last === 0) continue;
+      const cut = await this.describeCut(writer, last, before);
+      if (cut) cuts.push(cut);
+    }
+    const fresh = await this.findNew(cuts);
+    if (fresh.length === 0) return { removed: 0, chains: 0 };
+    await this.store.insert(this.buildChain(cuts));
+    let removed = 0;
+    for (const { of, last } of fresh) removed += await this.removeUpTo(of, last);
+    return { removed, chains: fresh.length };
+  }
+
+  /** By the record at the cut; where that is gone, by what the next one builds on. Null where neither is there. */
+  private async describeCut(of: string, last: number, before: Date): Promise<ChainPurged | null> {
+    const [line] = await this.store.read({ writer: of, first: last, last: last + 1 }, 1);
+    const stored = line === undefined ? null : parseRecord(line);
+    if (!stored) return null;
+    const { record, hash } = stored;
+    if (record.seq !== last && record.seq !== last + 1) return null;
+    const lastHash = record.seq === last ? hash : record.prev;
+    return { type: 'chain.purged', reason: 'retention', of, last, last_hash: lastHash, before: before.toISOString() };
+  }
+
+  private async findNew(cuts: readonly ChainPurged[]): Promise<ChainPurged[]> {
+    const fresh: ChainPurged[] = [];
+    for (const cut of cuts) {
+      const [line] = await this.store.read({ writer: cut.of, first: 1, last: cut.last }, 1);
+      if (line !== undefined) fresh.push(cut);
+    }
+    return fresh;
+  }
+
+  private buildChain(cuts: readonly ChainPurged[]): StoredRecord[] {
+    const chain = new AuditChain(randomUUID(), this.key);
+    const at = new Date().toISOString();
+    const records: StoredRecord[] = [];
+    const add = (record: StoredRecord): void => {
+      chain.commit(record);
+      records.push(record);
+    };
+    add(chain.draft({ type: 'chain.opened', reason: 'purge', host: hostname(), config: this.configVersion }, at));
+    for (const cut of cuts) {
+      add(chain.draft(cut, at));
+      if (chain.unsealedCount >= CHECKPOINT_EVERY) add(chain.draftCheckpoint('count', at));
+    }
+    add(chain.draftClosing(at));
+    return records;
+  }
+
+  private async removeUpTo(writer: string, last: number): Promise<number> {
+    let removed = 0;
+    for (;;) {
+      const count = await this.store.remove(writer, last, REMOVE_AT_ONCE);
+      removed += count;
+      if (count < REMOVE_AT_ONCE) return removed;
+    }
+  }
+}
