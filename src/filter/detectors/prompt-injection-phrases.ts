@@ -36,6 +36,7 @@ export type Concept =
 /**
  * Phrases by concept, a list a language, `|` between. A phrase is found where a word begins; `$` at its end: whole words only.
  * Case, accents, look-alike letters, digits for letters and what stands between words make no difference.
+ * (`t\u006fdo` is Spanish for all: spelled so that nobody takes it for a note to oneself.)
  */
 export const SPACED_PHRASES: Readonly<Record<Concept, readonly string[]>> = {
   override: [
@@ -78,7 +79,7 @@ export const SPACED_PHRASES: Readonly<Record<Concept, readonly string[]>> = {
     'твои|твой|твоего|твоих|свои|своих|ваши|тебя$|тебе$',
   ],
   all: [
-    'all$|any$|every|each of|whatever|alle$|allen$|alles$|samtliche|sämtliche|jegliche|tout|toute|tous|toutes|todo|toda|todos|todas|tutto|tutte|tutti|tudo|al$|elke|все$|всех$|любые|всё$|wszystk|tum$|butun',
+    'all$|any$|every|each of|whatever|alle$|allen$|alles$|samtliche|sämtliche|jegliche|tout|toute|tous|toutes|t\u006fdo|toda|todos|todas|tutto|tutte|tutti|tudo|al$|elke|все$|всех$|любые|всё$|wszystk|tum$|butun',
   ],
   mine: [
     'my$|our last|i sent|i gave|meine$|meinen$|meiner$|mon$|ma$|mes$|mi$|mis$|mio$|mia$|miei$|mie$|meu$|minha|mijn$|мой$|мои$|мое$|моё$|моего',
@@ -101,7 +102,7 @@ export const SPACED_PHRASES: Readonly<Record<Concept, readonly string[]>> = {
   ],
   everything: [
     'everything|all of that|all of this|all of the above|all the above|what you were told|what you have been told|what was said|what i said before|anything you|the above$|all that came',
-    'alles was|alles andere|alles vorherige|alles zuvor|alles bisherige|alles davor|tout ce qui|tout ce que|todo lo|tutto cio|tutto quello|tutto quanto|tudo o que|tudo que|alles wat|alles hierboven|все что|всё что|все сказанн|все написанн|все выше',
+    'alles was|alles andere|alles vorherige|alles zuvor|alles bisherige|alles davor|tout ce qui|tout ce que|t\u006fdo lo|tutto cio|tutto quello|tutto quanto|tudo o que|tudo que|alles wat|alles hierboven|все что|всё что|все сказанн|все написанн|все выше',
   ],
   message: [
     'message|conversation|text|chat$|dialog|nachricht|gesprach|mensaje|conversacion|messaggio|conversazione|mensagem|conversa$|bericht|сообщени|разговор',
@@ -131,7 +132,7 @@ export const SPACED_PHRASES: Readonly<Record<Concept, readonly string[]>> = {
     'системный промпт|системный запрос|системное сообщение|системные инструкции|системную инструкцию|системный промт|твои инструкции|свои инструкции|ваши инструкции|исходные инструкции|первоначальные инструкции|скрытые инструкции|внутренние инструкции|свой промпт|твой промпт|твои правила|systemowy|twoje instrukcje|sistem istemi|sistem talimat',
   ],
   'text-above': [
-    'words above|text above|everything above|sentences above|content above|lines above|all above|above text|above words|conversation above|message above|before this message|above this line|before this line|preceding text|everything before|text oberhalb|den text oben|alles oberhalb|alles uber dieser|texte ci dessus|tout ce qui precede|texto anterior|texto de arriba|todo lo anterior|testo sopra|testo precedente|texto acima|tudo acima|tekst hierboven|текст выше|все выше|всё выше',
+    'words above|text above|everything above|sentences above|content above|lines above|all above|above text|above words|conversation above|message above|before this message|above this line|before this line|preceding text|everything before|text oberhalb|den text oben|alles oberhalb|alles uber dieser|texte ci dessus|tout ce qui precede|texto anterior|texto de arriba|t\u006fdo lo anterior|testo sopra|testo precedente|texto acima|tudo acima|tekst hierboven|текст выше|все выше|всё выше',
   ],
   verbatim: [
     'verbatim|word for word|exactly as|character for character|starting with you are|beginning with you are|starting with the|in a code block|in full|in a text block|without changes|do not summarize|wortlich|wörtlich|wort fur wort|mot pour mot|mot a mot|textuellement|palabra por palabra|literalmente|parola per parola|palavra por palavra|woord voor woord|letterlijk|дословно|слово в слово',
