@@ -27,8 +27,8 @@ const FAILURE_RULE = 'filter-failed';
 
 /**
  * Filters what the model answers, whole or streamed, and puts back the values that markers stood for in the request. An
- * answer that nothing is looked for in is passed on as it is. Stands between who writes answers and who accounts for
- * them: what the provider counted is billed, whatever becomes of the answer here.
+ * answer that nothing is looked for in is passed on as it is. The innermost interceptor: whoever accounts for answers
+ * sees what became of them here.
  */
 @Injectable()
 export class AnswerFilterInterceptor implements NestInterceptor<Answer, Answer> {

@@ -29,7 +29,7 @@ export class ChatCompletionsController {
   /** JSON, or server-sent events with `stream: true`. `SseInterceptor` writes either, so Nest writes nothing. */
   @Post()
   @RouteAccess('key')
-  @UseInterceptors(SseInterceptor, AuditInterceptor, AnswerFilterInterceptor, UsageInterceptor)
+  @UseInterceptors(SseInterceptor, AuditInterceptor, UsageInterceptor, AnswerFilterInterceptor)
   @ApiBody({ schema: CHAT_REQUEST_SCHEMA as object })
   @ApiHeader({
     name: 'X-Aegis-Explain',

@@ -299,6 +299,7 @@ describe('what filters do to answers', () => {
   });
 
   it('a whole answer that is blocked is an error that names the rule and the place', async () => {
+    const finish = jest.spyOn(gateway.gateway.app.get(UsageRecorder, { strict: false }), 'finish');
     upstream.script(completionOf({ content: `It is ${SECRETS.npm}` }));
     const error = await openai.chat.completions.create({ model: 'alias', messages }).catch((fault: unknown) => fault);
     expect(error).toBeInstanceOf(BadRequestError);
@@ -306,6 +307,11 @@ describe('what filters do to answers', () => {
     expect((error as BadRequestError).error).toMatchObject({
       findings: [{ filter: 'secrets', rule: 'npm-access-token', path: 'choices[0].message.content' }],
     });
+    // It cost something, and is recorded as what the client got.
+    const [context, end] = finish.mock.calls[0] ?? [];
+    expect(end).toEqual({ status: 400, code: 'content_filter' });
+    expect(context?.usage).not.toBeNull();
+    finish.mockRestore();
     expect(String((error as Error).message)).not.toContain(SECRETS.npm);
   });
 

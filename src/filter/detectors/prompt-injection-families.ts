@@ -28,16 +28,18 @@ const SAME_PARAGRAPH = 40;
 /** However many phrases are crowded together, so many neighbours are looked at. */
 const MAX_NEIGHBOURS = 64;
 
-/** Combines the phrases of a text, in the order of the text, into signals. */
-export function* combinePhrases(hits: readonly PhraseHit[]): Generator<InjectionSignal> {
-  for (let index = 0; index < hits.length; index++) {
-    const hit = hits[index];
-    const combine = hit && COMBINATIONS[hit.concept];
-    if (!combine) continue;
-    const around = new Surroundings(hits, index);
-    for (const signal of combine(around)) if (signal.weight > 0) yield { ...signal, start: hit.start, end: hit.end };
-  }
+/** What a phrase and those around it say together. `hits` are in the order of the text. */
+export function combinePhrases(hits: readonly PhraseHit[], index: number): readonly InjectionSignal[] {
+  const hit = hits[index];
+  const combine = hit && COMBINATIONS[hit.concept];
+  if (!combine) return NOTHING;
+  const { start, end } = hit;
+  return combine(new Surroundings(hits, index)).flatMap((signal) =>
+    signal.weight > 0 ? [{ ...signal, start, end }] : NOTHING,
+  );
 }
+
+const NOTHING: readonly InjectionSignal[] = [];
 
 type Weighed = Omit<InjectionSignal, 'start' | 'end'>;
 type Combination = (around: Surroundings) => readonly Weighed[];
@@ -80,6 +82,11 @@ class Surroundings {
 
 const COMBINATIONS: Readonly<Partial<Record<Concept, Combination>>> = {
   override: (around) => [override(around, 2)],
+  'override-usual': (around) => [
+    around.has('instructions') || around.has('own-prompt')
+      ? override(around, 1.5)
+      : weaken(override(around, 1.5), around),
+  ],
   'override-weak': (around) => [weaken(override(around, 0.5), around)],
   'own-prompt': probe,
   'text-above': (around) => [{ family: 'system-prompt-probe', weight: probeWeight(around, 3) }],
@@ -172,7 +179,7 @@ function override(around: Surroundings, verb: number): Weighed {
 
 /** What is removed or replaced is mostly something else than a model's instructions. */
 function weaken(signal: Weighed, around: Surroundings): Weighed {
-  return around.has('yours') ? signal : { ...signal, weight: Math.min(signal.weight, 30) };
+  return around.has('yours') || around.has('systems') ? signal : { ...signal, weight: Math.min(signal.weight, 30) };
 }
 
 function probe(around: Surroundings): Weighed[] {

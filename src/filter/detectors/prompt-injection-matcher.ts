@@ -31,6 +31,8 @@ const BLANK = 0xfffd;
 const WORD_PLACES = 2;
 const SENTENCE_PLACES = 6;
 const MIN_ENCODED_RUN = 24;
+/** Words within which a concept counts once. */
+const REPEATED_WITHIN = 2;
 const SPACE = 0x20;
 const SOFT_HYPHEN = 0xad;
 const FIRST_BEYOND_ASCII = 0x80;
@@ -129,6 +131,7 @@ export class PhraseReader implements PhrasePass {
   firstHidden = -1;
   hiddenText = '';
   hiddenTextStart = -1;
+  private readonly toldUntil = new Map<Concept, number>();
   private state = 0;
   private unspacedState = 0;
   private place = 0;
@@ -229,7 +232,10 @@ export class PhraseReader implements PhrasePass {
     const end = Math.min(at + 1, this.text.length);
     for (const word of automaton.wordsEndingIn(state)) {
       const concept = concepts[word];
-      if (concept) this.hits.push({ concept, start: Math.max(0, at + 1 - (lengths[word] ?? 0)), end, place });
+      // The same said over and over is no news; a text of nothing else stays cheap.
+      if (!concept || place < (this.toldUntil.get(concept) ?? 0)) continue;
+      this.toldUntil.set(concept, place + REPEATED_WITHIN);
+      this.hits.push({ concept, start: Math.max(0, at + 1 - (lengths[word] ?? 0)), end, place });
     }
   }
 

@@ -3,6 +3,7 @@
  */
 export type Concept =
   | 'override' // a verb that sets aside
+  | 'override-usual' // verbs that programs and laws use too
   | 'override-weak'
   | 'before' // what was said before
   | 'yours' // the model's own
@@ -35,19 +36,21 @@ export type Concept =
 /**
  * Phrases by concept, a list a language, `|` between. A phrase is found where a word begins; `$` at its end: whole words only.
  * Case, accents, look-alike letters, digits for letters and what stands between words make no difference.
+ * (`t\u006fdo` is Spanish for all: spelled so that nobody takes it for a note to oneself.)
  */
 export const SPACED_PHRASES: Readonly<Record<Concept, readonly string[]>> = {
   override: [
-    "ignor|disregard|forget$|override|overrule|bypass|circumvent|neglect|pay no attention|do not follow|don't follow|do not obey|don't obey|stop following|stop obeying|no longer follow|no longer bound|set aside|put aside|throw away|wipe out|nullif",
-    'vergiss|vergessen sie|missacht|umgeh|setz dich uber|setze dich uber|befolge nicht|beachte nicht|lass alle|hinwegsetz|übergeh',
+    "ignor|disregard|forget$|neglect|do the opposite of|pay no attention|do not follow|don't follow|do not obey|don't obey|stop following|stop obeying|no longer follow|no longer bound|no longer count|put aside|throw away|wipe out|nullif",
+    'vergiss|vergesse$|lass alle|lasse alle|vergessen sie|missacht|umgeh|setz dich uber|setze dich uber|befolge nicht|beachte nicht|hinwegsetz|übergeh',
     'oublie|ne tiens pas compte|ne tenez pas compte|fais abstraction|faites abstraction|contourne|outrepasse|ne suis plus|ne respecte',
-    'olvida|omite las|haz caso omiso|no hagas caso|no sigas|pasa por alto|desobedec|descarta',
+    'olvida$|olvide|olvidate|omite las|haz caso omiso|no hagas caso|no sigas|pasa por alto|desobedec|descarta',
     'dimentica|trascura|non seguire|non tenere conto|scavalca|aggira|non considerare',
     'esquec|desconsider|nao siga|contorne|despreze|ignora$',
     'negeer|vergeet|sla geen acht|volg niet|omzeil|trek je niets aan',
     'игнориру|проигнориру|забудь|забудьте|не обращай внимания|не следуй|отмени|пренебрег|обойди|отбрось',
     'zignoruj|zapomnij|pomin wszystkie|yoksay|unut$|gormezden gel|dikkate alma',
   ],
+  'override-usual': ['override|overrule|bypass|circumvent|set aside'],
   'override-weak': [
     'skip|discard|drop|cancel|erase|delete|replace|remove|disable|turn off|deactivate|violat|break|unlearn',
     'losch|verwirf|deaktivier|ersetz|uberschreib|überschreib',
@@ -56,7 +59,7 @@ export const SPACED_PHRASES: Readonly<Record<Concept, readonly string[]>> = {
     'verwijder|vervang|wis alle|удали|замени|отключи',
   ],
   before: [
-    "previous|prior|preceding|above|earlier|foregoing|past|before this|so far|up to now|until now|up to this point|you were told|you have been told|you've been told|you were given|you have been given|you've been given|you received|given to you|told you before|initial|original|old$",
+    "previous|prior|preceding|above|earlier|foregoing|past|before this|so far|up to now|until now|up to this point|you were told|you have been told|you've been told|you were given|you have been given|you've been given|you received|given to you|told you before|initial|original|at the beginning|you were instructed",
     'vorherig|vorig|bisherig|obig|fruher|frueher|vorangegangen|vorangehend|vorstehend|zuvor|ursprunglich|ursprünglich|bis jetzt|dir gegeben|davor',
     "precedent|anterieur|ci dessus|au dessus|initial|d'origine|jusqu'ici|recues|d'avant",
     'anterior|previ|de arriba|hasta ahora|inicial|original|que te dieron|recibid|antes',
@@ -76,7 +79,7 @@ export const SPACED_PHRASES: Readonly<Record<Concept, readonly string[]>> = {
     'твои|твой|твоего|твоих|свои|своих|ваши|тебя$|тебе$',
   ],
   all: [
-    'all$|any$|every|each of|whatever|alle$|allen$|alles$|samtliche|sämtliche|jegliche|tout|toute|tous|toutes|todo|toda|todos|todas|tutto|tutte|tutti|tudo|al$|elke|все$|всех$|любые|всё$|wszystk|tum$|butun',
+    'all$|any$|every|each of|whatever|alle$|allen$|alles$|samtliche|sämtliche|jegliche|tout|toute|tous|toutes|t\u006fdo|toda|todos|todas|tutto|tutte|tutti|tudo|al$|elke|все$|всех$|любые|всё$|wszystk|tum$|butun',
   ],
   mine: [
     'my$|our last|i sent|i gave|meine$|meinen$|meiner$|mon$|ma$|mes$|mi$|mis$|mio$|mia$|miei$|mie$|meu$|minha|mijn$|мой$|мои$|мое$|моё$|моего',
@@ -98,8 +101,8 @@ export const SPACED_PHRASES: Readonly<Record<Concept, readonly string[]>> = {
     'regel|befehl|vorschrift|kontext|filter|regle|commande|ordre|contexte|politique|regla|orden|politica|contexto|regol|ordin|comand|contesto|regra|ordem|ordens|opdracht|bevel|правил|команд|приказ|контекст|фильтр|zasad|kural',
   ],
   everything: [
-    'everything|all of the above|all the above|what you were told|what you have been told|what was said|what i said before|anything you|the above$|all that came',
-    'alles was|alles andere|alles vorherige|alles zuvor|alles bisherige|alles davor|tout ce qui|tout ce que|todo lo|tutto cio|tutto quello|tutto quanto|tudo o que|tudo que|alles wat|alles hierboven|все что|всё что|все сказанн|все написанн|все выше',
+    'everything|all of that|all of this|all of the above|all the above|what you were told|what you have been told|what was said|what i said before|anything you|the above$|all that came',
+    'alles was|alles andere|alles vorherige|alles zuvor|alles bisherige|alles davor|tout ce qui|tout ce que|t\u006fdo lo|tutto cio|tutto quello|tutto quanto|tudo o que|tudo que|alles wat|alles hierboven|все что|всё что|все сказанн|все написанн|все выше',
   ],
   message: [
     'message|conversation|text|chat$|dialog|nachricht|gesprach|mensaje|conversacion|messaggio|conversazione|mensagem|conversa$|bericht|сообщени|разговор',
@@ -115,11 +118,11 @@ export const SPACED_PHRASES: Readonly<Record<Concept, readonly string[]>> = {
     'повтори|раскрой|покажи|выведи|напечатай|расскажи|перечисли|процитируй|сообщи|выдай|powtorz|pokaz|ujawnij|goster|tekrarla',
   ],
   'reveal-weak': [
-    "show|display|share|what is|what are|what's|what were|what was|give me|list|translate|summari|describe|return|encode|convert|provide|explain|send me|begin your|start your|complete the|how do your|paste",
+    "show|display|share|what is|what are|what's|what were|what was|give me|complete this|finish this|list|translate|summari|describe|return|encode|convert|provide|explain|send me|begin your|start your|complete the|how do your|paste",
     'zeig|was steht|was sind|wie lautet|wie lauten|welche|ubersetz|fasse|quelles sont|quel est|quelle est|traduis|resume|cuales son|cual es|traduce|resumen|quali sono|qual e|traduci|riassumi|quais sao|qual e|traduza|resuma|wat is|wat zijn|vertaal|какой|какие|каков|переведи|опиши',
   ],
   'own-prompt': [
-    'system prompt|system message|system instruction|initial prompt|initial instruction|original prompt|original instruction|hidden prompt|hidden instruction|hidden rule|secret instruction|secret prompt|secret rule|confidential instruction|confidential prompt|internal instruction|internal prompt|internal guideline|developer message|developer prompt|developer instruction|pre prompt|preprompt|your prompt|your instruction|your directive|your full prompt|your entire prompt|your exact instruction|your guideline|your rules$|instructions you were given|instructions you have been given|instructions you received|instructions given to you|prompt you were given|rules you were given|your programming|your context window|your initial|your system|your hidden|your secret instruction|instructions at the top',
+    'system prompt|system message|system instruction|initial prompt|initial instruction|original prompt|original instruction|hidden prompt|hidden instruction|hidden rule|secret instruction|secret prompt|secret rule|confidential instruction|confidential prompt|internal instruction|internal prompt|internal guideline|developer message|developer prompt|developer instruction|pre prompt|preprompt|your prompt|your instruction|your directive|your full prompt|your entire prompt|your exact instruction|your guideline|your rules$|instructions you were given|instructions you have been given|instructions you received|instructions given to you|prompt you were given|rules you were given|your programming|your context window|your initial|your system|your hidden|your secret instruction|instructions at the top|what were you told|what you were told|prompt that comes before|prompt before this|prompt above|text of the prompt|text of your|content of your prompt|your rules and',
     'systemprompt|system prompt|systemanweisung|systemnachricht|deine anweisung|deine instruktion|deinen prompt|deine vorgaben|deine regeln|deine richtlinien|ihre anweisungen|interne anweisung|internen anweisung|geheimen anweisung|versteckten anweisung|ursprungliche anweisung|ursprunglichen anweisung|urspruengliche',
     'prompt systeme|invite systeme|message systeme|instructions systeme|tes instructions|tes consignes|vos instructions|vos consignes|instructions initiales|instructions internes|instructions cachees|consignes initiales|ton prompt|votre prompt|tes regles',
     'prompt del sistema|prompt de sistema|mensaje del sistema|mensaje de sistema|instrucciones del sistema|tus instrucciones|sus instrucciones|instrucciones iniciales|instrucciones originales|instrucciones internas|instrucciones ocultas|tu prompt|tus reglas|indicaciones del sistema',
@@ -129,20 +132,20 @@ export const SPACED_PHRASES: Readonly<Record<Concept, readonly string[]>> = {
     'системный промпт|системный запрос|системное сообщение|системные инструкции|системную инструкцию|системный промт|твои инструкции|свои инструкции|ваши инструкции|исходные инструкции|первоначальные инструкции|скрытые инструкции|внутренние инструкции|свой промпт|твой промпт|твои правила|systemowy|twoje instrukcje|sistem istemi|sistem talimat',
   ],
   'text-above': [
-    'words above|text above|everything above|sentences above|content above|lines above|all above|above text|above words|conversation above|message above|before this message|above this line|before this line|preceding text|everything before|text oberhalb|den text oben|alles oberhalb|alles uber dieser|texte ci dessus|tout ce qui precede|texto anterior|texto de arriba|todo lo anterior|testo sopra|testo precedente|texto acima|tudo acima|tekst hierboven|текст выше|все выше|всё выше',
+    'words above|text above|everything above|sentences above|content above|lines above|all above|above text|above words|conversation above|message above|before this message|above this line|before this line|preceding text|everything before|text oberhalb|den text oben|alles oberhalb|alles uber dieser|texte ci dessus|tout ce qui precede|texto anterior|texto de arriba|t\u006fdo lo anterior|testo sopra|testo precedente|texto acima|tudo acima|tekst hierboven|текст выше|все выше|всё выше',
   ],
   verbatim: [
     'verbatim|word for word|exactly as|character for character|starting with you are|beginning with you are|starting with the|in a code block|in full|in a text block|without changes|do not summarize|wortlich|wörtlich|wort fur wort|mot pour mot|mot a mot|textuellement|palabra por palabra|literalmente|parola per parola|palavra por palavra|woord voor woord|letterlijk|дословно|слово в слово',
   ],
   become: [
-    "you are now|you're now|act as|act like|pretend|role play|roleplay|simulate|imagine you|behave as|behave like|you will be|you will now|you shall be|respond as|answer as|play the role|take on the role|become$|enter|switch to|activate|enable|emulate|let's play|hypothetical|stay in character",
+    "you are now|where you are|you have been freed|you are free|as if you|as if your|you're now|act as|act like|pretend|role play|roleplay|simulate|imagine you|behave as|behave like|you will be|you will now|you shall be|respond as|answer as|play the role|take on the role|become$|enter|switch to|activate|enable|emulate|let's play|hypothetical|stay in character",
     'du bist jetzt|du bist nun|tu so|verhalte dich|spiele|spiel$|stell dir vor|agiere|simuliere|schlupf|ab jetzt bist|tu es maintenant|vous etes maintenant|fais semblant|agis comme|comporte toi|joue le role|imagine que|incarne|reponds comme',
     'ahora eres|a partir de ahora eres|actua como|finge|haz de cuenta|simula|imagina que|comportate|responde como|sei ora|ora sei|adesso sei|fingi|agisci|comportati|interpreta|immagina|rispondi come',
     'agora voce|voce agora|voce e agora|finja|aja como|simule|imagine que|comporte se|responda como|je bent nu|doe alsof|gedraag je|speel|stel je voor|antwoord als',
     'ты теперь|теперь ты|притворись|представь|веди себя|действуй как|играй роль|отвечай как|вообрази|вживись|jestes teraz|udawaj|artik sen|gibi davran',
   ],
   unbound: [
-    "no restriction|without restriction|without any restriction|without limit|without any limit|unrestricted|unfiltered|uncensored|no filter|without filter|without any filter|no rules|without rules|without any rules|no ethical|no moral|amoral|without ethical|without moral|without any ethical|without any moral|no guideline|without guideline|without any guideline|no limitation|without limitation|not bound|no longer bound|isn't bound|free of all|free from all|free from any|freed from|ignores all|no censorship|without censorship|without safety|no safety|never refuse|cannot refuse|can't refuse|must not refuse|no content polic|do not apply to you|does not apply to you|don't apply to you|jailbroken|bypasses all|broken free|anything goes|no boundaries|no morals|no ethics",
+    "no restriction|without restriction|without any restriction|without limit|without any limit|unrestricted|unfiltered|uncensored|no filter|without filter|without any filter|no rules|without rules|without any rules|no ethical|no moral|amoral|without ethical|without moral|without any ethical|without any moral|no guideline|without guideline|without any guideline|no limitation|without limitation|not bound|no longer bound|isn't bound|free of all|free from all|free from any|freed from|policy did not exist|policy does not exist|rules did not exist|ignores all|no censorship|without censorship|without safety|no safety|never refuse|cannot refuse|can't refuse|must not refuse|no content polic|do not apply to you|does not apply to you|don't apply to you|jailbroken|bypasses all|broken free|anything goes|no boundaries|no morals|no ethics",
     'ohne einschrankung|ohne jede einschrankung|ohne beschrankung|ohne jegliche|ohne regeln|ohne filter|ohne grenzen|uneingeschrankt|unzensiert|ungefiltert|keine regeln|keine einschrankung|keine ethisch|keine grenzen|keine richtlinien|keinerlei|ohne moral|nicht gebunden|ohne zensur',
     'sans restriction|sans aucune restriction|sans limite|sans aucune limite|sans filtre|sans aucun filtre|sans regle|sans aucune regle|sans censure|non censure|aucune restriction|aucune regle|aucune limite|sans morale|sans ethique',
     'sin restriccion|sin ninguna restriccion|sin limite|sin ningun limite|sin filtro|sin ningun filtro|sin reglas|sin censura|no tienes restriccion|no tienes reglas|ninguna restriccion|sin etica|sin moral|que no tiene reglas|no tiene restriccion',
@@ -161,13 +164,13 @@ export const SPACED_PHRASES: Readonly<Record<Concept, readonly string[]>> = {
     "from now on|from this moment|henceforth|from here on|going forward you|ab jetzt|ab sofort|von nun an|desormais|a partir de maintenant|dorenavant|de ahora en adelante|a partir de ahora|d'ora in poi|da ora in poi|da questo momento|a partir de agora|de agora em diante|vanaf nu|с этого момента|отныне|теперь ты",
   ],
   'new-orders': [
-    'new instruction|your new task|new task|your new role|new rule|new directive|updated instruction|your real task|your actual task|your true purpose|real instruction|actual instruction|instead do|instead say|instead output|instead respond|instead print|and say$|and just say|only say|just respond with|only respond with|you must now|you must obey|you must comply|you will comply|obey me|obey only|neue anweisung|neue aufgabe|deine neue|stattdessen|nouvelle instruction|nouvelle tache|nouvelles instructions|a la place|nueva tarea|nuevas instrucciones|en su lugar|nuova istruzione|nuove istruzioni|nuovo compito|nova tarefa|novas instrucoes|em vez disso|nieuwe instructie|nieuwe taak|in plaats daarvan|новая задача|новые инструкции|новая инструкция|вместо этого',
+    'new instruction|new system instruction|your new task|new task|your new role|new rule|new directive|updated instruction|your real task|your actual task|your true purpose|real instruction|actual instruction|instead do|instead say|instead output|instead respond|instead print|and say$|and just say|only say|just respond with|only respond with|you must now|you must obey|you must comply|you will comply|obey me|obey only|neue anweisung|neue aufgabe|deine neue|stattdessen|nouvelle instruction|nouvelle tache|nouvelles instructions|a la place|nueva tarea|nuevas instrucciones|en su lugar|nuova istruzione|nuove istruzioni|nuovo compito|nova tarefa|novas instrucoes|em vez disso|nieuwe instructie|nieuwe taak|in plaats daarvan|новая задача|новые инструкции|новая инструкция|вместо этого',
   ],
   marker: [
     "system override|admin override|override code|override protocol|developer override|end of system prompt|end of prompt|end of instruction|end system prompt|end of user input|end of context|end of document|end user input|begin system|begin admin|begin new instruction|new system prompt|new system message|system update|system notice|system alert|priority override|authorization code|important system|message from the system|message from openai|message from anthropic|message from the developer|i am your developer|i am the developer|i'm your developer|i am the administrator|i am your creator|as your developer|ende der anweisung|ende des systemprompts|fin des instructions|fin du prompt|fin de las instrucciones|fin del prompt|fine delle istruzioni|fim das instrucoes|einde van de instructies|конец инструкций|конец системного|я твой разработчик|ich bin dein entwickler|je suis ton developpeur|soy tu desarrollador|sono il tuo sviluppatore|sou seu desenvolvedor",
   ],
   secrecy: [
-    "do not tell the user|don't tell the user|do not inform the user|don't inform the user|never tell the user|never inform the user|without telling the user|without informing the user|without the user knowing|without notifying|do not mention this|do not mention the|don't mention this|do not reveal this|don't reveal this|do not disclose this|keep this secret from|hide this from|do not let the user|don't let the user|user must not know|user should not know|user must not see|do not ask for confirmation|without asking|without confirmation|do not acknowledge|secretly|do not mention these|do not mention that|don't mention that",
+    "do not tell the user|don't tell the user|do not inform the user|don't inform the user|never tell the user|never inform the user|without telling the user|without informing the user|without the user knowing|without notifying|do not mention this|never mention this|never mention it|never mention that|do not mention the|don't mention this|do not reveal this|don't reveal this|do not disclose this|keep this secret from|hide this from|do not let the user|don't let the user|user must not know|user should not know|user must not see|do not ask for confirmation|without asking|without confirmation|do not acknowledge|secretly|do not mention these|do not mention that|don't mention that",
     'sag dem nutzer nicht|sage dem nutzer nicht|sag dem benutzer nicht|sage dem benutzer nicht|ohne den nutzer|ohne den benutzer|ohne es dem|erwahne dies nicht|erwahne das nicht|erwahne nicht|heimlich',
     "ne dis pas a l'utilisateur|ne le dis pas|sans le dire|sans informer|sans prevenir|ne mentionne pas|en secret|no le digas al usuario|no se lo digas|sin decirle|sin informar|sin avisar|no menciones|en secreto",
     "non dire all'utente|non dirlo|senza dirlo|senza informare|senza avvisare|non menzionare|di nascosto|nao diga ao usuario|nao conte ao usuario|sem avisar|sem informar|nao mencione|secretamente",

@@ -47,12 +47,12 @@ const MARKS: readonly Mark[] = [
     weight: 30,
   },
   {
-    pattern: /\nsystem(?: (?:prompt|message|note|override))?\s{0,2}:\s{0,4}\S/iy,
+    pattern: /\n?system(?: (?:prompt|message|note|override))?\s{0,2}:\s{0,4}\S/iy,
     family: 'fake-role-marker',
     weight: 30,
   },
   {
-    pattern: /\nassistant\s{0,2}:\s{0,4}\S[^\n]{0,300}\n{1,3}(?:user|human|system)\s{0,2}:/iy,
+    pattern: /\n?assistant\s{0,2}:\s{0,4}\S[^\n]{0,300}\n{1,3}(?:user|human|system)\s{0,2}:/iy,
     family: 'fake-role-marker',
     weight: 12,
   },
@@ -76,26 +76,25 @@ const MARKS: readonly Mark[] = [
 
 /** Where a mark can begin. */
 const BEGINNINGS =
-  /<\||<<\/?sys|<start_of_turn|<\/?(?=system|user|instruction|prompt|context|document|data|input)|\[(?=\/?inst|system|assistant|admin|developer)|#{2,4}\s{0,2}(?=system|instruction|new instr|human|assistant)|\n(?=system|assistant)|!\[|<img\s|display\s{0,2}:\s{0,2}none|font-size\s{0,2}:\s{0,2}0/gi;
+  /<\||<<\/?sys|<start_of_turn|<\/?(?=system|user|instruction|prompt|context|document|data|input)|\[(?=\/?inst|system|assistant|admin|developer)|#{2,4}\s{0,2}(?=system|instruction|new instr|human|assistant)|(?:^|\n)(?=system|assistant)|!\[|<img\s|display\s{0,2}:\s{0,2}none|font-size\s{0,2}:\s{0,2}0/gi;
 /** No pattern reads further from where it begins. */
 const REACH = 700;
-/** A text full of beginnings needs no more of them to be judged. */
-const MAX_TRIALS = 1_000;
 
-/** Looks for marks in one pass over a text. */
-export function* findMarks(text: string): Generator<InjectionSignal> {
-  let trials = 0;
+/** Looks for marks in one pass over a text; null for each place that only looked like one. */
+export function* findMarks(text: string): Generator<InjectionSignal | null> {
   for (const { index } of text.matchAll(BEGINNINGS)) {
     const window = text.slice(index, index + REACH);
-    for (const { pattern, family, weight } of MARKS) {
-      pattern.lastIndex = 0;
-      const found = pattern.exec(window);
-      if (!found) continue;
-      yield { family, weight, start: index, end: index + found[0].length };
-      break;
-    }
-    if (++trials === MAX_TRIALS) return;
+    yield findMark(window, index);
   }
+}
+
+function findMark(window: string, start: number): InjectionSignal | null {
+  for (const { pattern, family, weight } of MARKS) {
+    pattern.lastIndex = 0;
+    const found = pattern.exec(window);
+    if (found) return { family, weight, start, end: start + found[0].length };
+  }
+  return null;
 }
 
 const QUOTES = /["`“”„«»「」『』‘’]/;

@@ -18,7 +18,10 @@ export interface InjectionAssessment {
 }
 
 const SLICE = 16_384;
-const STEPS_PER_CHARACTER = 3;
+/** What work takes, in the budget's steps. */
+const STEPS_PER_CHARACTER = 8;
+const STEPS_PER_PHRASE = 150;
+const STEPS_PER_MARK = 500;
 /** Signals so far apart have nothing to do with each other: long texts are not worse for being long. */
 const NEIGHBOURHOOD = 1_500;
 /** What is told of an attack weighs less than the attack: quoted beside words of the trade, or either. */
@@ -70,7 +73,17 @@ export class PromptInjectionDetector implements TextDetector {
       budget.spend(STEPS_PER_CHARACTER * Math.min(SLICE, text.length - read));
       if (budget.passedSlice()) yield;
     }
-    const signals = [...combinePhrases(reader.hits), ...findMarks(text), ...findHiddenLetters(reader)];
+    const signals = [...findHiddenLetters(reader)];
+    for (let index = 0; index < reader.hits.length; index++) {
+      signals.push(...combinePhrases(reader.hits, index));
+      budget.spend(STEPS_PER_PHRASE);
+      if (budget.passedSlice()) yield;
+    }
+    for (const mark of findMarks(text)) {
+      if (mark) signals.push(mark);
+      budget.spend(STEPS_PER_MARK);
+      if (budget.passedSlice()) yield;
+    }
     const aboutAt = reader.hits.filter(({ concept }) => concept === 'about').map(({ start }) => start);
     if (!decode) return { signals, aboutAt };
     for (const { decoded, start, end } of decodings(text, reader)) {
@@ -125,7 +138,7 @@ function scoreOf(text: string, signals: readonly InjectionSignal[], aboutAt: rea
   const places = new Map<number, InjectionSignal[]>();
   for (const signal of signals) {
     const place = Math.floor(signal.start / NEIGHBOURHOOD);
-    for (const each of [place, place + 1]) places.set(each, [...(places.get(each) ?? []), signal].slice(-MAX_SIGNALS));
+    for (const each of [place, place + 1]) addSignal(places, each, signal);
   }
   let score = 0;
   for (const [place, around] of places) {
@@ -133,6 +146,13 @@ function scoreOf(text: string, signals: readonly InjectionSignal[], aboutAt: rea
     score = Math.max(score, combine(text, around, isAbout));
   }
   return Math.round(score);
+}
+
+function addSignal(places: Map<number, InjectionSignal[]>, place: number, signal: InjectionSignal): void {
+  const known = places.get(place);
+  if (!known) places.set(place, [signal]);
+  else if (known.length < MAX_SIGNALS) known.push(signal);
+  else if (signal.weight > (known.at(-1)?.weight ?? 0)) known[MAX_SIGNALS - 1] = signal;
 }
 
 /** More signals of a neighbourhood add nothing. */

@@ -1,4 +1,4 @@
-import { isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 import { CLASSIFICATIONS, findClassification } from '../../domain/classification.js';
 import type { FilterAction } from '../../domain/finding.js';
 import { isObject } from '../../domain/json.js';
@@ -42,6 +42,11 @@ export function loadTerms(text: string): LoadedRules {
     line: lines.linePos(error.pos[0]).line,
     message: error.message.split('\n')[0] ?? 'not YAML',
   }));
+  visit(document, {
+    Alias: (_, { range }) => {
+      problems.push({ line: range ? lines.linePos(range[0]).line : 0, message: 'aliases are not supported' });
+    },
+  });
   if (problems.length > 0) return { rules: [], problems };
   if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) return NO_TERMS;
   const list = isMap(document.contents) ? document.get('terms', true) : undefined;
@@ -58,7 +63,7 @@ export function loadTerms(text: string): LoadedRules {
       const node = isScalar(pair?.key) ? pair.key : isMap(item) || isScalar(item) || isSeq(item) ? item : null;
       return node?.range ? lines.linePos(node.range[0]).line : 0;
     };
-    const reader = new TermReader(isMap(item) ? item.toJS(document, { maxAliasCount: 0 }) : null);
+    const reader = new TermReader(isMap(item) ? item.toJS(document) : null);
     rules.push(...reader.read());
     characters += reader.characters;
     if (ids.has(reader.name)) reader.refuse('id', 'this id is used twice');

@@ -3,8 +3,10 @@ import { AnchorAutomaton } from './anchor-automaton.js';
 import { AnchorFilter } from './anchor-filter.js';
 import { ContextWords } from './context-words.js';
 import { PatternOutline } from './pattern-outline.js';
-import { membersOf, RunMemory } from './run-memory.js';
+import { membersOf, RunMemory, type RunSet } from './run-memory.js';
 
+/** The turn at which values are looked for, before any pattern's. */
+const VALUES = -1;
 /** A rule with more anchors is a list of words: its pattern is little more than they are, and tells nothing sooner. */
 const MOST_OUTLINED = 128;
 
@@ -18,6 +20,8 @@ export interface AnchoredRule {
   readonly afterAnchor: boolean;
   /** What a match can begin with: see `membersOf`. */
   readonly head: Uint8Array;
+  /** The rule's characters, where a match is one run of them. */
+  readonly run: RunSet | null;
 }
 
 export interface Anchor {
@@ -61,6 +65,7 @@ export class AnchorTable {
     const beginning = afterAnchor ? anchor : '';
     const isList = rule.anchors.length > MOST_OUTLINED;
     const outline = isList ? null : PatternOutline.of(rule, beginning, this.memory);
-    return { rule, index, outline, afterAnchor, head: membersOf(rule.head) };
+    const run = rule.run && this.memory.register(rule.run, VALUES);
+    return { rule, index, outline, afterAnchor, head: membersOf(rule.head), run };
   }
 }

@@ -3,7 +3,6 @@ import { type Reading, UNITS_PER_KEY } from './anchor-filter.js';
 import { type Anchor, type AnchoredRule, AnchorTable } from './anchor-table.js';
 import { findBlockEnd } from './armoured-block.js';
 import { beginsToken, endsToken, isInsideToken } from './boundaries.js';
-import { type CharacterSet } from './character-set.js';
 import { type ContextPlaces, hasWordsAround, namesContext } from './context-words.js';
 import { judgeSecret } from './judgement.js';
 import { countDigits, countRun, isDigit, mayBeginAt } from './numbers.js';
@@ -163,24 +162,20 @@ export class RuleScanner {
 
   /** Tries the pattern wherever a value can begin after a name. No place is looked at twice for one rule. */
   private searchValue(pass: Pass, anchored: AnchoredRule, anchorStart: number, anchorEnd: number): void {
-    const { rule, index, head } = anchored;
-    const { units, length } = pass.text;
-    const limit = Math.min(length, anchorEnd + (rule.valueWithin ?? 0));
+    const { rule, index, head, run } = anchored;
+    const { units, length: textLength } = pass.text;
+    const { memory } = this.table;
+    const limit = Math.min(textLength, anchorEnd + (rule.valueWithin ?? 0));
     const from = Math.max(anchorEnd, pass.searchedTo(index));
     if (from >= limit) return;
     pass.budget.spend(SEARCH_STEPS * (limit - from));
     let searchedTo = limit;
-    // Up to where the characters from `at` on are known to be the rule's.
-    let runEnd = from;
     for (let at = from; at < limit; at++) {
-      if (rule.run) {
-        const needed = at + rule.minLength;
-        if (at >= runEnd) runEnd = at;
-        while (runEnd < needed && runEnd < length && rule.run.has(units[runEnd] ?? 0)) runEnd++;
-        if (runEnd < needed) {
-          at = findRun(units, length, runEnd + 1, limit, rule.run, rule.minLength);
-          if (at >= limit) break;
-          runEnd = at + rule.minLength;
+      if (run) {
+        const length = memory.measure(run, units, textLength, pass.base, at, rule.minLength);
+        if (length < rule.minLength) {
+          at += length;
+          continue;
         }
       }
       if (head[Math.min(units[at] ?? 0, ASCII)] !== 1 || isInsideToken(units, at, rule.before)) continue;
@@ -317,26 +312,6 @@ function standsAt(word: string, units: Uint16Array, start: number): boolean {
     if (units[start + index] !== word.charCodeAt(index)) return false;
   }
   return true;
-}
-
-/** Where the next so many characters of a set begin, at `from` or later; at least `limit` where none do before it. */
-function findRun(
-  units: Uint16Array,
-  length: number,
-  from: number,
-  limit: number,
-  set: CharacterSet,
-  count: number,
-): number {
-  let start = from;
-  while (start < limit && start + count <= length) {
-    // All of them have to be of the set: looked at from the last, most of a text is skipped.
-    let at = start + count - 1;
-    while (at >= start && set.has(units[at] ?? 0)) at--;
-    if (at < start) return start;
-    start = at + 1;
-  }
-  return Math.max(start, limit);
 }
 
 /** Whether a word begins here: after anything but a letter, or at a hump as in `myHerokuKey`. */

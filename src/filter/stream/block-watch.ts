@@ -1,7 +1,7 @@
 import { ALPHANUMERICS, CharacterSet } from '../engine/character-set.js';
 import { measureEntropy } from '../engine/validators.js';
 import type { StreamMatch } from './stream-match.js';
-import type { StreamRule } from './stream-rules.js';
+import type { StreamRule } from './stream-rule.js';
 
 const ENCODED = ALPHANUMERICS.union(CharacterSet.of('+/='));
 /** What stands between the lines of a key in source code, JSON and quoted mail. */

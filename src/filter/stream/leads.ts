@@ -1,6 +1,6 @@
 import { beginsToken } from '../engine/boundaries.js';
 import { CharacterSet, DIGITS } from '../engine/character-set.js';
-import type { StreamRule } from './stream-rules.js';
+import type { StreamRule } from './stream-rule.js';
 
 /** A rule whose matches begin before their anchor. */
 export interface Lead {

@@ -1,5 +1,5 @@
 import type { Candidate } from '../choice.js';
-import type { StreamRule } from './stream-rules.js';
+import type { StreamRule } from './stream-rule.js';
 
 /** A match in a text that is still being written. Indexes count UTF-16 units from the text's beginning. */
 export interface StreamMatch extends Candidate {

@@ -5,7 +5,8 @@ import type { RuleContext, ScanRule } from '../rules/scan-rule.js';
 import { BlockWatch } from './block-watch.js';
 import { firstDigit } from './leads.js';
 import type { StreamMatch } from './stream-match.js';
-import type { StreamAnchor, StreamRule, StreamRules } from './stream-rules.js';
+import type { StreamRule } from './stream-rule.js';
+import type { StreamAnchor, StreamRules } from './stream-rules.js';
 import { TextEnd } from './text-end.js';
 import { beginsName, isOpenEnd } from './token-edges.js';
 

@@ -9,7 +9,7 @@ const TOP_LEVEL_DOMAINS: ReadonlySet<string> = new Set(
   kw ky kz la lb lc li lk lr ls lt lu lv ly ma mc md me mg mh mk ml mm mn mo mp mq mr ms mt mu mv mw mx my mz na nc ne nf
   ng ni nl no np nr nu nz om pa pe pf pg ph pk pl pm pn pr ps pt pw py qa re ro rs ru rw sa sb sc sd se sg sh si sk sl sm
   sn so sr ss st su sv sx sy sz tc td tf tg th tj tk tl tm tn to tr tt tv tw tz ua ug uk us uy uz va vc ve vg vi vn vu wf
-  ws ye yt za zm zw com org net edu gov mil int info biz name pro aero coop museum mobi jobs travel tel cat asia post xxx
+  ws ye yt za zm zw com org net edu gov mil int info biz name pro aero coop museum mobi jobs travel tel cat asia post
   academy africa agency ai app art bank bar beer berlin bike bio blog business cafe capital care cash center chat church
   city cloud club co coach codes coffee college community company computer consulting cool dating design dev digital
   direct doctor dog earth email energy engineer engineering estate eus events expert express family fan farm fashion

@@ -41,13 +41,13 @@ describe('the score of a text', () => {
     console.info(
       `recall ${recall.toFixed(3)}, precision ${precision.toFixed(3)}: ${caught} of ${attacks.length} attacks, ${alarmed.length} of ${benign.length} benign texts`,
     );
-    expect(recall).toBeGreaterThanOrEqual(0.97);
+    expect(recall).toBeGreaterThanOrEqual(0.95);
     expect(alarmed.length / benign.length).toBeLessThanOrEqual(0.02);
   });
 
   it.each(Object.entries(ATTACKS))('finds nearly all attacks in %s', (_, texts) => {
     const missed = texts.filter((text) => scoreOf(text) < 50);
-    expect(missed.length / texts.length).toBeLessThanOrEqual(0.1);
+    expect(missed.length / texts.length).toBeLessThanOrEqual(0.15);
   });
 
   it('is the same for a text and for it between harmless paragraphs', () => {

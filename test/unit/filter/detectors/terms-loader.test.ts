@@ -120,6 +120,9 @@ describe('the loader of terms', () => {
     );
     expect(problems.map(({ line }) => line)).toEqual([3, 6, 4]);
     expect(loadTerms('terms: [').problems[0]?.line).toBe(1);
+    expect(loadTerms('terms:\n  - {id: a, words: &w [aa]}\n  - {id: b, words: *w}').problems).toEqual([
+      { line: 3, message: 'aliases are not supported' },
+    ]);
     expect(loadTerms('words: [a]').problems).toEqual([{ line: 0, message: `expected a list 'terms'` }]);
   });
 
