@@ -27,6 +27,7 @@ export class CreateAudit1790000000030 implements MigrationInterface {
     await runner.query(
       'CREATE INDEX audit_record_request_id ON audit_record (request_id) WHERE request_id IS NOT NULL',
     );
+    await runner.query('CREATE INDEX audit_record_seals ON audit_record (writer, seq) WHERE seals_to IS NOT NULL');
     await runner.query('CREATE INDEX audit_record_about ON audit_record (about, at) WHERE about IS NOT NULL');
     await runner.query(`
       CREATE FUNCTION keep_audit() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -25,6 +25,8 @@ export interface ChainRange {
 export interface ChainExtent extends ChainRange {
   /** When its first record that is kept was made. */
   readonly beganAt: Date;
+  /** How far signatures reach, its own and those of heirs; 0 where there is none. */
+  readonly sealedTo: number;
 }
 
 /** All statements about audit records. Every method throws `DatabaseUnavailableError` where it cannot be asked. */
@@ -48,36 +50,41 @@ export class AuditStore {
     return rows.map(({ record }) => record);
   }
 
-  /** Every writer there is, sealed or not, oldest first. */
+  /** Every writer there is, sealed or not, oldest first; all as it was at one moment. */
   async listChains(): Promise<ChainExtent[]> {
     // One step in the index for each writer: there are far fewer of them than records.
-    const rows: { writer: string; first: string; last: string; at: Date }[] = await this.database.run((manager) =>
-      manager.query(`
+    const rows: { writer: string; first: string; last: string; at: Date; sealed_to: string }[] =
+      await this.database.run((manager) =>
+        manager.query(`
         WITH RECURSIVE each AS (
           (SELECT writer FROM audit_record ORDER BY writer LIMIT 1)
           UNION ALL
           SELECT (SELECT writer FROM audit_record WHERE writer > each.writer ORDER BY writer LIMIT 1)
           FROM each WHERE each.writer IS NOT NULL
         )
-        SELECT writer, head.seq AS first, head.at, (SELECT max(seq) FROM audit_record WHERE writer = each.writer) AS last
+        SELECT writer, head.seq AS first, head.at, (SELECT max(seq) FROM audit_record WHERE writer = each.writer) AS last,
+          greatest(0, (SELECT max(seq) FROM audit_record WHERE writer = each.writer AND seals_to IS NOT NULL),
+            (SELECT max(seals_to) FROM audit_record WHERE about = each.writer AND writer <> about)) AS sealed_to
         FROM each, LATERAL (SELECT seq, at FROM audit_record WHERE writer = each.writer ORDER BY seq LIMIT 1) AS head
         WHERE writer IS NOT NULL
         ORDER BY head.at, writer`),
-    );
-    return rows.map(({ writer, first, last, at }) => ({
+      );
+    return rows.map(({ writer, first, last, at, sealed_to }) => ({
       writer,
       first: Number(first),
       last: Number(last),
       beganAt: at,
+      sealedTo: Number(sealed_to),
     }));
   }
 
-  /** How far seals reach that were made before a moment; 0 where there is none. */
-  async findSealedTo(writer: string, before: Date | null): Promise<number> {
-    const rows: { reach: string | null }[] = await this.database.run((manager) =>
+  /** How far signatures reach that were made before a moment; 0 where there is none. */
+  async findSealedTo(writer: string, before: Date): Promise<number> {
+    const rows: { reach: string }[] = await this.database.run((manager) =>
       manager.query(
-        `SELECT max(CASE WHEN writer = about THEN seq ELSE seals_to END) AS reach FROM audit_record
-         WHERE about = $1 AND seals_to IS NOT NULL AND ($2::timestamptz IS NULL OR at < $2)`,
+        `SELECT greatest(0,
+           (SELECT max(seq) FROM audit_record WHERE writer = $1 AND seals_to IS NOT NULL AND at < $2),
+           (SELECT max(seals_to) FROM audit_record WHERE about = $1 AND writer <> about AND at < $2)) AS reach`,
         [writer, before],
       ),
     );

@@ -83,6 +83,8 @@ export class AuditWriter implements AuditHeir, AuditLog {
       const chain = this.chain ?? this.openChain();
       this.append(chain, chain.draft(event, this.now()));
       if (chain.unsealedCount >= this.settings.checkpointEvents) this.seal('count');
+      // Until it is sealed, what it tells of counts as missing.
+      else if (event.type === 'chain.gap') this.seal('interval');
     } catch (error) {
       this.lose();
       throw error;

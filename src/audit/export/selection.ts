@@ -27,11 +27,10 @@ export async function selectSealed(store: AuditStore, period: AuditPeriod): Prom
 
 async function selectRange(
   store: AuditStore,
-  { writer, first, beganAt }: ChainExtent,
+  { writer, first, beganAt, sealedTo }: ChainExtent,
   { from, to }: AuditPeriod,
 ): Promise<ChainRange | null> {
   if (to && beganAt >= to) return null;
-  const sealedTo = await store.findSealedTo(writer, null);
   const before = from ? await store.findSealedTo(writer, from) : 0;
   const after = to ? await store.findFirstSealAfter(writer, to) : 0;
   const range = { writer, first: Math.max(first, before + 1), last: after === 0 ? sealedTo : after };

@@ -32,7 +32,7 @@ export class ChainCheck {
   readonly missing: MissingRange[] = [];
   /** Since the writer's own last seal, in order. */
   readonly open: PlacedRecord[] = [];
-  /** Number of the writer's own last seal that is good; 0 where there is none. */
+  /** Number of the last record that is signed, by a key that is trusted; 0 where there is none. */
   sealedTo = 0;
   seals = 0;
   private waiting: PlacedRecord | null = null;
@@ -152,6 +152,8 @@ export class ChainCheck {
     } else if (judgement === 'wrong_signature') {
       this.say('altered', record, 'its signature does not fit: it, or the chain before it, was made anew');
     }
+    // Whatever it seals, its signature covers the hash of the record before it, and with that the chain.
+    if (judgement === 'trusted') this.sealedTo = record.record.seq;
     if (seal.of !== record.record.writer) {
       this.open.push(record);
       return;
@@ -164,7 +166,6 @@ export class ChainCheck {
   private checkOwnSeal(record: PlacedRecord): void {
     const seal = sealOf(record.record);
     if (!seal) return;
-    this.sealedTo = record.record.seq;
     // Purged up to the middle, or torn by a gap: what is there is chained to this seal all the same.
     const isWhole = this.open.length === seal.count && seal.first === this.openFrom;
     if (isWhole && hashTree(this.open.map(({ hash }) => hash)) !== seal.root) {

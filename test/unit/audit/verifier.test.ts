@@ -161,6 +161,7 @@ describe('what a chain cannot say itself', () => {
     lines[6] = chain.lines[6] ?? '';
     lines[4] = alter(lines[4] ?? '', '"acme"', '"evil"');
     expect(firstOf([...lines, ...heir.lines])).toMatchObject({ fault: 'altered', record: `${chain.writer}:5` });
+    expect(firstOf([...chain.lines, ...heir.lines.slice(0, -1)])).toBeNull();
     expect(firstOf(heir.lines)).toMatchObject({ fault: 'missing', record: `${chain.writer}:1` });
   });
 
