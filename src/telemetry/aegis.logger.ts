@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import type { LoggerService } from '@nestjs/common';
 import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino';
 import { describeError } from './error-description.js';
@@ -67,30 +66,27 @@ export class AegisLogger implements LoggerService {
 }
 
 function createPino({ level, format }: LogSettings, destination: DestinationStream | undefined): Logger {
-  const isPretty = format === 'pretty' && hasPinoPretty();
   const options: LoggerOptions = {
     level,
     base: { service: 'aegis' },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { error: describeError },
-    ...(isPretty && {
-      transport: {
-        target: 'pino-pretty',
-        options: { ignore: 'service', translateTime: 'SYS:HH:MM:ss.l', singleLine: true },
-      },
-    }),
   };
-  return destination && !isPretty ? pino(options, destination) : pino(options);
+  const pretty = format === 'pretty' ? findPrettyPino(options) : null;
+  return pretty ?? (destination ? pino(options, destination) : pino(options));
 }
 
-/** It is not there in production; a reload that asks for it must not end the process. */
-function hasPinoPretty(): boolean {
+/** Null where pino-pretty is not installed, as in production: a reload that asks for it must not end the process. */
+function findPrettyPino(options: LoggerOptions): Logger | null {
+  const transport = {
+    target: 'pino-pretty',
+    options: { ignore: 'service', translateTime: 'SYS:HH:MM:ss.l', singleLine: true },
+  };
   try {
-    createRequire(`${process.cwd()}/`).resolve('pino-pretty');
-    return true;
+    return pino({ ...options, transport });
   } catch {
-    return false;
+    return null;
   }
 }
 

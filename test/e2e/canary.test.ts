@@ -20,7 +20,6 @@ const CANARY = {
   upstreamCode: 'kanarie_code',
   header: 'KanarieKopf',
   agent: 'KanarieAgent',
-  state: 'kanariezustand',
   query: 'KanarieAbfrage',
   path: 'KanariePfad',
   model: 'KanarieModell',

@@ -159,7 +159,7 @@ describeWithRedis('the metrics', () => {
     expect(samples.get('aegis_gateway_overhead_seconds_sum{model="alias",stream="true"}')).toBeLessThan(0.1);
 
     first.script(brokenStreamAnswer(['a'], 'cut'));
-    expect(await stream()).toBe('a…');
+    expect(await stream()).toMatch(/…$/);
     await lookUntil('aegis_streams_truncated_total{model="alias",provider="one",cause="provider"}');
   });
 

@@ -28,7 +28,11 @@ export function buildRequestAttributes(context: RequestContext, facts: RequestFa
   };
 }
 
-/** A caller's fault is no error of the server; a stream that broke off is one, whatever its status line said. */
+/**
+ * HTTP's conventions make no error of a 4xx. A stream that a provider or AEGIS broke off is one, whatever its status line
+ * said; one that its client left, a limit or a policy ended is none.
+ */
 export function isServerFault({ status, failure }: RequestFacts): boolean {
-  return failure !== null && (status >= 500 || (status < 400 && failure.cause !== 'caller'));
+  if (failure === null || (status >= 400 && status < 500)) return false;
+  return status >= 500 || failure.cause === 'provider' || failure.cause === 'gateway';
 }

@@ -8,6 +8,7 @@ import type { RequestFacts } from '../request-line.js';
 import { ExportWatch } from './export-watch.js';
 import type { OtelRuntime } from './otel.runtime.js';
 
+const ENDPOINT_VARIABLE = 'OTEL_EXPORTER_OTLP_ENDPOINT';
 /** What the process may still wait for as it ends. */
 const FLUSH_MS = 3_000;
 
@@ -28,7 +29,12 @@ export class Tracing implements OnModuleInit, OnApplicationShutdown {
   async onModuleInit(): Promise<void> {
     const { otlpEndpoint, traceSamplePercent } = this.snapshots.current.gateway.telemetry;
     const endpoint = findEndpoint(otlpEndpoint, process.env);
-    if (endpoint === null) return;
+    if (endpoint === null) {
+      if (process.env[ENDPOINT_VARIABLE] && !isDisabled(process.env)) {
+        this.logger.warn(`${ENDPOINT_VARIABLE} is no http:// or https:// address: nothing is traced`);
+      }
+      return;
+    }
     const { OtelRuntime } = await import('./otel.runtime.js');
     const watch = new ExportWatch(this.logger, this.metrics.otlpExports);
     this.runtime = new OtelRuntime({ endpoint, samplePercent: traceSamplePercent, watch });
@@ -62,8 +68,12 @@ export class Tracing implements OnModuleInit, OnApplicationShutdown {
   }
 }
 
+function isDisabled({ OTEL_SDK_DISABLED: disabled }: NodeJS.ProcessEnv): boolean {
+  return disabled?.toLowerCase() === 'true';
+}
+
 export function findEndpoint(configured: string, environment: NodeJS.ProcessEnv): string | null {
-  if (environment.OTEL_SDK_DISABLED?.toLowerCase() === 'true') return null;
-  const endpoint = configured === '' ? (environment.OTEL_EXPORTER_OTLP_ENDPOINT ?? '').trim() : configured;
+  if (isDisabled(environment)) return null;
+  const endpoint = configured === '' ? (environment[ENDPOINT_VARIABLE] ?? '').trim() : configured;
   return /^https?:\/\//.test(endpoint) && URL.canParse(endpoint) ? endpoint : null;
 }
