@@ -30,8 +30,8 @@ interface Standing<T> {
 
 /**
  * Which of several matches count. One that lies in another, and shares a part of what that acts upon, is dropped where
- * the other's action is at least as strong: a flag never hides a block. Of several that act upon the same, the one whose
- * match takes in least around it names it. Two rewrites that still overlap cannot both be made: both become `block`.
+ * the other's action is at least as strong: a flag never hides a block. Of several that act upon the same, a rule that is
+ * not generic names it, then the one whose match takes in least around it. Two rewrites that still overlap cannot both be made: both become `block`.
  * Only candidates that overlap in what is acted upon influence each other. Sorted by place.
  */
 export function choose<T extends Candidate>(candidates: readonly T[]): Chosen<T>[] {
@@ -84,12 +84,16 @@ function standIn<T extends Candidate>(candidates: readonly T[]): Standing<T>[] {
   return standing;
 }
 
-/** Of those at the same place the strongest is first, then the one that takes in least. */
+/** What begins so is named for what stands around it: a rule that knows the thing itself tells more. */
+const GENERIC = 'generic-';
+
+/** Of those at the same place the strongest is first, then who knows the thing itself, then the one that takes in least. */
 function byPlace(first: Candidate, second: Candidate): number {
   return (
     first.start - second.start ||
     first.end - second.end ||
     strengthOf(second.action) - strengthOf(first.action) ||
+    Number(first.rule.startsWith(GENERIC)) - Number(second.rule.startsWith(GENERIC)) ||
     first.wholeEnd - first.wholeStart - (second.wholeEnd - second.wholeStart) ||
     first.wholeStart - second.wholeStart ||
     (first.rule < second.rule ? -1 : 1)

@@ -57,6 +57,15 @@ describe('of matches that overlap', () => {
     expect(chosen(url, found('token', 'redact', 34, 39))).toEqual(['database-url redact', 'token redact']);
   });
 
+  it('a generic rule names nothing that another one knows, however little it takes in', () => {
+    expect(chosen(found('generic-secret', 'block', 3, 9), found('github-token', 'block', 3, 9))).toEqual([
+      'github-token block',
+    ]);
+    const quoted = found('vendor-key', 'redact', 3, 9, { start: 0, end: 10 });
+    expect(chosen(found('generic-secret', 'redact', 3, 9), quoted)).toEqual(['vendor-key redact']);
+    expect(chosen(found('generic-secret', 'block', 3, 9), quoted)).toEqual(['generic-secret block']);
+  });
+
   it('what knows the thing itself names it, and covers what a name around it would', () => {
     const named = found('generic', 'redact', 15, 20, { start: 0, end: 40 });
     const exact = found('token', 'redact', 15, 20);
