@@ -8,7 +8,7 @@ COPY .swcrc ./
 COPY scripts scripts
 COPY migrations migrations
 COPY src src
-COPY config/secret-rules.yaml config/
+COPY config/secret-rules.yaml config/personal-data-rules.yaml config/
 RUN node scripts/build.mjs
 
 FROM node:24.21.0-bookworm-slim AS dependencies

@@ -1,8 +1,8 @@
 /**
- * What the gateway itself costs, on this machine: first the translation of streamed events alone, then the usage journal and the audit, then the built
- * gateway, one key, a provider on the loopback that answers at once. Prints processor time of the gateway a request and
- * a streamed event, and latencies. A few thousand requests; `--requests N` for another number. `--only translation` or
- * `--only journal` or `--only audit` leaves the gateway out.
+ * What the gateway itself costs, on this machine: first the translation of streamed events alone, then the usage journal, the audit, then the filter, then the
+ * built gateway, one key, a provider on the loopback that answers at once. Prints processor time of the gateway a request and
+ * a streamed event, and latencies. A few thousand requests; `--requests N` for another number. `--only translation`,
+ * `--only journal`, `--only audit` or `--only filter` leaves everything else out.
  */
 import './lib/node-version.mjs';
 import assert from 'node:assert/strict';
@@ -23,21 +23,22 @@ const REQUESTS = Math.min(Number(values.requests), 50_000);
 const CONCURRENCY = 16;
 assert(Number.isInteger(REQUESTS) && REQUESTS > 0, '--requests takes a whole number');
 assert(
-  values.only === undefined || ['translation', 'journal', 'audit'].includes(values.only),
-  '--only takes translation, journal or audit',
+  values.only === undefined || ['translation', 'journal', 'audit', 'filter'].includes(values.only),
+  '--only takes translation, journal, audit or filter',
 );
 
 await ensureInstalled();
 await build();
+const isAsked = (name) => values.only === undefined || values.only === name;
 const { measureTranslation } = await import('../test/bench/translation.mjs');
-if (!['journal', 'audit'].includes(values.only)) measureTranslation();
-if (values.only === 'translation') process.exit();
+if (isAsked('translation')) measureTranslation();
 const { measureJournal } = await import('../test/bench/journal.mjs');
-if (values.only !== 'audit') await measureJournal();
-if (values.only === 'journal') process.exit();
+if (isAsked('journal')) await measureJournal();
 const { measureAudit } = await import('../test/bench/audit.mjs');
-await measureAudit();
-if (values.only === 'audit') process.exit();
+if (isAsked('audit')) await measureAudit();
+const { measureFilter } = await import('../test/bench/filter.mjs');
+if (isAsked('filter')) measureFilter();
+if (values.only !== undefined) process.exit();
 const { Pool } = await import('undici');
 
 const folder = mkdtempSync(path.join(tmpdir(), 'aegis-bench-'));

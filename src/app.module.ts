@@ -1,11 +1,11 @@
-import { type DynamicModule, Global, Module, type ValueProvider } from '@nestjs/common';
+import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { AccountingModule } from './accounting/accounting.module.js';
 import { AuditModule } from './audit/audit.module.js';
 import { GatewayConfigModule } from './config/config.module.js';
 import { DatabaseModule } from './database/database.module.js';
 import { systemClock } from './domain/clock.js';
 import { CLOCK } from './domain/observer.js';
-import { SECRET_RULES_DIRECTORY } from './filter/filter.module.js';
+import { FILTER_SETTINGS } from './filter/filter-settings.js';
 import { GatewayModule } from './gateway/gateway.module.js';
 import { LifecycleModule } from './lifecycle/lifecycle.module.js';
 import { RedisModule } from './redis/redis.module.js';
@@ -20,14 +20,8 @@ export interface AppOptions {
 
 /** What rooms ask for and no room provides. */
 @Global()
-@Module({})
-class GroundModule {
-  static forRoot(configDirectory: string | undefined): DynamicModule {
-    const providers: ValueProvider[] = [{ provide: CLOCK, useValue: systemClock }];
-    if (configDirectory !== undefined) providers.push({ provide: SECRET_RULES_DIRECTORY, useValue: configDirectory });
-    return { module: GroundModule, providers, exports: providers.map(({ provide }) => provide) };
-  }
-}
+@Module({ providers: [{ provide: CLOCK, useValue: systemClock }], exports: [CLOCK] })
+class GroundModule {}
 
 /** Wires the rooms; the only place that knows them all. */
 @Module({})
@@ -37,10 +31,11 @@ export class AppModule {
       module: AppModule,
       imports: [
         GatewayConfigModule.forRoot({
+          extension: FILTER_SETTINGS,
           ...(configDirectory !== undefined && { directory: configDirectory }),
           ...(environment !== undefined && { environment }),
         }),
-        GroundModule.forRoot(configDirectory),
+        GroundModule,
         LifecycleModule,
         TelemetryModule,
         DatabaseModule,

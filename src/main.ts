@@ -3,7 +3,6 @@ import { fileURLToPath } from 'node:url';
 import { startGateway } from './bootstrap.js';
 import { checkConfiguration } from './cli/config-check.js';
 import { ConfigError } from './config/config.error.js';
-import { SecretRulesError } from './filter/secret-rules.file.js';
 
 /**
  * Runs the gateway until it is told to stop: SIGTERM and SIGINT drain and exit 0, a second one exits at once. Exits 1
@@ -39,7 +38,7 @@ export async function serve(): Promise<void> {
 
 async function describeStartFailure(problem: unknown): Promise<string> {
   // The start stops at the first part that is wrong; who has to mend it wants to know all of them.
-  if (problem instanceof ConfigError || problem instanceof SecretRulesError) {
+  if (problem instanceof ConfigError) {
     const { problems } = await checkConfiguration(process.env);
     return problems.length > 0 ? problems.join('\n') : problem.message;
   }

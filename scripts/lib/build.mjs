@@ -4,7 +4,7 @@ import { inRoot, root } from './paths.mjs';
 
 const SOURCES = ['src', 'migrations'];
 /** Data that sources read from where they lie. */
-const DATA = ['config/secret-rules.yaml'];
+const DATA = ['config/secret-rules.yaml', 'config/personal-data-rules.yaml'];
 
 async function listSources() {
   const lists = await Promise.all(

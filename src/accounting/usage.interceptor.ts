@@ -1,6 +1,6 @@
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { map, Observable, tap } from 'rxjs';
+import { map, Observable, Subscription, tap } from 'rxjs';
 import type { ChatAnswer, StreamAnswer } from '../domain/chat-answer.js';
 import { type AegisError, toAegisError } from '../domain/errors.js';
 import type { RequestContext } from '../request-context/request-context.js';
@@ -12,7 +12,7 @@ const LEFT = { status: 499, code: 'client_closed_request' } as const;
 
 /**
  * Accounts for each request before its client gets the last of the answer: a completion before it is sent, a stream
- * before its end. The innermost interceptor: what it sees is what was used, and limits settle by it.
+ * before its end. Around the filter of answers: what was used counts, whatever becomes of the answer there.
  */
 @Injectable()
 export class UsageInterceptor implements NestInterceptor<unknown, unknown> {
@@ -42,22 +42,29 @@ export class UsageInterceptor implements NestInterceptor<unknown, unknown> {
 
   private watch(answer: StreamAnswer, context: RequestContext): StreamAnswer {
     const chunks = new Observable<readonly string[]>((subscriber) => {
-      const source = answer.chunks.subscribe({
-        next: (batch) => subscriber.next(batch),
-        error: (thrown: unknown) => {
-          const error = toAegisError(thrown);
-          const hasLeft = error.code === LEFT.code;
-          this.recorder.finish(context, hasLeft ? LEFT : { status: STREAM_STATUS, code: error.wireCode ?? error.code });
-          subscriber.error(error);
-        },
-        complete: () => {
-          const obstacle = this.recorder.finish(context, { status: STREAM_STATUS, code: null });
-          if (obstacle) subscriber.error(obstacle);
-          else subscriber.complete();
-        },
-      });
+      const source = new Subscription();
+      source.add(
+        answer.chunks.subscribe({
+          next: (batch) => subscriber.next(batch),
+          error: (thrown: unknown) => {
+            // A filter may have ended the stream: the attempt ends now, and says what it received.
+            source.unsubscribe();
+            const error = toAegisError(thrown);
+            const hasLeft = error.code === LEFT.code;
+            this.recorder.finish(
+              context,
+              hasLeft ? LEFT : { status: STREAM_STATUS, code: error.wireCode ?? error.code },
+            );
+            subscriber.error(error);
+          },
+          complete: () => {
+            const obstacle = this.recorder.finish(context, { status: STREAM_STATUS, code: null });
+            if (obstacle) subscriber.error(obstacle);
+            else subscriber.complete();
+          },
+        }),
+      );
       return () => {
-        // Ends the attempt, which says what it received.
         source.unsubscribe();
         this.recorder.finish(context, LEFT);
       };

@@ -1,7 +1,8 @@
 import { Module } from '@nestjs/common';
 import { SnapshotService } from '../config/snapshot.service.js';
+import { INSTALLATION_SECRET } from '../domain/installation-secret.js';
 import { ApiKeyGuard } from './api-key.guard.js';
-import { AUTH_SETTINGS, loadAuthSettings } from './auth-settings.js';
+import { AUTH_SETTINGS, type AuthSettings, loadAuthSettings } from './auth-settings.js';
 import { KeyCacheInterceptor } from './key-cache.interceptor.js';
 import { KeyChangesService } from './key-changes.service.js';
 import { KeyFinder } from './key-finder.js';
@@ -18,6 +19,7 @@ import { TieredKeyStore } from './tiered-key.store.js';
       inject: [SnapshotService],
       useFactory: ({ current }: SnapshotService) => loadAuthSettings(current.gateway),
     },
+    { provide: INSTALLATION_SECRET, inject: [AUTH_SETTINGS], useFactory: ({ pepper }: AuthSettings) => pepper },
     RedisKeyCache,
     TieredKeyStore,
     OpenRequests,
@@ -29,6 +31,7 @@ import { TieredKeyStore } from './tiered-key.store.js';
   ],
   exports: [
     AUTH_SETTINGS,
+    INSTALLATION_SECRET,
     TieredKeyStore,
     RedisKeyCache,
     LastUsedRecorder,

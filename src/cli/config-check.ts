@@ -1,12 +1,17 @@
 import { loadConfigFromDirectory } from '../config/directory.js';
 import { formatProblem } from '../config/problem.js';
 import type { ConfigSnapshot } from '../config/snapshot.js';
-import { readSecretRules } from '../filter/secret-rules.file.js';
+import { FILTER_SETTINGS } from '../filter/filter-settings.js';
 
 const DEFAULT_DIRECTORY = 'config';
 
+/** The configuration's folder, as the gateway finds it. */
+export function getConfigDirectory(environment: NodeJS.ProcessEnv): string {
+  return environment.AEGIS_CONFIG_DIR || DEFAULT_DIRECTORY;
+}
+
 export interface ConfigCheck {
-  /** Null where the four files cannot be used. */
+  /** Null where the files cannot be used. */
   readonly snapshot: ConfigSnapshot | null;
   /** Everything that would keep the gateway from starting; empty where nothing would. Holds no secret. */
   readonly problems: readonly string[];
@@ -29,13 +34,12 @@ export async function getValidConfiguration(environment: NodeJS.ProcessEnv): Pro
 
 /** Reads all that a start reads from the configuration's folder, and goes on where a part of it is wrong. */
 export async function checkConfiguration(environment: NodeJS.ProcessEnv): Promise<ConfigCheck> {
-  const directory = environment.AEGIS_CONFIG_DIR || DEFAULT_DIRECTORY;
+  const directory = getConfigDirectory(environment);
   const problems: string[] = [];
   const note = (problem: unknown): null => {
     problems.push(problem instanceof Error ? problem.message : String(problem));
     return null;
   };
-  const loaded = await loadConfigFromDirectory(directory, environment).catch(note);
-  await readSecretRules(directory).catch(note);
+  const loaded = await loadConfigFromDirectory(directory, environment, FILTER_SETTINGS).catch(note);
   return { snapshot: loaded?.snapshot ?? null, problems, warnings: (loaded?.warnings ?? []).map(formatProblem) };
 }

@@ -4,6 +4,8 @@ import { listBudgets, setBudget } from './budgets.command.js';
 import { withEnvironment } from './cli.context.js';
 import { getValidConfiguration } from './config-check.js';
 import { explain } from './explain.command.js';
+import { scanFile } from './filter-scan.command.js';
+import { testRules } from './filter-test.command.js';
 import { generateKey } from './keygen.command.js';
 import { listKeys, revokeKey, rotateKey, showKey, updateKey } from './keys.command.js';
 import { migrate } from './migrate.command.js';
@@ -29,6 +31,7 @@ export function buildProgram(): Command {
   addExplain(program);
   addReconcile(program);
   addAudit(program);
+  addFilterCommands(program);
 
   program
     .command('migrate')
@@ -86,6 +89,22 @@ function addExplain(program: Command): void {
       throw error.exitCode === 0 ? error : new Error('Try: aegis explain --help');
     })
     .action((options: Record<string, unknown>, command: Command) => explain(options, command.args));
+}
+
+function addFilterCommands(program: Command): void {
+  const filter = program.command('filter').description('try what the content filter finds');
+  filter
+    .command('scan <file>')
+    .description('say what would be found in a file, or with - in what comes in; never shows what it is')
+    .option('--classification <level>', 'as in a request of this level (default INTERNAL)')
+    .option('--json', 'print one JSON array')
+    .addHelpText('after', '\nExit code: 0 nothing was found, 1 something was, 2 it cannot be said.')
+    .action((file: string, options: Record<string, unknown>) => scanFile(file, options));
+  filter
+    .command('test')
+    .description("try the examples of all rules: the configuration's own, and the shipped ones where it has none")
+    .addHelpText('after', '\nExit code: 0 all are as they should be, 1 some are not.')
+    .action(() => testRules());
 }
 
 function addKeyCommands(program: Command): void {

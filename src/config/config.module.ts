@@ -3,6 +3,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { ConfigModule, ConfigService } from '@nestjs/config';
 import { ModuleRef } from '@nestjs/core';
 import { GATEWAY_OBSERVER, type GatewayObserver, silentObserver } from '../domain/observer.js';
+import type { ConfigExtension } from './extension.js';
 import { SnapshotService } from './snapshot.service.js';
 
 export interface GatewayConfigOptions {
@@ -12,6 +13,8 @@ export interface GatewayConfigOptions {
   readonly environment?: NodeJS.ProcessEnv;
   /** Whether changed files and SIGHUP reload the configuration; true where absent. */
   readonly watch?: boolean;
+  /** What rooms above add to the configuration. */
+  readonly extension?: ConfigExtension;
 }
 
 const DEFAULT_DIRECTORY = 'config';
@@ -33,6 +36,7 @@ export class GatewayConfigModule {
               directory: resolve(options.directory ?? directoryIn(environment)),
               environment: options.environment ?? process.env,
               watch: options.watch ?? true,
+              ...(options.extension && { extension: options.extension }),
               observer: () => findObserver(modules),
             }),
         },

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isObject } from '../domain/json.js';
 import { ConfigError } from './config.error.js';
+import { type ConfigExtension, type DocumentFiles, type DocumentReader, NO_EXTENSION } from './extension.js';
 import {
   CONFIG_FILE_NAMES,
   type ConfigFile,
@@ -24,7 +25,10 @@ const STEADY_READS = 20;
 export class ConfigReading {
   private readonly secrets = new Map<string, string | null>();
 
-  constructor(readonly files: ConfigFiles) {}
+  constructor(
+    readonly files: ConfigFiles,
+    readonly documents: DocumentFiles = {},
+  ) {}
 
   /** Reads each secret file once, so that what was compared is what is loaded. */
   readonly readSecretFile: SecretFileReader = (path) => {
@@ -37,7 +41,7 @@ export class ConfigReading {
   fingerprint(secretFiles: readonly string[]): string {
     const secrets = secretFiles.toSorted().map((path) => [path, this.findSecret(path)]);
     return createHash('sha256')
-      .update(JSON.stringify([this.files, secrets]))
+      .update(JSON.stringify([this.files, this.documents, secrets]))
       .digest('hex');
   }
 
@@ -50,20 +54,35 @@ export class ConfigReading {
   }
 }
 
-/** Reads the four files. Never throws: what cannot be read is part of the reading. */
-export async function readConfigDirectory(directory: string): Promise<ConfigReading> {
+/** Reads the four files and the extension's. Never throws: what cannot be read is part of the reading. */
+export async function readConfigDirectory(
+  directory: string,
+  extension: ConfigExtension = NO_EXTENSION,
+): Promise<ConfigReading> {
   const files = await Promise.all(
     CONFIG_FILE_NAMES.map(async (name) => [name, await readConfigFile(join(directory, name))] as const),
   );
-  return new ConfigReading(Object.fromEntries(files) as Record<ConfigFileName, ConfigFile>);
+  const documents = await Promise.all(
+    extension.documents.map(async (reader) => [reader.fileName, await readDocument(directory, reader)] as const),
+  );
+  return new ConfigReading(
+    Object.fromEntries(files) as Record<ConfigFileName, ConfigFile>,
+    Object.fromEntries(documents),
+  );
 }
 
-/** Reads the four files until two readings agree, so that none is caught halfway through being replaced. */
-export async function readSteadyDirectory(directory: string): Promise<ConfigReading> {
-  let reading = await readConfigDirectory(directory);
+async function readDocument(directory: string, { fileName, shippedFile }: DocumentReader): Promise<ConfigFile> {
+  const own = await readConfigFile(join(directory, fileName));
+  const isMissing = own.text === null && own.fault === 'missing';
+  return isMissing && shippedFile !== null ? readConfigFile(shippedFile) : own;
+}
+
+/** Reads all files until two readings agree, so that none is caught halfway through being replaced. */
+export async function readSteadyDirectory(directory: string, extension: ConfigExtension): Promise<ConfigReading> {
+  let reading = await readConfigDirectory(directory, extension);
   for (let read = 1; read < STEADY_READS; read++) {
     await delay(STEADY_PAUSE_MS);
-    const next = await readConfigDirectory(directory);
+    const next = await readConfigDirectory(directory, extension);
     if (next.fingerprint([]) === reading.fingerprint([])) return next;
     reading = next;
   }
@@ -71,14 +90,23 @@ export async function readSteadyDirectory(directory: string): Promise<ConfigRead
 }
 
 /** Reads, checks and builds the configuration of a folder. Throws `ConfigError` with everything that is wrong. */
-export async function loadConfigFromDirectory(directory: string, environment: Environment): Promise<LoadedConfig> {
-  return loadReading(await readConfigDirectory(directory), directory, environment);
+export async function loadConfigFromDirectory(
+  directory: string,
+  environment: Environment,
+  extension: ConfigExtension = NO_EXTENSION,
+): Promise<LoadedConfig> {
+  return loadReading(await readConfigDirectory(directory, extension), directory, environment, extension);
 }
 
 /** The same for what was read already. */
-export function loadReading(reading: ConfigReading, directory: string, environment: Environment): LoadedConfig {
-  const { files, readSecretFile } = reading;
-  const result = loadConfig({ files, environment, readSecretFile, nowMs: Date.now() });
+export function loadReading(
+  reading: ConfigReading,
+  directory: string,
+  environment: Environment,
+  extension: ConfigExtension,
+): LoadedConfig {
+  const { files, documents, readSecretFile } = reading;
+  const result = loadConfig({ files, documents, extension, environment, readSecretFile, nowMs: Date.now() });
   if (!result.ok) throw new ConfigError(directory, result.problems);
   return result;
 }

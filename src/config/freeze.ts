@@ -6,12 +6,17 @@ export function deepFreeze<T>(value: T): T {
       deepFreeze(key);
       deepFreeze(held);
     }
-    // `Object.freeze` does not reach a map's entries.
-    for (const method of ['set', 'delete', 'clear'] as const) Object.defineProperty(value, method, { value: refuse });
+    sealMap(value);
   }
   Object.freeze(value);
   for (const held of Object.values(value)) deepFreeze(held);
   return value;
+}
+
+/** Lets nobody change which entries a map has: `Object.freeze` does not reach them. What they hold is left alone. */
+export function sealMap<T extends Map<unknown, unknown>>(map: T): T {
+  for (const method of ['set', 'delete', 'clear'] as const) Object.defineProperty(map, method, { value: refuse });
+  return Object.freeze(map);
 }
 
 function refuse(): never {

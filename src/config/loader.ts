@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { type ConfigExtension, type DocumentFiles, type Documents, NO_EXTENSION } from './extension.js';
 import {
   CONFIG_FILE_NAMES,
   type ConfigFileName,
@@ -6,7 +7,7 @@ import {
   type Environment,
   type SecretFileReader,
 } from './files.js';
-import { deepFreeze } from './freeze.js';
+import { deepFreeze, sealMap } from './freeze.js';
 import { Places } from './places.js';
 import { type Problem, Problems, wholeFile } from './problem.js';
 import { keepRunningValues } from './restart.js';
@@ -45,6 +46,9 @@ const FILE_FAULTS = {
 
 export interface LoadInput {
   readonly files: ConfigFiles;
+  /** The extension's files. */
+  readonly documents?: DocumentFiles;
+  readonly extension?: ConfigExtension;
   readonly environment: Environment;
   readonly readSecretFile: SecretFileReader;
   /** Stamps the snapshot and tells how old prices are, in milliseconds since 1970. */
@@ -71,7 +75,7 @@ export interface RefusedConfig {
   readonly secretFiles: readonly string[];
 }
 
-/** The four files → one immutable snapshot, or all that is wrong with them. Pure, and throws nothing. */
+/** The four files, and the extension's → one immutable snapshot, or all that is wrong with them. Pure, and throws nothing. */
 export function loadConfig(input: LoadInput): LoadedConfig | RefusedConfig {
   const problems = new Problems();
   const places = new Places();
@@ -93,6 +97,17 @@ export function loadConfig(input: LoadInput): LoadedConfig | RefusedConfig {
   const models = read('models.yaml', ModelsFile);
   const pricingFile = read('pricing.yaml', PricingFile);
 
+  const { extension = NO_EXTENSION } = input;
+  const documents = readDocuments(input, problems);
+  const ownWarnings: Problem[] = [];
+  if (gateway && documents) {
+    extension.check(gateway, documents, {
+      problem: (section, field, message) => problems.add(places.of(section, field), message),
+      warn: (section, field, message) => ownWarnings.push({ place: places.of(section, field), message }),
+      documentProblem: (fileName, { line, message }) => problems.add({ ...wholeFile(fileName), line }, message),
+    });
+  }
+
   if (gateway) checkGateway(gateway, places, problems, production);
   const { routing } = gateway ?? new GatewayConfig();
   const providers = providersFile && buildProviders(providersFile, { routing, places, problems, production });
@@ -100,31 +115,55 @@ export function loadConfig(input: LoadInput): LoadedConfig | RefusedConfig {
   const pricing = pricingFile && buildPricing(pricingFile, providers, places, problems);
 
   const { secretFiles } = substitution;
-  if (!(gateway && providers && models && routes && pricingFile && pricing) || !problems.isEmpty) {
+  if (!(gateway && documents && providers && models && routes && pricingFile && pricing) || !problems.isEmpty) {
     return { ok: false, problems: problems.all, secretFiles };
   }
   const { nowMs } = input;
   const warnings = [
     ...findWarnings(gateway, places),
+    ...ownWarnings,
     ...findPriceWarnings({ cost: gateway.cost, models, pricingFile, pricing, nowMs }, places),
   ];
   const pendingRestart = input.running ? keepRunningValues(gateway, input.running) : [];
-  const snapshot = deepFreeze({
-    version: versionOf(input.files),
+  const frozen = deepFreeze({
+    version: versionOf(input),
     loadedAtMs: nowMs,
     gateway,
     providers: new Map([...providers].flatMap(([name, provider]) => (provider ? [[name, provider] as const] : []))),
     models: routes,
     pricing,
   });
+  const snapshot = Object.freeze({ ...frozen, documents });
   return { ok: true, snapshot, warnings, pendingRestart, secretFiles };
 }
 
+/** What the extension makes of its files; undefined, with problems, where one of them is wrong. */
+function readDocuments(
+  { documents = {}, extension = NO_EXTENSION }: LoadInput,
+  problems: Problems,
+): Documents | undefined {
+  const values = new Map<string, unknown>();
+  for (const reader of extension.documents) {
+    const { fileName } = reader;
+    const file = documents[fileName] ?? { text: null, fault: 'missing' };
+    const mayBeMissing = reader.shippedFile === null;
+    if (file.text === null && !(mayBeMissing && file.fault === 'missing')) {
+      problems.add(wholeFile(fileName), FILE_FAULTS[file.fault]);
+      continue;
+    }
+    const { value, problems: found } = reader.read(file.text);
+    for (const { line, message } of found) problems.add({ ...wholeFile(fileName), line }, message);
+    if (found.length === 0) values.set(fileName, value);
+  }
+  return values.size === extension.documents.length ? sealMap(values) : undefined;
+}
+
 /** Names the files' content. What `${…}` stands for is not part of it: a hash of it could be tried out. */
-function versionOf(files: ConfigFiles): string {
+function versionOf({ files, documents = {} }: LoadInput): string {
   const hash = createHash('sha256');
-  for (const name of CONFIG_FILE_NAMES) {
-    const text = files[name].text ?? '';
+  const all = [...CONFIG_FILE_NAMES.map((name) => [name, files[name]] as const), ...Object.entries(documents)];
+  for (const [name, file] of all) {
+    const text = file.text ?? '';
     hash.update(`${name}\0${Buffer.byteLength(text)}\0${text}`);
   }
   return hash.digest('hex').slice(0, VERSION_LENGTH);

@@ -1,8 +1,9 @@
-import { CONFIG_FILE_NAMES, type ConfigFileName } from './files.js';
+import { CONFIG_FILE_NAMES } from './files.js';
 
-/** Where a value stands, and how it may be spoken of. Lines and columns count from 1. */
+/** Where a value stands, and how it may be spoken of. Lines and columns count from 1; 0 = the whole file, the whole line. */
 export interface Place {
-  readonly file: ConfigFileName;
+  /** Its name, without the folder. */
+  readonly file: string;
   readonly line: number;
   readonly column: number;
   /** Dotted path of the key, e.g. `models.aegis-fast.primary.provider`; empty for the whole file. */
@@ -32,9 +33,11 @@ export class Problems {
 
   /** In the order of the files and of their lines. */
   get all(): readonly Problem[] {
+    // Files that other rooms make sense of come after the configuration's own, in the order they were read in.
+    const files = [...new Set<string>([...CONFIG_FILE_NAMES, ...this.found.map(({ place }) => place.file)])];
     return this.found.toSorted(
       (first, second) =>
-        CONFIG_FILE_NAMES.indexOf(first.place.file) - CONFIG_FILE_NAMES.indexOf(second.place.file) ||
+        files.indexOf(first.place.file) - files.indexOf(second.place.file) ||
         first.place.line - second.place.line ||
         first.place.column - second.place.column,
     );
@@ -53,7 +56,8 @@ export class Problems {
 
 /** `models.yaml:12:15 models.aegis-fast.strategy: must be one of …, not "prioriy"` */
 export function formatProblem({ place, message }: Problem): string {
-  const position = place.line > 0 ? `:${place.line}:${place.column}` : '';
+  const column = place.column > 0 ? `:${place.column}` : '';
+  const position = place.line > 0 ? `:${place.line}${column}` : '';
   return `${place.file}${position}${place.path === '' ? '' : ` ${place.path}`}: ${message}`;
 }
 
@@ -63,6 +67,6 @@ export function describeValue(place: Place): string {
   return place.shown === null ? '' : `, not ${place.shown}`;
 }
 
-export function wholeFile(file: ConfigFileName): Place {
+export function wholeFile(file: string): Place {
   return { file, line: 0, column: 0, path: '', shown: null, references: [], hasEmptyReference: false };
 }

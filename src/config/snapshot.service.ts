@@ -3,6 +3,7 @@ import { type Observable, Subject } from 'rxjs';
 import type { GatewayObserver } from '../domain/observer.js';
 import { ConfigError } from './config.error.js';
 import { type ConfigReading, loadReading, readConfigDirectory, readSteadyDirectory } from './directory.js';
+import { type ConfigExtension, NO_EXTENSION } from './extension.js';
 import type { Environment } from './files.js';
 import { type LoadedConfig, loadConfig } from './loader.js';
 import { formatProblem } from './problem.js';
@@ -28,6 +29,8 @@ export interface SnapshotServiceOptions {
   /** The folder of the four files. */
   readonly directory: string;
   readonly environment: Environment;
+  /** What rooms above add to the configuration; nothing where absent. */
+  readonly extension?: ConfigExtension;
   /** Whether changed files and SIGHUP reload the configuration by themselves. */
   readonly watch: boolean;
   readonly watcher?: WatcherOptions;
@@ -60,8 +63,9 @@ export class SnapshotService implements OnModuleInit, OnModuleDestroy {
 
   /** Reads the configuration for the first time. Throws `ConfigError` with everything that is wrong with it. */
   static async open(options: SnapshotServiceOptions): Promise<SnapshotService> {
-    const reading = await readConfigDirectory(options.directory);
-    return new SnapshotService(options, reading, loadReading(reading, options.directory, options.environment));
+    const { directory, environment, extension = NO_EXTENSION } = options;
+    const reading = await readConfigDirectory(directory, extension);
+    return new SnapshotService(options, reading, loadReading(reading, directory, environment, extension));
   }
 
   private constructor(
@@ -75,13 +79,13 @@ export class SnapshotService implements OnModuleInit, OnModuleDestroy {
     this.watcher = new ConfigWatcher(
       options.directory,
       {
-        read: () => readConfigDirectory(options.directory),
+        read: () => readConfigDirectory(options.directory, options.extension),
         fingerprint: (found) => found.fingerprint(this.latest.secretFiles),
         known: () => this.latest.fingerprint,
         settled: (found) =>
           this.enqueue(async () => {
             const { secretFiles, fingerprint } = this.latest;
-            const reading = await readConfigDirectory(options.directory);
+            const reading = await readConfigDirectory(options.directory, options.extension);
             const current = reading.fingerprint(secretFiles);
             // SIGHUP may have been faster, with newer files than these: what was found is then a thing of the past,
             // and what is there now will be found in its turn.
@@ -106,7 +110,7 @@ export class SnapshotService implements OnModuleInit, OnModuleDestroy {
 
   /** Reads the files now. A set that is wrong changes nothing but `status`. Never throws. */
   reload(reason: ReloadReason): Promise<ReloadOutcome> {
-    return this.enqueue(async () => this.handle(await readSteadyDirectory(this.options.directory), reason));
+    return this.enqueue(async () => this.handle(await this.readSteadily(), reason));
   }
 
   onModuleInit(): void {
@@ -119,6 +123,10 @@ export class SnapshotService implements OnModuleInit, OnModuleDestroy {
     process.off('SIGHUP', this.reloadOnSignal);
     this.watcher.close();
     this.changes.complete();
+  }
+
+  private readSteadily(): Promise<ConfigReading> {
+    return readSteadyDirectory(this.options.directory, this.options.extension ?? NO_EXTENSION);
   }
 
   private readonly reloadOnSignal = (): void => void this.reload('signal');
@@ -143,10 +151,10 @@ export class SnapshotService implements OnModuleInit, OnModuleDestroy {
       this.logger.log(`Configuration ${this.snapshot.version} is unchanged (reload by ${reason})`);
       return 'unchanged';
     }
-    const { directory, environment } = this.options;
-    const { files, readSecretFile } = reading;
+    const { directory, environment, extension = NO_EXTENSION } = this.options;
+    const { files, documents, readSecretFile } = reading;
     const running = this.snapshot.gateway;
-    const result = loadConfig({ files, environment, readSecretFile, nowMs: Date.now(), running });
+    const result = loadConfig({ files, documents, extension, environment, readSecretFile, nowMs: Date.now(), running });
     this.latest = handledOf(reading, result.secretFiles);
     if (!result.ok) {
       this.lastError = new ConfigError(directory, result.problems).message;

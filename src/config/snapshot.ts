@@ -1,6 +1,7 @@
 import type { Price } from '../domain/money.js';
 import type { StrategyName } from '../domain/routing-strategy.js';
 import type { Provider, Target } from '../domain/target.js';
+import type { Documents } from './extension.js';
 import type { GatewayConfig } from './schema/gateway.config.js';
 
 /** One alias clients may ask for. */
@@ -32,4 +33,6 @@ export interface ConfigSnapshot {
   /** In config order. */
   readonly models: ReadonlyMap<string, ModelRoute>;
   readonly pricing: PriceList;
+  /** What other rooms made of files of their own, e.g. `secret-rules.yaml`; each by its name. */
+  readonly documents: Documents;
 }

@@ -1,4 +1,4 @@
-import type { Finding } from './finding.js';
+import { type Finding, pointerOf } from './finding.js';
 
 /**
  * Every error AEGIS answers with, on one screen. `docs/errors.md` has a heading for each code; a test holds the
@@ -60,7 +60,13 @@ export interface ErrorEnvelope {
     readonly param: string | null;
     readonly code: string | null;
     readonly request_id: string;
-    readonly findings?: readonly { readonly filter: string; readonly rule: string; readonly path: string }[];
+    readonly findings?: readonly {
+      readonly filter: string;
+      readonly rule: string;
+      readonly path: string;
+      /** The same place as a JSON pointer (RFC 6901). */
+      readonly pointer: string;
+    }[];
   };
 }
 
@@ -109,7 +115,7 @@ export class AegisError extends Error {
         code: this.wireCode,
         request_id: requestId,
         ...(this.findings && {
-          findings: this.findings.map(({ filter, rule, path }) => ({ filter, rule, path })),
+          findings: this.findings.map(({ filter, rule, path }) => ({ filter, rule, path, pointer: pointerOf(path) })),
         }),
       },
     };

@@ -1,154 +1,237 @@
+import { holdsText, type PlacedBytes, writeBytes } from './encoded-bytes.js';
 import { ALPHANUMERICS, CharacterSet, DIGITS } from './engine/character-set.js';
 import type { ScanBudget } from './engine/scan-budget.js';
-import type { DecodedText } from './normaliser.js';
-import { blockMap, chainMaps, DerivedText, identityMap, type SourceMap } from './source-map.js';
+import type { ScanText } from './engine/scan-text.js';
+import { DerivedText } from './source-map.js';
 
 /** Base64 of the shortest credential worth finding (16 characters). */
 const MIN_BASE64_RUN = 22;
 const MIN_HEX_RUN = 40;
 /** Lines as mail, PEM and YAML wrap them are one run, also where they are indented or quoted. */
 const MIN_WRAPPED_LINE = 16;
-const LINE_END = /\r?\n[ \t>]*/g;
-const LINE_BEGINNINGS = CharacterSet.of(' \t>');
-const BASE64 = ALPHANUMERICS.union(CharacterSet.of('+/-_'));
-const HEX = DIGITS.union(CharacterSet.of('abcdefABCDEF'));
+const OUTSIDE = 0;
+const LINE_FEED = 10;
+const CARRIAGE_RETURN = 13;
+const EQUALS_SIGN = 61;
+const MAX_PADDING = 2;
+const ASCII = 128;
 /** A run's groups may begin anywhere in it: a path can stand before it, and a window begins in its middle. */
 const BASE64_ALIGNMENTS = 4;
 const HEX_ALIGNMENTS = 2;
 /** What a run costs in the budget's steps: a little however short it is, and decoding it in every alignment. */
-const STEPS_PER_RUN = 50;
-const STEPS_PER_CHARACTER = 2;
-const MIN_TEXT = 16;
-const NUL = 0;
-const SPACE = 32;
-const TILDE = 126;
-const LINE_FEED = 10;
-const CARRIAGE_RETURN = 13;
-const MULTI_BYTE = /[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}/g;
+const STEPS_PER_RUN = 300;
+const STEPS_PER_CHARACTER = 10;
 
-/** What base64 and hexadecimal runs of a credential's length decode to. Yields null where it has worked for a while. */
-export function* decodeRuns(source: string, budget: ScanBudget): Generator<DecodedText | null> {
-  let start = findRun(source, 0, BASE64, MIN_WRAPPED_LINE);
-  while (start !== -1) {
-    const end = endOfRun(source, start);
-    if (end - start >= MIN_BASE64_RUN) {
-      budget.spend(STEPS_PER_RUN + STEPS_PER_CHARACTER * (end - start));
-      yield* decodeRun(source, start, end);
-    }
-    if (budget.passedSlice()) yield null;
-    start = findRun(source, end, BASE64, MIN_WRAPPED_LINE);
-  }
+/** The digit that stands for nothing but zeros. */
+const ZERO_DIGIT = 65;
+const BASE64_LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+/** What each ASCII character stands for in base64 of both kinds, and in hexadecimal. */
+const base64Value = new Uint8Array(ASCII).fill(OUTSIDE);
+[...BASE64_LETTERS].forEach((letter, value) => {
+  base64Value[letter.charCodeAt(0)] = value;
+});
+base64Value['-'.charCodeAt(0)] = 62;
+base64Value['_'.charCodeAt(0)] = 63;
+const hexValue = new Uint8Array(ASCII).fill(OUTSIDE);
+[...'0123456789abcdef'].forEach((digit, value) => {
+  hexValue[digit.charCodeAt(0)] = value;
+  hexValue[digit.toUpperCase().charCodeAt(0)] = value;
+});
+
+const BASE64 = membersOf(ALPHANUMERICS.union(CharacterSet.of('+/-_')));
+const HEX = membersOf(DIGITS.union(CharacterSet.of('abcdefABCDEF')));
+const LINE_BEGINNINGS = membersOf(CharacterSet.of(' \t>'));
+
+/** One byte for each UTF-16 unit: 1 where it belongs to the set. */
+function membersOf(set: CharacterSet): Uint8Array {
+  const members = new Uint8Array(2 ** 16);
+  members.set(set.ascii);
+  return members;
 }
 
-/** Where the next run of at least so many characters of a set begins; -1 where there is none. */
-function findRun(source: string, from: number, set: CharacterSet, length: number): number {
+/**
+ * The text with what base64 and hexadecimal runs of a credential's length stand for in their place; null where no run
+ * stands for text. Runs in which `isNew` sees nothing new are left as they are. Yields where it has worked for a while.
+ */
+export function* decodeRuns(
+  source: ScanText,
+  budget: ScanBudget,
+  isNew: (start: number, end: number) => boolean,
+): Generator<void, DerivedText | null> {
+  const { units, length } = source;
+  let derived: DerivedText | null = null;
+  let start = findRun(units, length, 0);
+  while (start < length) {
+    const end = endOfRun(units, length, start);
+    if (end - start >= MIN_BASE64_RUN && isNew(start, end)) {
+      budget.spend(STEPS_PER_RUN + STEPS_PER_CHARACTER * (end - start));
+      const texts = readTexts(readDigits(units, start, end));
+      if (texts.length > 0) {
+        derived ??= new DerivedText(source);
+        writeTexts(derived, texts, start, endOfPadding(units, length, end));
+      }
+    }
+    if (budget.passedSlice()) yield;
+    start = findRun(units, length, end);
+  }
+  return derived;
+}
+
+/** Where the next run begins that could be a line of base64; the text's length where there is none. */
+function findRun(units: Uint16Array, length: number, from: number): number {
   let start = from;
-  while (start + length <= source.length) {
+  while (start + MIN_WRAPPED_LINE <= length) {
     // A run of the length asked for holds every one of its places: looked at from its end, most of a text is skipped.
-    let at = start + length - 1;
-    while (at >= start && set.has(source.charCodeAt(at))) at--;
+    let at = start + MIN_WRAPPED_LINE - 1;
+    while (at >= start && BASE64[units[at] ?? 0] === 1) at--;
     if (at < start) return start;
     start = at + 1;
   }
-  return -1;
+  return length;
 }
 
-function skipAll(source: string, from: number, set: CharacterSet): number {
+function skipAll(units: Uint16Array, length: number, from: number, members: Uint8Array): number {
   let index = from;
-  while (index < source.length && set.has(source.charCodeAt(index))) index++;
+  while (index < length && members[units[index] ?? 0] === 1) index++;
   return index;
 }
 
 /** A run goes on over a line's end where its lines are long enough to have been wrapped. */
-function endOfRun(source: string, start: number): number {
+function endOfRun(units: Uint16Array, length: number, start: number): number {
   let lineStart = start;
   for (;;) {
-    const lineEnd = skipAll(source, lineStart, BASE64);
+    const lineEnd = skipAll(units, length, lineStart, BASE64);
     if (lineEnd - lineStart < MIN_WRAPPED_LINE) return lineEnd;
     let next = lineEnd;
-    if (source.charCodeAt(next) === CARRIAGE_RETURN) next++;
-    if (source.charCodeAt(next) !== LINE_FEED) return lineEnd;
-    next = skipAll(source, next + 1, LINE_BEGINNINGS);
-    if (!BASE64.has(source.charCodeAt(next))) return lineEnd;
+    if (units[next] === CARRIAGE_RETURN) next++;
+    if (next >= length || units[next] !== LINE_FEED) return lineEnd;
+    next = skipAll(units, length, next + 1, LINE_BEGINNINGS);
+    if (next >= length || BASE64[units[next] ?? 0] !== 1) return lineEnd;
     lineStart = next;
   }
 }
 
-function* decodeRun(source: string, start: number, end: number): Generator<DecodedText> {
-  const { text, map } = withoutLineEnds(source.slice(start, end));
-  const toRun = chainMaps({ toSource: (from, to) => ({ start: start + from, end: start + to }) }, map);
-  let hexStart = findRun(text, 0, HEX, MIN_HEX_RUN);
+function endOfPadding(units: Uint16Array, length: number, end: number): number {
+  let index = end;
+  while (index < length && index - end < MAX_PADDING && units[index] === EQUALS_SIGN) index++;
+  return index;
+}
+
+/** What a run is read into before anything is known of it: used by one run after the other, never longer than one. */
+let digits = new Uint8Array(1_024);
+let places = new Int32Array(1_024);
+let bytes = new Uint8Array(1_024);
+
+/** Takes the digits of a run without what stands between its lines; returns how many there are. */
+function readDigits(units: Uint16Array, start: number, end: number): number {
+  if (end - start + 4 > digits.length) {
+    digits = new Uint8Array(2 * (end - start + 4));
+    places = new Int32Array(2 * (end - start + 4));
+    bytes = new Uint8Array(2 * (end - start + 4));
+  }
+  // As constants of the function they are read without a look whether they have changed; here and below.
+  const digitsOfRun = digits;
+  const placesOfRun = places;
+  let size = 0;
+  for (let index = start; index < end; index++) {
+    const unit = units[index] as number;
+    if (BASE64[unit] !== 1) continue;
+    digitsOfRun[size] = unit;
+    placesOfRun[size++] = index;
+  }
+  return size;
+}
+
+/** The texts that a run of so many digits stands for, in every alignment and both alphabets. */
+function readTexts(size: number): PlacedBytes[] {
+  const texts: PlacedBytes[] = [];
   let wholeIsHex = false;
-  while (hexStart !== -1) {
-    const hexEnd = skipAll(text, hexStart, HEX);
-    wholeIsHex = hexEnd - hexStart === text.length;
+  for (let from = findHex(0, size); from < size; ) {
+    const to = endOfHex(from, size);
+    wholeIsHex = to - from === size;
     for (let offset = 0; offset < HEX_ALIGNMENTS; offset++) {
-      const bytes = Buffer.from(text.slice(hexStart + offset, hexEnd), 'hex');
-      yield* textsIn(bytes, chainMaps(toRun, blockMap(hexStart + offset, 1, 2)));
+      const length = readHex(from + offset, to);
+      if (holdsText(bytes, length)) texts.push(place(length, size, from + offset, 1, 2));
     }
-    hexStart = findRun(text, hexEnd, HEX, MIN_HEX_RUN);
+    from = findHex(to, size);
   }
-  if (wholeIsHex) return;
+  if (wholeIsHex) return texts;
   for (let offset = 0; offset < BASE64_ALIGNMENTS; offset++) {
-    const bytes = Buffer.from(text.slice(offset), 'base64');
-    yield* textsIn(bytes, chainMaps(toRun, clamp(blockMap(offset, 3, 4), text.length)));
+    const length = readBase64(offset, size);
+    if (holdsText(bytes, length)) texts.push(place(length, size, offset, 3, 4));
   }
+  return texts;
 }
 
-/** What bytes say as UTF-8, and as UTF-16, whose every other byte is NUL where it is ASCII. */
-function* textsIn(bytes: Buffer, map: SourceMap): Generator<DecodedText> {
-  if (!holdsText(bytes)) return;
-  const text = bytes.toString('latin1');
-  yield decodeMultiByte(text, map);
-  if (!bytes.includes(NUL)) return;
-  const derived = new DerivedText(text);
-  for (let index = 0; index < text.length; index++) {
-    if (text.charCodeAt(index) === NUL) derived.replace(index, index + 1, '');
-  }
-  yield decodeMultiByte(derived.finish(), chainMaps(map, derived));
-}
-
-/** UTF-8 of one character a byte; what is none stays as it is. */
-function decodeMultiByte(text: string, map: SourceMap): DecodedText {
-  const derived = new DerivedText(text);
-  for (const match of text.matchAll(MULTI_BYTE)) {
-    const character = Buffer.from(match[0], 'latin1').toString();
-    derived.replace(match.index, match.index + match[0].length, character);
-  }
-  return derived.changed ? { text: derived.finish(), map: chainMaps(map, derived) } : { text, map };
-}
-
-/** Whether there is a stretch of UTF-8 text as long as the shortest credential: random bytes hold none. */
-function holdsText(bytes: Buffer): boolean {
-  let characters = 0;
-  let missing = 0;
-  for (const byte of bytes) {
-    if (byte === NUL) continue;
-    if (missing > 0 && byte >= 0x80 && byte < 0xc0) {
-      if (--missing === 0) characters++;
-    } else if (missing === 0 && byte >= SPACE && byte <= TILDE) {
-      characters++;
-    } else {
-      if (missing > 0 || byte < 0xc2 || byte > 0xf4) characters = 0;
-      missing = byte < 0xc2 || byte > 0xf4 ? 0 : byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
-    }
-    if (characters === MIN_TEXT) return true;
-  }
-  return false;
-}
-
-function withoutLineEnds(run: string): { text: string; map: SourceMap } {
-  if (!run.includes('\n')) return { text: run, map: identityMap };
-  const derived = new DerivedText(run);
-  for (const match of run.matchAll(LINE_END)) derived.replace(match.index, match.index + match[0].length, '');
-  return { text: derived.finish(), map: derived };
-}
-
-function clamp(map: SourceMap, length: number): SourceMap {
+/** The bytes just read, with the places of the digits they were read from. */
+function place(length: number, size: number, from: number, perGroup: number, digitsPerGroup: number): PlacedBytes {
+  const known = places.slice(0, size);
   return {
-    toSource: (start, end) => {
-      const range = map.toSource(start, end);
-      return { start: range.start, end: Math.min(range.end, length) };
+    bytes: bytes.slice(0, length),
+    length,
+    perGroup,
+    perSource: (known[size - 1] ?? 0) - (known[0] ?? 0) === size - 1 ? digitsPerGroup : 0,
+    firstOf: (byte) => known[from + digitsPerGroup * Math.floor(byte / perGroup)] ?? 0,
+    lastOf: (byte) => {
+      const last = from + digitsPerGroup * Math.floor(byte / perGroup) + digitsPerGroup - 1;
+      return known[Math.min(last, size - 1)] ?? 0;
     },
   };
+}
+
+function findHex(from: number, size: number): number {
+  const digitsOfRun = digits;
+  let start = from;
+  while (start + MIN_HEX_RUN <= size) {
+    let at = start + MIN_HEX_RUN - 1;
+    while (at >= start && HEX[digitsOfRun[at] as number] === 1) at--;
+    if (at < start) return start;
+    start = at + 1;
+  }
+  return size;
+}
+
+function endOfHex(from: number, size: number): number {
+  let index = from;
+  while (index < size && HEX[digits[index] as number] === 1) index++;
+  return index;
+}
+
+/** Reads digits as bytes in hexadecimal; returns how many. */
+function readHex(from: number, to: number): number {
+  const length = (to - from) >>> 1;
+  for (let byte = 0, at = from; byte < length; byte++, at += 2) {
+    const high = hexValue[digits[at] as number] as number;
+    bytes[byte] = (high << 4) | (hexValue[digits[at + 1] as number] as number);
+  }
+  return length;
+}
+
+/** Reads digits as bytes in base64; returns how many. Behind the last digit zeros are read. */
+function readBase64(offset: number, size: number): number {
+  const digitsOfRun = digits;
+  const read = bytes;
+  const value = base64Value;
+  digitsOfRun.fill(ZERO_DIGIT, size, size + 3);
+  let byte = 0;
+  for (let at = offset; at < size; at += 4) {
+    const first = value[digitsOfRun[at] as number] as number;
+    const second = value[digitsOfRun[at + 1] as number] as number;
+    const third = value[digitsOfRun[at + 2] as number] as number;
+    read[byte] = (first << 2) | (second >>> 4);
+    read[byte + 1] = (second << 4) | (third >>> 2);
+    read[byte + 2] = (third << 6) | (value[digitsOfRun[at + 3] as number] as number);
+    byte += 3;
+  }
+  return Math.floor(((size - offset) * 3) / 4);
+}
+
+/** Puts the texts in the run's place, one after the other where there are several. */
+function writeTexts(derived: DerivedText, texts: readonly PlacedBytes[], start: number, end: number): void {
+  derived.open(start);
+  texts.forEach((text, index) => {
+    if (index > 0) derived.addCode(start, end, LINE_FEED);
+    writeBytes(derived, text);
+  });
+  derived.close(end);
 }

@@ -1,35 +1,28 @@
 import { Module } from '@nestjs/common';
-import { ConfigService } from '@nestjs/config';
-import { RuleScanner } from './engine/rule-scanner.js';
+import { ModuleRef } from '@nestjs/core';
+import { INSTALLATION_SECRET } from '../domain/installation-secret.js';
 import { FilterPipe } from './filter.pipe.js';
 import { FilterService } from './filter.service.js';
-import { readSecretRules } from './secret-rules.file.js';
+import { FilterRules } from './filter-rules.js';
+import { PseudonymKeys } from './pseudonyms.js';
 
 /**
- * Injection token of the folder `secret-rules.yaml` is read from. Where nobody provides it: `AEGIS_CONFIG_DIR`, else
- * `config`.
+ * Searches requests before they are routed, by the rules of each request's configuration: load it with
+ * `FILTER_SETTINGS`, which checks them.
  */
-export const SECRET_RULES_DIRECTORY = Symbol('SecretRulesDirectory');
-
-const DEFAULT_DIRECTORY = 'config';
-
-/** Searches requests before they are routed. The start fails where the rules are wrong. */
 @Module({
   providers: [
+    FilterRules,
     {
-      provide: RuleScanner,
-      inject: [
-        { token: SECRET_RULES_DIRECTORY, optional: true },
-        { token: ConfigService, optional: true },
-      ],
-      useFactory: async (directory?: string, environment?: ConfigService) => {
-        const fromEnvironment = environment?.get<string>('AEGIS_CONFIG_DIR') ?? process.env.AEGIS_CONFIG_DIR;
-        return new RuleScanner(await readSecretRules(directory ?? (fromEnvironment || DEFAULT_DIRECTORY)));
-      },
+      provide: PseudonymKeys,
+      inject: [ModuleRef],
+      // Asked for at its first use: who holds it may not have been made yet.
+      useFactory: (modules: ModuleRef) =>
+        new PseudonymKeys(() => modules.get<string>(INSTALLATION_SECRET, { strict: false })),
     },
     FilterService,
     FilterPipe,
   ],
-  exports: [FilterPipe, FilterService],
+  exports: [FilterPipe, FilterService, FilterRules],
 })
 export class FilterModule {}

@@ -12,13 +12,9 @@ export class FilterPipe implements PipeTransform<WellFormedRequest, ScreenedRequ
   transform(request: WellFormedRequest): ScreenedRequest | Promise<ScreenedRequest> {
     const context = requestContextStorage.getStore();
     if (!context) {
-      throw new AegisError(
-        'internal_error',
-        'AEGIS could not search this request for credentials, so it was refused.',
-        {
-          cause: new Error('the filter ran outside of a request context'),
-        },
-      );
+      throw new AegisError('internal_error', 'AEGIS could not search this request, so it was refused.', {
+        cause: new Error('the filter ran outside of a request context'),
+      });
     }
     return this.filter.screen(request, context);
   }

@@ -1,29 +1,27 @@
 import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
 import { admits, type Classification, highest } from '../domain/classification.js';
-import type { Detection } from '../domain/detector.js';
 import { AegisError } from '../domain/errors.js';
 import type { FilterAction, Finding } from '../domain/finding.js';
 import { scanJson } from '../domain/json-scan.js';
 import { GATEWAY_OBSERVER, type GatewayObserver, silentObserver } from '../domain/observer.js';
+import type { Principal } from '../domain/principal.js';
 import { RequestBody } from '../domain/request-body.js';
 import type { ScreenedRequest, WellFormedRequest } from '../domain/screened-request.js';
 import type { RequestContext } from '../request-context/request-context.js';
-import { ActionPolicy } from './action-policy.js';
-import { RulesDetector } from './detectors/rules.detector.js';
-import type { TextDetector } from './detectors/text-detector.js';
-import { RuleScanner } from './engine/rule-scanner.js';
+import { contentFilterError } from './content-filter.error.js';
 import { ScanBudget, ScanBudgetExceededError } from './engine/scan-budget.js';
-import { inspectTexts } from './inspection.js';
-import { applyRedactions } from './redaction.js';
+import { ENGINE_FILTER } from './filter-names.js';
+import { FilterRules } from './filter-rules.js';
+import { type Inspection, type InspectionPlan, inspectTexts } from './inspection.js';
+import { PseudonymKeys, type Pseudonyms } from './pseudonyms.js';
+import { applyRewrites, type MarkerMaker, markerOf, type Rewrite } from './redaction.js';
 import { runInSlices } from './slices.js';
 
-const SECRETS = 'secrets';
-/** Rules of the filter itself, in findings and metrics beside those of `secret-rules.yaml`. */
+/** Rules of the engine itself, in findings and metrics beside those of the filters. */
 const BUDGET_RULE = 'scan-budget-exceeded';
 const FAILURE_RULE = 'filter-failed';
-const MAX_NAMED_FINDINGS = 10;
 /** Taking one credential out can lay another bare; a text that never comes clean is refused. */
-const MAX_REDACTION_ROUNDS = 3;
+const MAX_REWRITE_ROUNDS = 3;
 
 /**
  * Runs the filters over a request: what they find decides whether it goes on, with which texts, and at which level.
@@ -33,16 +31,19 @@ const MAX_REDACTION_ROUNDS = 3;
 export class FilterService {
   private readonly logger = new Logger('Filter');
   private readonly observer: GatewayObserver;
-  private readonly secrets: TextDetector;
 
-  constructor(scanner: RuleScanner, @Optional() @Inject(GATEWAY_OBSERVER) observer?: GatewayObserver) {
+  constructor(
+    private readonly rules: FilterRules,
+    private readonly pseudonymKeys: PseudonymKeys,
+    @Optional() @Inject(GATEWAY_OBSERVER) observer?: GatewayObserver,
+  ) {
     this.observer = observer ?? silentObserver;
-    this.secrets = new RulesDetector(scanner);
   }
 
   /**
-   * The request as it may go on; a promise only where it is too long for one slice of work. Sets the context's findings
-   * and level, also where it refuses. With the action `redact` the texts of `request.chat` are changed in place.
+   * The request as it may go on; a promise only where it is too long for one slice of work. Sets the context's findings,
+   * level and pseudonyms, the first two also where it refuses. With the actions `redact` and `pseudonymize` the texts of
+   * `request.chat` are changed in place.
    * Throws `content_filter`, `classification_denied`, and `internal_error` where a filter failed.
    */
   screen(request: WellFormedRequest, context: RequestContext): ScreenedRequest | Promise<ScreenedRequest> {
@@ -59,31 +60,14 @@ export class FilterService {
     if (!principal) throw new Error('a request reached the filter without a principal');
     const { chat } = request;
     let { body } = request;
-    let findings: readonly Finding[] = [];
 
-    const { filters } = context.snapshot.gateway;
-    if (filters.secrets.enabled) {
-      const detectors = [this.secrets];
-      const policy = new ActionPolicy(filters);
-      const asked = levelOf(principal.defaultClassification, context.requestedLevel, []);
-      const actionOf = (detection: Detection) => policy.resolve(detection, 'request', asked);
-      const budget = ScanBudget.forCharacters(body.bytes.length);
-      let inspection = yield* inspectTexts(chat, detectors, actionOf, budget);
-      findings = inspection.findings;
-      this.record(findings, context, principal.defaultClassification);
-      refuseBlocked(findings);
-      const changed = new Set<string>();
-      for (let round = 0; inspection.redactions.length > 0; round++) {
-        for (const { text } of inspection.redactions) changed.add(text.member);
-        const stuckAt = round < MAX_REDACTION_ROUNDS ? applyRedactions(inspection.redactions) : 'messages';
-        if (stuckAt !== null) throw blockInstead(findings, stuckAt);
-        inspection = yield* inspectTexts(chat, detectors, actionOf, ScanBudget.forCharacters(body.bytes.length));
-        refuseBlocked(inspection.findings);
-        if (inspection.redactions.length === 0) body = withMembers(body, chat, changed);
-      }
-    } else {
-      this.record(findings, context, principal.defaultClassification);
-    }
+    const search = this.planSearch(context, principal);
+    let inspection: Inspection = NOTHING;
+    if (search) inspection = yield* inspectTexts(chat, search.plan, ScanBudget.forCharacters(body.bytes.length));
+    const { findings } = inspection;
+    this.record(findings, context, principal.defaultClassification);
+    refuseBlocked(findings);
+    if (search && inspection.rewrites.length > 0) body = yield* this.rewrite(request, inspection, search, context);
 
     const level = context.level ?? principal.defaultClassification;
     if (!admits(principal.maxClassification, level)) {
@@ -94,6 +78,47 @@ export class FilterService {
       );
     }
     return { chat, body, findings, level };
+  }
+
+  /** Null where nothing is looked for. Overrides see the level that was asked for; what is found cannot change what is looked for. */
+  private planSearch({ snapshot, requestedLevel }: RequestContext, principal: Principal): Search | null {
+    const { unscannedMedia } = snapshot.gateway.filters;
+    const active = this.rules.of(snapshot);
+    const level = levelOf(principal.defaultClassification, requestedLevel, []);
+    const detectors = active.detectorsFor('request', level);
+    if (detectors.length === 0 && unscannedMedia === 'allow') return null;
+    const pseudonyms = active.mayPseudonymize ? this.pseudonymKeys.begin(principal.organization) : null;
+    const plan: InspectionPlan = {
+      detectors,
+      actionOf: (detection) => active.policy.resolve(detection, 'request', level),
+      unscannedMedia,
+      skipMarkers: false,
+      ...(pseudonyms && { onText: (text: string) => pseudonyms.avoid(text) }),
+    };
+    return { plan, pseudonyms };
+  }
+
+  /** Puts markers in the place of what was found, until nothing more is found that must not go on. */
+  private *rewrite(
+    { chat, body }: WellFormedRequest,
+    first: Inspection,
+    { plan, pseudonyms }: Search,
+    context: RequestContext,
+  ): Generator<void, RequestBody> {
+    const again = { ...plan, skipMarkers: true };
+    const makeMarker = markersFrom(pseudonyms);
+    const changed = new Set<string>();
+    let { rewrites } = first;
+    for (let round = 0; rewrites.length > 0; round++) {
+      for (const { text } of rewrites) changed.add(text.member);
+      const stuckAt = round < MAX_REWRITE_ROUNDS ? applyRewrites(rewrites, makeMarker) : 'messages';
+      if (stuckAt !== null) throw blockInstead(first.findings, stuckAt);
+      const inspection = yield* inspectTexts(chat, again, ScanBudget.forCharacters(body.bytes.length));
+      refuseBlocked(inspection.findings);
+      rewrites = inspection.rewrites;
+    }
+    if (pseudonyms && !pseudonyms.isEmpty) context.pseudonyms = pseudonyms;
+    return withMembers(body, chat, changed);
   }
 
   /** What was found counts and is known to the record before anything is refused for it. */
@@ -108,7 +133,7 @@ export class FilterService {
     if (context.signal.aborted) throw new AegisError('client_closed_request', 'The client left.', { cause: fault });
     const exceeded = fault instanceof ScanBudgetExceededError;
     const finding: Finding = {
-      filter: SECRETS,
+      filter: ENGINE_FILTER,
       rule: exceeded ? BUDGET_RULE : FAILURE_RULE,
       path: 'messages',
       action: 'block',
@@ -119,16 +144,30 @@ export class FilterService {
     if (exceeded) {
       throw new AegisError(
         'content_filter',
-        'The texts of this request take too much work to search for credentials. Shorten them, or take out repeated ' +
-          'beginnings of credentials.',
+        'The texts of this request take too much work to search. Shorten them, or take out repeated beginnings of ' +
+          'credentials.',
         { findings: [finding], cause: fault },
       );
     }
     this.logger.error(`request ${context.requestId}: a filter failed and the request was refused`, stackOf(fault));
-    throw new AegisError('internal_error', 'AEGIS could not search this request for credentials, so it was refused.', {
-      cause: fault,
-    });
+    throw new AegisError('internal_error', 'AEGIS could not search this request, so it was refused.', { cause: fault });
   }
+}
+
+interface Search {
+  readonly plan: InspectionPlan;
+  /** Null where nothing is given a name. */
+  readonly pseudonyms: Pseudonyms | null;
+}
+
+const NOTHING: Inspection = { findings: [], rewrites: [] };
+
+function markersFrom(pseudonyms: Pseudonyms | null): MarkerMaker {
+  return ({ rule, action }: Pick<Rewrite, 'rule' | 'action'>, value) => {
+    if (action === 'redact') return markerOf(rule);
+    if (!pseudonyms) throw new Error('a value was to be given a name where no rule asks for one');
+    return pseudonyms.markerOf(rule, value);
+  };
 }
 
 function levelOf(
@@ -162,19 +201,9 @@ function refuseBlocked(findings: readonly Finding[]): void {
 }
 
 function blockInstead(findings: readonly Finding[], path: string): AegisError {
-  const there = findings.filter((finding) => finding.action === 'redact' && finding.path === path);
-  return contentFilterError(there.length > 0 ? there : findings.filter(({ action }) => action === 'redact'));
-}
-
-function contentFilterError(blocked: readonly Finding[]): AegisError {
-  const named = blocked.slice(0, MAX_NAMED_FINDINGS).map(({ rule, path }) => `${rule} at ${path}`);
-  const more = blocked.length > named.length ? ` and ${blocked.length - named.length} more` : '';
-  return new AegisError(
-    'content_filter',
-    `This request was blocked because it holds what looks like a credential: ${named.join(', ')}${more}. ` +
-      'Take it out and send the request again; replace the credential if it is real.',
-    { param: blocked[0]?.path ?? null, findings: blocked },
-  );
+  const rewritten = findings.filter(({ action }) => action === 'redact' || action === 'pseudonymize');
+  const there = rewritten.filter((finding) => finding.path === path);
+  return contentFilterError(there.length > 0 ? there : rewritten);
 }
 
 function stackOf(fault: unknown): string | undefined {

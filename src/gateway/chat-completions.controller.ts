@@ -8,6 +8,7 @@ import type { ChatAnswer } from '../domain/chat-answer.js';
 import { AegisError } from '../domain/errors.js';
 import { type ExplanationAnswer, explainForecast, explainKey, findRaise } from '../domain/explanation.js';
 import type { ScreenedRequest } from '../domain/screened-request.js';
+import { AnswerFilterInterceptor } from '../filter/answer-filter.interceptor.js';
 import { FilterPipe } from '../filter/filter.pipe.js';
 import { RouteAccess } from '../request-context/access.decorator.js';
 import type { RequestContext } from '../request-context/request-context.js';
@@ -28,7 +29,7 @@ export class ChatCompletionsController {
   /** JSON, or server-sent events with `stream: true`. `SseInterceptor` writes either, so Nest writes nothing. */
   @Post()
   @RouteAccess('key')
-  @UseInterceptors(SseInterceptor, AuditInterceptor, UsageInterceptor)
+  @UseInterceptors(SseInterceptor, AuditInterceptor, UsageInterceptor, AnswerFilterInterceptor)
   @ApiBody({ schema: CHAT_REQUEST_SCHEMA as object })
   @ApiHeader({
     name: 'X-Aegis-Explain',

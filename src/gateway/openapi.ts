@@ -43,8 +43,13 @@ const ERROR_ENVELOPE: SchemaObject = {
           type: 'array',
           items: {
             type: 'object',
-            required: ['filter', 'rule', 'path'],
-            properties: { filter: { type: 'string' }, rule: { type: 'string' }, path: { type: 'string' } },
+            required: ['filter', 'rule', 'path', 'pointer'],
+            properties: {
+              filter: { type: 'string' },
+              rule: { type: 'string' },
+              path: { type: 'string' },
+              pointer: { type: 'string', description: 'The path as a JSON pointer (RFC 6901).' },
+            },
           },
         },
       },

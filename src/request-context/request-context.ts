@@ -6,6 +6,7 @@ import type { Classification } from '../domain/classification.js';
 import type { Finding } from '../domain/finding.js';
 import type { KeyTier } from '../domain/key-store.js';
 import type { Principal } from '../domain/principal.js';
+import type { MarkerSource } from '../domain/pseudonym.js';
 import type { ServedBy } from '../domain/target.js';
 import type { TokenUsage } from '../domain/usage.js';
 
@@ -48,6 +49,8 @@ export interface RequestContext {
   stream: boolean;
   level: Classification | null;
   findings: readonly Finding[];
+  /** What stands in the place of values of the request, to be put back in the answer; null where nothing does. */
+  pseudonyms: MarkerSource | null;
   served: ServedBy | null;
   /** Every try at a target, in order. */
   readonly attempts: AttemptRecord[];
@@ -89,6 +92,7 @@ export function beginContext(beginning: RequestBeginning): RequestContext {
     stream: false,
     level: null,
     findings: [],
+    pseudonyms: null,
     served: null,
     attempts: [],
     usage: null,

@@ -25,6 +25,8 @@ export interface TestConfig {
   readonly freeModels?: readonly string[];
   /** `provider/model` → USD a million prompt and completion tokens. */
   readonly prices?: Readonly<Record<string, { readonly input: string; readonly output: string }>>;
+  /** Files of rules as they stand, e.g. `secret-rules.yaml`; where that is absent, the shipped one. */
+  readonly rules?: Readonly<Record<string, string>>;
 }
 
 export interface TestGateway {
@@ -114,6 +116,7 @@ function writeConfig(directory: string, config: TestConfig, databaseUrl: string)
   };
   for (const [name, content] of Object.entries(files)) writeFileSync(join(directory, name), stringify(content));
   copyFileSync(join(process.cwd(), 'config', 'secret-rules.yaml'), join(directory, 'secret-rules.yaml'));
+  for (const [name, text] of Object.entries(config.rules ?? {})) writeFileSync(join(directory, name), text);
 }
 
 function pricing(freeModels: readonly string[], priced: NonNullable<TestConfig['prices']>): object {

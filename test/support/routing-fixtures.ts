@@ -93,6 +93,7 @@ export function makeSnapshot(
       version: 'test',
       prices: new Map(targets.map(({ provider, model }) => [`${provider.name}/${model}`, PRICE])),
     },
+    documents: new Map(),
     ...overrides,
   };
 }

@@ -1,11 +1,11 @@
 import { Column, Entity, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
-import type { UsageSource } from '../../domain/accounting.js';
 import type { AttemptOutcome } from '../../domain/observer.js';
+import { CountedUsage } from './counted-usage.js';
 import { UsageRequestEntity } from './usage-request.entity.js';
 
 /** One try at one target. */
 @Entity('usage_attempt')
-export class UsageAttemptEntity {
+export class UsageAttemptEntity extends CountedUsage {
   @PrimaryColumn({ type: 'uuid', name: 'usage_request_id' })
   usageRequestId!: string;
 
@@ -29,27 +29,6 @@ export class UsageAttemptEntity {
   @Column({ type: 'double precision', name: 'duration_ms' })
   durationMs!: number;
 
-  @Column({ type: 'bigint', name: 'prompt_tokens', nullable: true })
-  promptTokens!: string | null;
-
-  @Column({ type: 'bigint', name: 'completion_tokens', nullable: true })
-  completionTokens!: string | null;
-
-  @Column({ type: 'bigint', name: 'cached_prompt_tokens', nullable: true })
-  cachedPromptTokens!: string | null;
-
-  @Column({ type: 'bigint', name: 'cache_write_tokens', nullable: true })
-  cacheWriteTokens!: string | null;
-
-  @Column({ type: 'bigint', name: 'reasoning_tokens', nullable: true })
-  reasoningTokens!: string | null;
-
   @Column({ type: 'text', name: 'service_tier', nullable: true })
   serviceTier!: string | null;
-
-  @Column({ type: 'text', name: 'usage_source' })
-  usageSource!: UsageSource;
-
-  @Column({ type: 'numeric', precision: 20, scale: 0, name: 'cost_nano_usd', nullable: true })
-  costNanoUsd!: string | null;
 }

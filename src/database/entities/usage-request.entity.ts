@@ -1,10 +1,11 @@
 import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
-import type { UsageEnding, UsageSource } from '../../domain/accounting.js';
+import type { UsageEnding } from '../../domain/accounting.js';
 import type { Classification } from '../../domain/classification.js';
+import { CountedUsage } from './counted-usage.js';
 
 /** What one request of a known key used. Counts and amounts are 64-bit: the driver gives them as decimal digits. */
 @Entity('usage_request')
-export class UsageRequestEntity {
+export class UsageRequestEntity extends CountedUsage {
   @PrimaryColumn({ type: 'uuid' })
   id!: string;
 
@@ -61,28 +62,6 @@ export class UsageRequestEntity {
 
   @Column({ type: 'double precision', name: 'first_content_ms', nullable: true })
   firstContentMs!: number | null;
-
-  @Column({ type: 'bigint', name: 'prompt_tokens', nullable: true })
-  promptTokens!: string | null;
-
-  @Column({ type: 'bigint', name: 'completion_tokens', nullable: true })
-  completionTokens!: string | null;
-
-  @Column({ type: 'bigint', name: 'cached_prompt_tokens', nullable: true })
-  cachedPromptTokens!: string | null;
-
-  @Column({ type: 'bigint', name: 'cache_write_tokens', nullable: true })
-  cacheWriteTokens!: string | null;
-
-  @Column({ type: 'bigint', name: 'reasoning_tokens', nullable: true })
-  reasoningTokens!: string | null;
-
-  @Column({ type: 'text', name: 'usage_source' })
-  usageSource!: UsageSource;
-
-  /** Nano-USD (10^-9 USD); null where no target had a price. */
-  @Column({ type: 'numeric', precision: 20, scale: 0, name: 'cost_nano_usd', nullable: true })
-  costNanoUsd!: string | null;
 
   @Column({ type: 'text', name: 'price_version' })
   priceVersion!: string;

@@ -2,128 +2,137 @@ import type { Detection } from '../../domain/detector.js';
 import { decodeRuns } from '../encoded-runs.js';
 import type { RuleMatch, RuleScanner } from '../engine/rule-scanner.js';
 import type { ScanBudget } from '../engine/scan-budget.js';
-import { type DecodedText, decodeEscapes, foldUnicode } from '../normaliser.js';
-import { chainMaps, identityMap, type SourceMap } from '../source-map.js';
+import { BEYOND_ASCII, ScanText } from '../engine/scan-text.js';
+import { decodeEscapes, ESCAPE_TRAITS } from '../escapes.js';
+import { foldUnicode } from '../normaliser.js';
+import { chainMaps, type DerivedText, identityMap, type SourceMap } from '../source-map.js';
+import { decodeSpacedHex } from '../spaced-hex.js';
 import type { TextDetector } from './text-detector.js';
 
 /**
  * Long texts are searched in windows, so that what is decoded of them stays small. Each match belongs to the window
  * that sees `OVERLAP / 2` before and after its start; no rule takes more than that.
  */
-const WINDOW = 65_536;
 const OVERLAP = 16_384;
-/** Escapes inside escapes: JSON in a tool call's arguments holds JSON of its own. */
+const STEP = 131_072;
+const WINDOW = STEP + OVERLAP;
+/** Escapes of one kind inside each other are decoded at once; these are kinds inside each other. */
 const ESCAPE_LEVELS = 2;
+/** What a character costs that is read to be decoded, in the budget's steps. */
+const DECODE_STEPS = 4;
 
-interface PlacedMatch {
-  readonly rule: RuleMatch['rule'];
-  /** The whole match and the credential in it, in indexes of the text. */
-  readonly start: number;
-  readonly end: number;
-  readonly secretStart: number;
-  readonly secretEnd: number;
+/** A text that a part of the original stands for, and the way back. */
+interface View {
+  readonly text: ScanText;
+  readonly map: SourceMap;
+  /** Whether a stretch was not there before the text was decoded. */
+  isNew(start: number, end: number): boolean;
+}
+
+/** What is still to be decoded in a view. */
+interface Decoding {
+  readonly escapes: number;
+  readonly runs: boolean;
 }
 
 /** Finds what rules describe in a text as it is and in everything it stands for: escapes, base64, hexadecimal, Unicode forms. */
 export class RulesDetector implements TextDetector {
   constructor(private readonly scanner: RuleScanner) {}
 
+  /** Every match once: what lies in another is still told. */
   *scan(text: string, budget: ScanBudget): Generator<void, readonly Detection[]> {
-    const found: PlacedMatch[] = [];
-    for (let from = 0; ; from += WINDOW - OVERLAP) {
+    const found = new FoundMatches();
+    for (let from = 0; ; from += STEP) {
       const last = from + WINDOW >= text.length;
       const window = from === 0 && last ? text : text.slice(from, from + WINDOW);
-      const ownFrom = from === 0 ? 0 : from + OVERLAP / 2;
-      const ownTo = last ? text.length : from + WINDOW - OVERLAP / 2;
-      for (const match of yield* this.scanWindow(window, budget)) {
-        const start = from + match.start;
-        if (start < ownFrom || start >= ownTo) continue;
-        found.push({
-          rule: match.rule,
-          start,
-          end: from + match.end,
-          secretStart: from + match.secretStart,
-          secretEnd: from + match.secretEnd,
-        });
-      }
-      if (last) break;
+      found.moveTo(from, from === 0 ? 0 : from + OVERLAP / 2, last ? text.length + 1 : from + WINDOW - OVERLAP / 2);
+      const view: View = { text: ScanText.of(window), map: identityMap, isNew: () => true };
+      yield* this.look(view, { escapes: ESCAPE_LEVELS, runs: true }, budget, found);
+      if (last) return found.sorted();
       yield;
     }
-    return found.length === 0 ? [] : this.choose(found);
   }
 
-  /** The text itself, then what it decodes to, level by level. */
-  private *scanWindow(window: string, budget: ScanBudget): Generator<void, PlacedMatch[]> {
-    const found: PlacedMatch[] = [];
-    let view: DecodedText | null = { text: window, map: identityMap };
-    for (let level = 0; view !== null && level <= ESCAPE_LEVELS; level++) {
-      yield* this.scanView(view, budget, found);
-      const folded = yield* this.fold(view, budget, found);
-      for (const run of decodeRuns(folded.text, budget)) {
-        if (run) yield* this.scanDecoded({ text: run.text, map: chainMaps(folded.map, run.map) }, budget, found);
-        else yield;
+  /** Searches a view, and what it decodes to. The view is not to be used any more. */
+  private *look(view: View, decoding: Decoding, budget: ScanBudget, found: FoundMatches): Generator<void, void> {
+    let seen = view;
+    let traits = yield* this.scanView(view, budget, found);
+    if ((traits & BEYOND_ASCII) !== 0) {
+      budget.spend(DECODE_STEPS * view.text.length);
+      const folded = foldUnicode(view.text);
+      if (folded) {
+        seen = derive(view, folded, false);
+        traits |= yield* this.scanView(seen, budget, found);
       }
-      view = level < ESCAPE_LEVELS ? decodeEscapesOf(view) : null;
-      if (budget.passedSlice()) yield;
     }
-    return found;
-  }
-
-  /** What base64 or hexadecimal held is read like a text of its own, with one level of escapes. */
-  private *scanDecoded(view: DecodedText, budget: ScanBudget, found: PlacedMatch[]): Generator<void, void> {
-    yield* this.scanView(view, budget, found);
-    const unescaped = decodeEscapesOf(yield* this.fold(view, budget, found));
-    if (unescaped) yield* this.scanView(unescaped, budget, found);
-  }
-
-  /** Searches the view as a reader sees it, where that is another; returns how a reader sees it. */
-  private *fold(view: DecodedText, budget: ScanBudget, found: PlacedMatch[]): Generator<void, DecodedText> {
-    budget.spend(view.text.length);
-    const folded = foldUnicode(view.text);
-    if (!folded) return view;
     if (budget.passedSlice()) yield;
-    const seen = { text: folded.text, map: chainMaps(view.map, folded.map) };
-    yield* this.scanView(seen, budget, found);
-    return seen;
-  }
-
-  private *scanView(view: DecodedText, budget: ScanBudget, found: PlacedMatch[]): Generator<void, void> {
-    for (const match of yield* this.scanner.scan(view.text, budget)) found.push(place(match, view.map));
-  }
-
-  /**
-   * Drops what another match already covers: the same in another form, or a part of something larger. A rule with an
-   * action of its own never covers another's match: a flag must not hide a block.
-   */
-  private choose(found: PlacedMatch[]): Detection[] {
-    found.sort((first, second) => first.start - second.start || second.end - first.end);
-    const chosen: Detection[] = [];
-    let coveredTo = -1;
-    for (const { rule, end, secretStart, secretEnd } of found) {
-      const { id, filter, actions } = rule;
-      if (actions.request === null && actions.response === null) {
-        if (end <= coveredTo) continue;
-        coveredTo = end;
-      }
-      chosen.push({ filter, rule: id, actions, start: secretStart, end: secretEnd });
+    if (decoding.runs) {
+      const inner = { escapes: Math.min(decoding.escapes, 1), runs: false };
+      const decoded = yield* decodeRuns(seen.text, budget, seen.isNew);
+      if (decoded) yield* this.look(derive(seen, decoded, true), inner, budget, found);
+      const spaced = decodeSpacedHex(seen.text);
+      if (spaced) yield* this.look(derive(seen, spaced, true), inner, budget, found);
     }
-    return chosen;
+    if (decoding.escapes > 0 && (traits & ESCAPE_TRAITS) !== 0) {
+      budget.spend(DECODE_STEPS * seen.text.length);
+      const unescaped = decodeEscapes(seen.text);
+      if (unescaped) {
+        const inner = { escapes: decoding.escapes - 1, runs: decoding.runs };
+        yield* this.look(derive(seen, unescaped, true), inner, budget, found);
+      }
+    }
+    if (seen !== view) seen.text.release();
+    view.text.release();
+  }
+
+  /** Tells what the text holds beside plain ASCII. */
+  private *scanView(view: View, budget: ScanBudget, found: FoundMatches): Generator<void, number> {
+    const { matches, traits } = yield* this.scanner.scanText(view.text, budget);
+    for (const match of matches) found.add(match, view.map);
+    return traits;
   }
 }
 
-function decodeEscapesOf({ text, map }: DecodedText): DecodedText | null {
-  const decoded = decodeEscapes(text);
-  return decoded && { text: decoded.text, map: chainMaps(map, decoded.map) };
+/** `isSettled`: what was not changed now was already decoded as far as can be. */
+function derive(from: View, derived: DerivedText, isSettled: boolean): View {
+  return {
+    text: derived.finish(),
+    map: chainMaps(from.map, derived),
+    isNew: isSettled ? (start, end) => derived.isTouched(start, end) : () => true,
+  };
 }
 
-function place(match: RuleMatch, map: SourceMap): PlacedMatch {
-  const whole = map.toSource(match.start, match.end);
-  const secret = map.toSource(match.secretStart, match.secretEnd);
-  return {
-    rule: match.rule,
-    start: whole.start,
-    end: whole.end,
-    secretStart: secret.start,
-    secretEnd: secret.end,
-  };
+/** Matches in indexes of the whole text, each once. */
+class FoundMatches {
+  private readonly detections = new Map<string, Detection>();
+  private windowAt = 0;
+  private ownFrom = 0;
+  private ownTo = 0;
+
+  /** From now on matches are those of the window at `windowAt`; only those that begin in `[ownFrom, ownTo)` are its own. */
+  moveTo(windowAt: number, ownFrom: number, ownTo: number): void {
+    this.windowAt = windowAt;
+    this.ownFrom = ownFrom;
+    this.ownTo = ownTo;
+  }
+
+  add({ rule, ...match }: RuleMatch, map: SourceMap): void {
+    const whole = this.place(map, match.start, match.end);
+    if (whole.start < this.ownFrom || whole.start >= this.ownTo) return;
+    const secret = this.place(map, match.secretStart, match.secretEnd);
+    const identity = `${rule.filter} ${rule.id} ${secret.start} ${secret.end}`;
+    if (this.detections.has(identity)) return;
+    const isWhole = whole.start === secret.start && whole.end === secret.end;
+    const { id, filter, actions } = rule;
+    this.detections.set(identity, { filter, rule: id, actions, ...secret, ...(!isWhole && { whole }) });
+  }
+
+  sorted(): Detection[] {
+    return [...this.detections.values()].sort((one, other) => one.start - other.start || other.end - one.end);
+  }
+
+  private place(map: SourceMap, start: number, end: number): { start: number; end: number } {
+    const range = map.toSource(start, end);
+    return { start: this.windowAt + range.start, end: this.windowAt + range.end };
+  }
 }

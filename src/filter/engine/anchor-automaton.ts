@@ -1,37 +1,48 @@
-const LETTER_A = 65;
-const LETTER_Z = 90;
-const CASE_BIT = 32;
+const UNITS = 65_536;
+
+interface Trie {
+  readonly children: Map<number, number>[];
+  readonly endings: number[][];
+  readonly depths: number[];
+}
+
+/** Longer words would not fit into the table of depths. */
+const MAX_WORD = 255;
 
 /**
  * Finds every occurrence of many words in one pass (Aho-Corasick), ignoring case. The table holds one row a state
- * and one column a class of characters; characters that stand in no word share column 0.
+ * and one column a class of UTF-16 units; units that stand in no word share column 0.
  */
 export class AnchorAutomaton {
-  /** Column of each ASCII code. */
-  readonly columnOf = new Uint8Array(128);
+  /** Column of each UTF-16 unit. */
+  readonly columnOf = new Uint16Array(UNITS);
   readonly width: number;
   /** `next[state + column]` is the next state; states are multiples of `width`, 0 is the start. */
   readonly next: Int32Array;
   /** As `next`, 1 where a word ends in the next state. */
   readonly endsWord: Uint8Array;
+  /** As `next`, how many characters read last are the beginning of a word, in the next state. */
+  readonly depth: Uint8Array;
   private readonly endings: readonly (readonly number[])[];
 
   constructor(words: readonly string[]) {
-    const folded = words.map((word) => word.toLowerCase());
+    const folded = words.map(foldCase);
     for (const word of folded) {
-      if (word === '' || !/^[\x20-\x7e]+$/.test(word)) throw new Error(`anchor '${word}' is not visible ASCII`);
+      if (word === '' || word.length > MAX_WORD)
+        throw new Error(`an anchor has 1 to ${MAX_WORD} characters: '${word}'`);
     }
-    const alphabet = [...new Set(folded.join(''))];
+    const alphabet = [...new Set(folded.flatMap((word) => word.split('')))];
     this.width = alphabet.length + 1;
-    alphabet.forEach((character, index) => {
-      this.columnOf[character.charCodeAt(0)] = index + 1;
+    alphabet.forEach((unit, index) => {
+      this.columnOf[unit.charCodeAt(0)] = index + 1;
+      this.columnOf[otherCase(unit).charCodeAt(0)] = index + 1;
     });
-    for (let code = LETTER_A; code <= LETTER_Z; code++) this.columnOf[code] = this.columnOf[code | CASE_BIT] ?? 0;
 
-    const { children, endings } = this.buildTrie(folded);
+    const { children, endings, depths } = this.buildTrie(folded);
     this.endings = endings;
     const states = this.linkFailures(children, endings);
     this.endsWord = Uint8Array.from(states, (state) => ((endings[state]?.length ?? 0) > 0 ? 1 : 0));
+    this.depth = Uint8Array.from(states, (state) => depths[state] ?? 0);
     this.next = states.map((state) => state * this.width);
   }
 
@@ -40,9 +51,10 @@ export class AnchorAutomaton {
     return this.endings[state / this.width] ?? [];
   }
 
-  private buildTrie(words: readonly string[]): { children: Map<number, number>[]; endings: number[][] } {
+  private buildTrie(words: readonly string[]): Trie {
     const children: Map<number, number>[] = [new Map()];
     const endings: number[][] = [[]];
+    const depths = [0];
     words.forEach((word, wordIndex) => {
       let state = 0;
       for (let index = 0; index < word.length; index++) {
@@ -52,13 +64,14 @@ export class AnchorAutomaton {
           child = children.length;
           children.push(new Map());
           endings.push([]);
+          depths.push(index + 1);
           children[state]?.set(column, child);
         }
         state = child;
       }
       endings[state]?.push(wordIndex);
     });
-    return { children, endings };
+    return { children, endings, depths };
   }
 
   /** Turns the trie into a table with a next state for every column, shortest states first. */
@@ -85,4 +98,18 @@ export class AnchorAutomaton {
     }
     return next;
   }
+}
+
+/** In lower case unit by unit, so that nothing changes its length. */
+function foldCase(word: string): string {
+  return word
+    .split('')
+    .map((unit) => (unit.toLowerCase().length === 1 ? unit.toLowerCase() : unit))
+    .join('');
+}
+
+/** The same unit as a capital, where that is one unit. */
+function otherCase(unit: string): string {
+  const capital = unit.toUpperCase();
+  return capital.length === 1 && capital.toLowerCase() === unit ? capital : unit;
 }

@@ -10,12 +10,15 @@ const CLOSING_REST = /^ [A-Z0-9 ]{1,40}-----/i;
 const MAX_CLOSING_REST = 48;
 
 /**
- * Where the armoured block (PEM) ends whose opening line stands before `text`: after `closing`, or where what is encoded
+ * Where the armoured block (PEM) ends whose opening line (it begins with `opening`) stands before `text`: after `closing`, or where what is encoded
  * ends if it is cut. Null where nothing encoded follows: an opening line alone is no key.
  */
-export function findBlockEnd(text: string, closing: string, minEntropy: number): number | null {
-  const closingAt = text.indexOf(closing);
-  const bodyEnd = closingAt === -1 ? text.length : closingAt;
+export function findBlockEnd(text: string, opening: string, closing: string, minEntropy: number): number | null {
+  // Where the next block opens this one is over, so that openings alone, however many, are read once.
+  const nextAt = text.indexOf(opening);
+  const own = nextAt === -1 ? text : text.slice(0, nextAt);
+  const closingAt = own.indexOf(closing);
+  const bodyEnd = closingAt === -1 ? own.length : closingAt;
   const line = findEncodedLine(text, bodyEnd, minEntropy);
   if (line === null) return null;
   if (closingAt !== -1) return endOfClosingLine(text, closingAt + closing.length);

@@ -3,7 +3,7 @@ import { ALPHANUMERICS, CharacterSet, DIGITS } from './character-set.js';
 const BACKSLASH = 92;
 const PERCENT = 37;
 /** Characters that adorn a word as often as they belong to it: `_token_`, `token--`, `the token.` */
-const ADORNMENTS = CharacterSet.of('_-.');
+export const ADORNMENTS = CharacterSet.of('_-.');
 const MAX_ADORNMENTS = 3;
 const ESCAPED_BLANKS = CharacterSet.of('nrt');
 const HEX = DIGITS.union(CharacterSet.of('abcdefABCDEF'));
@@ -21,6 +21,17 @@ export function beginsToken(text: string, start: number, forbidden: CharacterSet
   let index = start - 1;
   while (index >= 0 && start - 1 - index < MAX_ADORNMENTS && ADORNMENTS.has(text.charCodeAt(index))) index--;
   return index < start - 1 && (index < 0 || !isPartOfToken(text.charCodeAt(index), forbidden));
+}
+
+/**
+ * A quick look before `beginsToken`: true only where that is false, because a letter or digit stands before that no escape
+ * ends with.
+ */
+export function isInsideToken(units: Uint16Array, start: number, forbidden: CharacterSet | null): boolean {
+  if (forbidden === null || start === 0) return false;
+  const before = units[start - 1] ?? 0;
+  if (!forbidden.has(before) || !ALPHANUMERICS.has(before)) return false;
+  return units[start - 2] !== BACKSLASH && units[start - 3] !== PERCENT;
 }
 
 /** Whether a token can end at `end`: what follows is not one of `forbidden`, or is only an adornment. */

@@ -81,5 +81,7 @@ export const DIGITS = CharacterSet.range(48, 57);
 export const ALPHANUMERICS = letters.union(DIGITS);
 /** `\w` */
 export const WORD = ALPHANUMERICS.union(CharacterSet.of('_'));
+/** What stands between the digits of one number: of cards, telephones, ids. */
+export const NUMBER_SEPARATORS = CharacterSet.of(' .()/-');
 /** `\s` */
 export const BLANKS = CharacterSet.of(' \t\n\r\f\v\u00a0');

@@ -18,22 +18,37 @@ const WORDS = new RegExp(
 );
 
 /** Templates that are filled in elsewhere: `${NAME}`, `$NAME`, `{{name}}`, `<name>`, `%s`, `{name}`, `$(name)`. */
-const TEMPLATE = /^(?:\$\{?[A-Za-z_]|\$\(|\{\{|<|%[sdv]|\{[A-Za-z_][\w.]{0,60}\}$|%\([A-Za-z_])/;
+const TEMPLATE = /^(?:\$\{?[A-Za-z_]|\$\(|\{\{|<|%[sdv]|\{[A-Za-z_][\w.]{0,60}\}$|%\([A-Za-z_]|%[A-Za-z_]{2,60}%$)/;
 
 /** The same character over and over: `xxxxxx`, `000000`, `******`. */
-const MONOTONE = /(.)\1{6}/;
+const MONOTONE = /(.)\1{6,255}/;
+/** In a longer text they must make up so much of it: a credential may begin or be padded with equal characters. */
+const MONOTONE_SHARE = 0.2;
 
 /** Passwords that stand in every tutorial's connection string. */
 const TUTORIAL_PASSWORDS: ReadonlySet<string> = new Set(
-  '... x password passwd pass pwd mypassword secret user username admin root guest test postgres mysql mongodb redis'.split(
+  '... x password passwd pass pwd mypassword secret user username admin root guest test postgres mysql mongodb redis foo bar baz foobar qwerty tiger s3cret s3cr3t passw0rd p4ssw0rd p@ssw0rd letmein changeit hunter2 swordfish topsecret verysecret supersecret opensesame'.split(
     ' ',
   ),
 );
+
+/** `somepassword`, `db_password`, `mysecret1`: words for a password. */
+const WORDS_FOR_PASSWORD =
+  /^(?:(?:some|my|our|the|your|auth|db|user|admin|app|root|test|demo|foo|super|strong|very|database|redis|postgres|mysql|mongo)[-_]?){1,2}(?:password|passwd|pass|pwd|pw|secret)\d{0,3}$/i;
 
 /** Whether a match only shows where a credential would stand. */
 export function isPlaceholder(secret: string): boolean {
   if (secret.length > LONGEST_PLACEHOLDER) return false;
   return (
-    WORDS.test(secret) || TEMPLATE.test(secret) || MONOTONE.test(secret) || TUTORIAL_PASSWORDS.has(secret.toLowerCase())
+    WORDS.test(secret) ||
+    TEMPLATE.test(secret) ||
+    isMonotone(secret) ||
+    TUTORIAL_PASSWORDS.has(secret.toLowerCase()) ||
+    WORDS_FOR_PASSWORD.test(secret)
   );
+}
+
+function isMonotone(secret: string): boolean {
+  const run = MONOTONE.exec(secret);
+  return run !== null && run[0].length >= MONOTONE_SHARE * secret.length;
 }

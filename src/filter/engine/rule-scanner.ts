@@ -1,10 +1,14 @@
 import type { ScanRule } from '../rules/scan-rule.js';
-import { AnchorAutomaton } from './anchor-automaton.js';
+import { type Reading, UNITS_PER_KEY } from './anchor-filter.js';
+import { type Anchor, type AnchoredRule, AnchorTable } from './anchor-table.js';
 import { findBlockEnd } from './armoured-block.js';
-import { beginsToken, endsToken } from './boundaries.js';
-import { isPlaceholder } from './placeholders.js';
+import { beginsToken, endsToken, isInsideToken } from './boundaries.js';
+import { type ContextPlaces, hasWordsAround, namesContext } from './context-words.js';
+import { judgeSecret } from './judgement.js';
+import { countDigits, countRun, isDigit, mayBeginAt } from './numbers.js';
+import { ASCII } from './run-memory.js';
 import type { ScanBudget } from './scan-budget.js';
-import { measureEntropy } from './validators.js';
+import { ScanText, traitsOfUnit } from './scan-text.js';
 
 export interface RuleMatch {
   readonly rule: ScanRule;
@@ -18,188 +22,303 @@ export interface RuleMatch {
   readonly verified: boolean;
 }
 
-/** After so many steps the scan offers to pause: well under a millisecond of work. */
-const STEPS_PER_SLICE = 65_536;
-/** What trying a pattern costs at least. */
-const TRIAL_STEPS = 8;
-
-interface Anchor {
-  readonly text: string;
-  readonly rules: readonly { readonly rule: ScanRule; readonly index: number }[];
+export interface TextMatches {
+  readonly matches: readonly RuleMatch[];
+  /** What the text holds beside plain ASCII: bits of `scan-text.ts`. */
+  readonly traits: number;
 }
 
-/** Looks for all rules in one pass over a text. Immutable, shared by all requests. */
+/** After so many steps the scan offers to pause: well under a millisecond of work. */
+const STEPS_PER_SLICE = 262_144;
+const CHARACTERS_PER_SLICE = 65_536;
+/** What work costs in steps, as measured: reading a character, following one through the automaton, looking for a value. */
+const READ_STEPS = 2;
+const FOLLOW_STEPS = 5;
+const SEARCH_STEPS = 3;
+/** What it costs to look whether a pattern can match; to try it, and each character of it; to judge and note a match. */
+const LOOK_STEPS = 12;
+const TRIAL_STEPS = 200;
+const STEPS_PER_TRIED_CHARACTER = 4;
+const JUDGE_STEPS = 400;
+const STEPS_PER_JUDGED_CHARACTER = 20;
+const NOTE_STEPS = 1_000;
+const CONTEXT_STEPS = 4;
+/** So much of an opening line tells where the next one is. */
+const OPENING_CHARACTERS = 11;
+
+/** Looks for all rules in one pass over a text. Shared by all requests. */
 export class RuleScanner {
-  private readonly anchors: readonly Anchor[];
-  private readonly automaton: AnchorAutomaton;
+  private readonly table: AnchorTable;
 
   constructor(readonly rules: readonly ScanRule[]) {
-    const byText = new Map<string, { rule: ScanRule; index: number }[]>();
-    rules.forEach((rule, index) => {
-      for (const anchor of rule.anchors) {
-        const users = byText.get(anchor) ?? [];
-        users.push({ rule, index });
-        byText.set(anchor, users);
-      }
-    });
-    this.anchors = [...byText].map(([text, users]) => ({ text, rules: users }));
-    this.automaton = new AnchorAutomaton(this.anchors.map(({ text }) => text));
+    this.table = new AnchorTable(rules);
   }
 
   /** Yields whenever a slice of work is done; returns the matches in the order they were met. */
-  *scan(text: string, budget: ScanBudget): Generator<void, RuleMatch[]> {
-    const pass: Pass = {
-      text,
-      budget,
-      matches: [],
-      searchedTo: new Int32Array(this.rules.length),
-      index: 0,
-      state: 0,
-    };
+  *scan(text: string, budget: ScanBudget): Generator<void, readonly RuleMatch[]> {
+    const scanned = ScanText.of(text);
+    const { matches } = yield* this.scanText(scanned, budget);
+    scanned.release();
+    return matches;
+  }
+
+  /** The same for a text that is at hand as units. */
+  *scanText(text: ScanText, budget: ScanBudget): Generator<void, TextMatches> {
+    const pass = new Pass(text, budget, this.table.memory.takeBase(text.length));
     for (;;) {
       this.scanSlice(pass);
-      if (pass.index >= text.length) return pass.matches;
+      if (pass.index >= pass.end) return pass;
       yield;
     }
   }
 
   private scanSlice(pass: Pass): void {
-    const { text, budget } = pass;
-    const { columnOf, next, endsWord } = this.automaton;
+    const { budget } = pass;
     const start = pass.index;
-    const end = Math.min(text.length, start + STEPS_PER_SLICE);
+    const end = Math.min(pass.end, start + CHARACTERS_PER_SLICE);
     const spent = budget.spent;
-    let { state } = pass;
-    let index = start;
-    while (index < end) {
-      const code = text.charCodeAt(index++);
-      const entry = code < 128 ? state + (columnOf[code] ?? 0) : state;
-      state = next[entry] ?? 0;
-      if (endsWord[entry] !== 1) continue;
-      for (const anchorIndex of this.automaton.wordsEndingIn(state)) this.tryAnchor(pass, anchorIndex, index);
-      if (budget.spent - spent > STEPS_PER_SLICE) break;
+    while (pass.index < end && budget.spent - spent <= STEPS_PER_SLICE) {
+      if (this.table.filter.skip(pass, pass.text.units, end)) {
+        this.followAnchors(pass, pass.index - UNITS_PER_KEY);
+      }
     }
-    budget.spend(index - start);
-    pass.index = index;
-    pass.state = state;
+    budget.spend(READ_STEPS * (pass.index - start));
+    if (this.table.digitRules.length > 0) this.scanDigits(pass, start, pass.index);
   }
 
-  private tryAnchor(pass: Pass, anchorIndex: number, anchorEnd: number): void {
-    const anchor = this.anchors[anchorIndex];
-    if (!anchor) return;
+  /** Runs the automaton from `start` until the filter can take over again. */
+  private followAnchors(pass: Pass, start: number): void {
+    const { units, length } = pass.text;
+    const { columnOf, next, endsWord, depth } = this.table.automaton;
+    const traitsOf = traitsOfUnit;
+    const goesOn = start < pass.followedTo;
+    const from = goesOn ? pass.followedTo : Math.max(0, start);
+    const atLeast = pass.index;
+    let at = from;
+    let state = goesOn ? pass.state : 0;
+    let depthOfState = UNITS_PER_KEY;
+    let traits = 0;
+    while (at < length && (at < atLeast || depthOfState >= UNITS_PER_KEY)) {
+      const unit = units[at++] as number;
+      traits |= traitsOf[unit] as number;
+      const entry = state + (columnOf[unit] as number);
+      state = next[entry] as number;
+      depthOfState = depth[entry] as number;
+      if (endsWord[entry] === 1) this.tryAnchors(pass, state, at);
+    }
+    pass.budget.spend(FOLLOW_STEPS * (at - from));
+    pass.traits |= traits;
+    pass.state = state;
+    pass.followedTo = at;
+    pass.index = Math.max(atLeast, at);
+  }
+
+  private tryAnchors(pass: Pass, state: number, anchorEnd: number): void {
+    const { automaton, anchors } = this.table;
+    for (const index of automaton.wordsEndingIn(state)) {
+      const anchor = anchors[index];
+      if (anchor) this.tryAnchor(pass, anchor, anchorEnd);
+    }
+  }
+
+  private tryAnchor(pass: Pass, anchor: Anchor, anchorEnd: number): void {
     const anchorStart = anchorEnd - anchor.text.length;
-    for (const { rule, index } of anchor.rules) {
+    for (const anchored of anchor.rules) {
+      const { rule, index } = anchored;
       if (rule.valueWithin !== null) {
-        if (beginsName(pass.text, anchorStart)) this.searchValue(pass, rule, index, anchorStart, anchorEnd);
+        if (beginsName(pass.text.units, anchorStart)) this.searchValue(pass, anchored, anchorStart, anchorEnd);
       } else if (
-        (pass.searchedTo[index] ?? 0) <= anchorStart &&
-        (rule.ignoreCase || pass.text.startsWith(anchor.text, anchorStart))
+        pass.searchedTo(index) <= anchorStart &&
+        (rule.ignoreCase || standsAt(anchor.text, pass.text.units, anchorStart))
       ) {
-        this.searchToken(pass, rule, index, anchorStart);
+        this.searchToken(pass, anchored, anchorStart, anchorEnd);
       }
     }
   }
 
   /** Tries the pattern where the anchor stands. */
-  private searchToken(pass: Pass, rule: ScanRule, index: number, anchorStart: number): void {
+  private searchToken(pass: Pass, anchored: AnchoredRule, anchorStart: number, anchorEnd: number): void {
+    const { rule, index, afterAnchor } = anchored;
     let start = anchorStart;
-    while (start > 0 && anchorStart - start < rule.lead && rule.head.has(pass.text.charCodeAt(start - 1))) start--;
-    if (!beginsToken(pass.text, start, rule.before)) return;
+    if (rule.lead > 0) start = this.findLead(pass, anchored, anchorStart);
+    if (isInsideToken(pass.text.units, start, rule.before)) return;
+    if (!this.mayMatch(pass, anchored, afterAnchor ? anchorEnd : start)) return;
+    if (!beginsToken(pass.text.text, start, rule.before)) return;
     const match = this.tryPattern(pass, rule, start);
-    if (!match || !hasContext(pass, rule, match)) return;
+    if (!match || !this.hasContext(pass, anchored, match)) return;
     pass.matches.push(match);
-    pass.searchedTo[index] = match.end;
+    pass.setSearchedTo(index, match.end, this.rules.length);
+  }
+
+  /** Where the match begins that the anchor stands in. */
+  private findLead(pass: Pass, { rule, head }: AnchoredRule, anchorStart: number): number {
+    const { units } = pass.text;
+    const earliest = Math.max(0, anchorStart - rule.lead);
+    let start = anchorStart;
+    while (start > earliest && head[Math.min(units[start - 1] as number, ASCII)] === 1) start--;
+    pass.budget.spend(anchorStart - start);
+    return start;
   }
 
   /** Tries the pattern wherever a value can begin after a name. No place is looked at twice for one rule. */
-  private searchValue(pass: Pass, rule: ScanRule, index: number, anchorStart: number, anchorEnd: number): void {
-    const limit = Math.min(pass.text.length, anchorEnd + (rule.valueWithin ?? 0));
-    const from = Math.max(anchorEnd, pass.searchedTo[index] ?? 0);
+  private searchValue(pass: Pass, anchored: AnchoredRule, anchorStart: number, anchorEnd: number): void {
+    const { rule, index, head, run } = anchored;
+    const { units, length: textLength } = pass.text;
+    const { memory } = this.table;
+    const limit = Math.min(textLength, anchorEnd + (rule.valueWithin ?? 0));
+    const from = Math.max(anchorEnd, pass.searchedTo(index));
     if (from >= limit) return;
-    pass.budget.spend(limit - from);
+    pass.budget.spend(SEARCH_STEPS * (limit - from));
+    let searchedTo = limit;
     for (let at = from; at < limit; at++) {
-      if (!rule.head.has(pass.text.charCodeAt(at)) || !beginsToken(pass.text, at, rule.before)) continue;
+      if (run) {
+        const length = memory.measure(run, units, textLength, pass.base, at, rule.minLength);
+        if (length < rule.minLength) {
+          at += length;
+          continue;
+        }
+      }
+      if (head[Math.min(units[at] ?? 0, ASCII)] !== 1 || isInsideToken(units, at, rule.before)) continue;
+      if (!this.mayMatch(pass, anchored, at)) continue;
+      if (!beginsToken(pass.text.text, at, rule.before)) continue;
       const match = this.tryPattern(pass, rule, at);
-      if (!match || !namesContext(pass.text, rule, anchorStart, at)) continue;
+      if (!match || !namesContext(pass.text.text, rule.context, anchorStart, at)) continue;
       pass.matches.push(match);
-      pass.searchedTo[index] = Math.max(match.end, limit);
-      return;
+      searchedTo = Math.max(match.end, limit);
+      break;
     }
-    pass.searchedTo[index] = limit;
+    pass.setSearchedTo(index, searchedTo, this.rules.length);
+  }
+
+  /** Looks at the beginning of every number. */
+  private scanDigits(pass: Pass, from: number, to: number): void {
+    const { units, length } = pass.text;
+    let inNumber = isDigit(units[from - 1] ?? 0);
+    for (let at = from; at < to && at < length; at++) {
+      const digit = isDigit(units[at] ?? 0);
+      if (digit && !inNumber) {
+        const digits = countDigits(units, length, at);
+        const run = countRun(units, length, at);
+        for (const anchored of this.table.digitRules) {
+          const { rule, index } = anchored;
+          if (digits < rule.minDigits || run < rule.minRun || pass.searchedTo(index) > at) continue;
+          if (mayBeginAt(units, rule, at) && this.mayHaveContext(pass, anchored, at)) {
+            this.searchToken(pass, anchored, at, at);
+          }
+        }
+      }
+      inNumber = digit;
+    }
+  }
+
+  /** Looks for the words of all numbers' contexts once a text, and only where a number needs them. */
+  private contextOf(pass: Pass): ContextPlaces | null {
+    const { digitContexts } = this.table;
+    if (pass.contexts || !digitContexts) return pass.contexts;
+    const { units, length } = pass.text;
+    pass.budget.spend(FOLLOW_STEPS * length);
+    pass.contexts = digitContexts.find(units, length);
+    return pass.contexts;
+  }
+
+  /** Whether a match that begins about here could have its context: looked at before the pattern is tried. */
+  private mayHaveContext(pass: Pass, { rule, index }: AnchoredRule, at: number): boolean {
+    if (!rule.context) return true;
+    const { within } = rule.context;
+    const places = this.contextOf(pass);
+    return places?.has(index, at - rule.lead - within, at + rule.patternLength + within) ?? false;
+  }
+
+  private hasContext(pass: Pass, { rule, index }: AnchoredRule, match: RuleMatch): boolean {
+    if (!rule.context) return true;
+    const { within, words } = rule.context;
+    if (rule.startsAt === 'digit') return this.contextOf(pass)?.surrounds(index, match, within) ?? false;
+    pass.budget.spend(CONTEXT_STEPS * within * words.length);
+    return hasWordsAround(pass.text.text, rule.context, match);
+  }
+
+  private mayMatch(pass: Pass, { outline }: AnchoredRule, at: number): boolean {
+    pass.budget.spend(LOOK_STEPS);
+    const { units, length } = pass.text;
+    return outline === null || outline.mayMatch(units, length, at, pass.base, this.table.memory);
   }
 
   private tryPattern(pass: Pass, rule: ScanRule, start: number): RuleMatch | null {
-    const { text, budget } = pass;
-    const reach = rule.run ? lengthOfRun(text, start, rule) : Math.min(rule.patternLength, text.length - start);
-    if (reach < rule.minLength) {
-      budget.spend(TRIAL_STEPS + reach);
-      return null;
-    }
+    const { budget } = pass;
+    const { text } = pass.text;
+    if (text.length - start < rule.minLength) return null;
     rule.matcher.lastIndex = start;
     const found = rule.matcher.exec(text);
-    budget.spend(TRIAL_STEPS + (found ? found[0].length : reach));
+    const tried = found ? found[0].length : Math.min(rule.patternLength, text.length - start);
+    budget.spend(TRIAL_STEPS + STEPS_PER_TRIED_CHARACTER * tried);
     if (!found) return null;
-    const whole = found[0];
-    let end = start + whole.length;
+    let end = start + found[0].length;
     if (!endsToken(text, end, rule.after)) return null;
     const range = rule.hasSecretGroup ? found.indices?.groups?.secret : undefined;
     const secretStart = range?.[0] ?? start;
     let secretEnd = range?.[1] ?? end;
-    const secret = text.slice(secretStart, secretEnd);
-    const verified = this.judge(rule, secret);
+    budget.spend(JUDGE_STEPS + STEPS_PER_JUDGED_CHARACTER * (secretEnd - secretStart));
+    const verified = judgeSecret(rule, text.slice(secretStart, secretEnd));
     if (verified === null) return null;
+    budget.spend(NOTE_STEPS);
     if (rule.closing !== null) {
       const limit = Math.min(text.length, start + rule.maxLength);
-      budget.spend(limit - end);
-      const blockEnd = findBlockEnd(text.slice(end, limit), rule.closing, rule.minEntropy);
+      budget.spend(STEPS_PER_TRIED_CHARACTER * (limit - end));
+      const opening = found[0].slice(0, OPENING_CHARACTERS);
+      const blockEnd = findBlockEnd(text.slice(end, limit), opening, rule.closing, rule.minEntropy);
       if (blockEnd === null) return null;
       end += blockEnd;
       secretEnd = end;
     }
     return { rule, start, end, secretStart, secretEnd, verified };
   }
+}
 
-  /** Whether a checksum proves it; null where it is no credential at all. */
-  private judge(rule: ScanRule, secret: string): boolean | null {
-    let verified = false;
-    for (const validate of rule.validators) {
-      const verdict = validate(secret);
-      if (verdict === 'refuted') return null;
-      if (verdict === 'verified') verified = true;
-    }
-    if (verified) return true;
-    if (rule.closing !== null) return verified;
-    if (rule.minEntropy > 0 && measureEntropy(secret) < rule.minEntropy) return null;
-    if (rule.allow.some((example) => example.test(secret))) return null;
-    if (isPlaceholder(secret)) return null;
-    return false;
+/** How far a scan has come. */
+class Pass implements TextMatches, Reading {
+  readonly matches: RuleMatch[] = [];
+  traits = 0;
+  /** The next unit to read, and where reading ends: so far behind the text that the filter sees its last units. */
+  index = 0;
+  readonly end: number;
+  /** Up to where the automaton has read, and its state there. */
+  followedTo = 0;
+  state = 0;
+  /** For each rule, up to where its matches and values have been looked for; null while that is nowhere. */
+  private searched: Int32Array | null = null;
+  /** Where the words of numbers' contexts stand; null while nobody asked. */
+  contexts: ContextPlaces | null = null;
+
+  constructor(
+    readonly text: ScanText,
+    readonly budget: ScanBudget,
+    readonly base: number,
+  ) {
+    this.end = text.length === 0 ? 0 : text.length + UNITS_PER_KEY - 1;
+  }
+
+  searchedTo(rule: number): number {
+    return this.searched?.[rule] ?? 0;
+  }
+
+  setSearchedTo(rule: number, place: number, rules: number): void {
+    this.searched ??= new Int32Array(rules);
+    this.searched[rule] = place;
   }
 }
 
-interface Pass {
-  readonly text: string;
-  readonly budget: ScanBudget;
-  readonly matches: RuleMatch[];
-  /** For each rule, up to where its matches and values have been looked for. */
-  readonly searchedTo: Int32Array;
-  /** Where the automaton stands. */
-  index: number;
-  state: number;
-}
-
-/** How far the characters of the rule reach, at most one further than it can use. */
-function lengthOfRun(text: string, start: number, rule: ScanRule): number {
-  const limit = Math.min(text.length, start + rule.patternLength);
-  let index = start;
-  while (index < limit && rule.run?.has(text.charCodeAt(index))) index++;
-  return index - start;
+function standsAt(word: string, units: Uint16Array, start: number): boolean {
+  for (let index = 0; index < word.length; index++) {
+    if (units[start + index] !== word.charCodeAt(index)) return false;
+  }
+  return true;
 }
 
 /** Whether a word begins here: after anything but a letter, or at a hump as in `myHerokuKey`. */
-function beginsName(text: string, start: number): boolean {
-  const before = text.charCodeAt(start - 1);
+function beginsName(units: Uint16Array, start: number): boolean {
+  const before = start === 0 ? 0 : (units[start - 1] ?? 0);
   if (!isLetter(before)) return true;
-  return isLower(before) && !isLower(text.charCodeAt(start));
+  return isLower(before) && !isLower(units[start] ?? 0);
 }
 
 function isLower(code: number): boolean {
@@ -208,21 +327,4 @@ function isLower(code: number): boolean {
 
 function isLetter(code: number): boolean {
   return isLower(code | 32) && code < 128;
-}
-
-/** For values: a word of the context stands in their name (`HEROKU_API_KEY = `) or shortly before it. */
-function namesContext(text: string, rule: ScanRule, nameStart: number, valueStart: number): boolean {
-  if (!rule.context) return true;
-  const name = text.slice(Math.max(0, nameStart - rule.context.within), valueStart).toLowerCase();
-  return rule.context.words.some((word) => name.includes(word));
-}
-
-/** For patterns that stand alone: a word of the context stands around them. */
-function hasContext(pass: Pass, rule: ScanRule, match: RuleMatch): boolean {
-  if (!rule.context) return true;
-  const { words, within } = rule.context;
-  pass.budget.spend(2 * within);
-  const before = pass.text.slice(Math.max(0, match.start - within), match.start).toLowerCase();
-  const after = pass.text.slice(match.end, match.end + within).toLowerCase();
-  return words.some((word) => before.includes(word) || after.includes(word));
 }

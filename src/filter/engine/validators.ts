@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { isObject } from '../../domain/json.js';
+import { isPlaceholder } from './placeholders.js';
 
 /**
  * What a look at the match itself tells. `verified`: a checksum proves it, so that it is reported even where it looks
@@ -20,8 +21,30 @@ export const VALIDATORS: ReadonlyMap<string, Validator> = new Map<string, Valida
   ['discord-id', (secret) => gate(/^\d{15,22}$/.test(decodeBase64(secret.slice(0, secret.indexOf('.')))))],
   ['letters-and-digits', (secret) => gate(/[A-Za-z]/.test(secret) && /\d/.test(secret))],
   ['mixed-case-and-digits', (secret) => gate(/[a-z]/.test(secret) && /[A-Z]/.test(secret) && /\d/.test(secret))],
+  ['random-case', (secret) => gate(countClassChanges(secret) >= RANDOM_CHANGES * secret.length)],
   ['has-digit', (secret) => gate(/\d/.test(secret))],
+  ['basic-credentials', (secret) => gate(holdsUserAndPassword(decodeBase64(secret)))],
+  ['base64-text', (secret) => gate(secret.length % 4 === 0 && PRINTABLE.test(decodeBase64(secret)))],
+  ['random-run', (secret) => gate(RANDOM_RUNS.some((run) => run.test(secret)))],
+  ['password', (secret) => gate(/[A-Za-z]/.test(secret) && /[^A-Za-z]/.test(secret) && !IDENTIFIER.test(secret))],
 ]);
+
+const PRINTABLE = /^[\t\n\r -~]{8,}$/;
+/** Code that names a password rather than being one: `config.password`, `get_password`, `$PASSWORD`, a path, an address. */
+const IDENTIFIER =
+  /^(?:[$@&*!]?[A-Za-z_]+(?:[._:/\\|[\]?-]+[A-Za-z_]+)*[?!*.:]*|[A-Z][A-Z0-9_]+|https?:.*|[^A-Za-z]*)$/;
+
+/**
+ * Changes between upper case, lower case, digits and symbols, a character: 0.6 on average where characters are random,
+ * 0.3 in `ANameLikeThisOneV2`.
+ */
+const RANDOM_CHANGES = 0.36;
+
+/** No word of a language or a program: letters with several digits among them, or a UUID. */
+const RANDOM_RUNS = [
+  /(?=[A-Za-z0-9]{14})(?=[0-9]*[A-Za-z])(?:[A-Za-z]*[0-9]){2}[A-Za-z0-9]/,
+  /[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-/,
+];
 
 function gate(passed: boolean): Verdict {
   return passed ? 'plausible' : 'refuted';
@@ -55,6 +78,26 @@ function hasJwtHeader(token: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** As HTTP's basic authorization writes them. Those of a tutorial (`user:pass`) are none. */
+function holdsUserAndPassword(text: string): boolean {
+  const at = text.indexOf(':');
+  return at > 0 && text.length - at > 4 && PRINTABLE.test(text) && !isPlaceholder(text.slice(at + 1));
+}
+
+function countClassChanges(text: string): number {
+  let changes = 0;
+  for (let index = 1; index < text.length; index++) {
+    if (classOf(text.charCodeAt(index)) !== classOf(text.charCodeAt(index - 1))) changes++;
+  }
+  return changes;
+}
+
+function classOf(code: number): 'upper' | 'lower' | 'digit' | 'other' {
+  if (code >= 97 && code <= 122) return 'lower';
+  if (code >= 65 && code <= 90) return 'upper';
+  return code >= 48 && code <= 57 ? 'digit' : 'other';
 }
 
 function decodeBase64(text: string): string {

@@ -3,6 +3,7 @@ import type { PatternNode } from './pattern-syntax.js';
 
 /** What is known of a pattern without running it. */
 export interface PatternFacts {
+  readonly pattern: PatternNode;
   readonly minLength: number;
   readonly maxLength: number;
   /** Every character a match can hold. */
@@ -22,6 +23,7 @@ export function studyPattern(pattern: PatternNode): PatternFacts {
   const secret = findGroup(pattern, 'secret');
   const { min, max } = lengthOf(pattern);
   return {
+    pattern,
     minLength: min,
     maxLength: max,
     alphabet: alphabetOf(pattern),

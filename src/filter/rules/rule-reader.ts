@@ -1,10 +1,12 @@
 import { CLASSIFICATIONS, findClassification } from '../../domain/classification.js';
-import type { FilterAction } from '../../domain/finding.js';
+import { AS_CONFIGURED, type FilterAction, type RuleActions } from '../../domain/finding.js';
 import { isObject } from '../../domain/json.js';
-import { ALPHANUMERICS, BLANKS, CharacterSet, WORD } from '../engine/character-set.js';
+import { ALPHANUMERICS, BLANKS, CharacterSet, NUMBER_SEPARATORS, WORD } from '../engine/character-set.js';
 import { RuleScanner } from '../engine/rule-scanner.js';
 import { ScanBudget } from '../engine/scan-budget.js';
 import { VALIDATORS, type Validator } from '../engine/validators.js';
+import { PERSONAL_VALIDATORS } from '../validators-personal/personal-validators.js';
+import { countLeadingDigits } from './leading-digits.js';
 import { type PatternFacts, studyPattern } from './pattern-facts.js';
 import { PatternSyntaxError, parsePattern } from './pattern-syntax.js';
 import { type RuleContext, type ScanRule, SEVERITIES, type Severity } from './scan-rule.js';
@@ -21,7 +23,10 @@ const KEYS: ReadonlySet<string> = new Set([
   'type',
   'severity',
   'action',
+  'actions',
+  'source',
   'anchors',
+  'starts',
   'ignore_case',
   'value_within',
   'lead',
@@ -38,10 +43,15 @@ const KEYS: ReadonlySet<string> = new Set([
 /** Half of what the detector's windows share. */
 const MAX_RULE_LENGTH = 8_192;
 const MAX_VALUE_WITHIN = 500;
-const MAX_LEAD = 64;
+const MAX_LEAD = 80;
 /** Eight bits a character is all a text can hold. */
 const MAX_ENTROPY_BITS = 8;
 const MAX_CONTEXT_WITHIN = 4_000;
+const ACTION_NAMES = ['block', 'redact', 'pseudonymize', 'flag', 'off'] as const;
+/** What stands between a name and its value, also where the value can hold it. */
+const BEFORE_VALUES = BLANKS.union(CharacterSet.of('=:@'));
+/** What makes a number part of something longer: `0.4111`, `550e8400-e29b-41d4`. */
+const PART_OF_NUMBER = WORD.union(CharacterSet.of('.-'));
 const QUOTES = CharacterSet.of('"');
 const NOT_IN_A_RUN = CharacterSet.of(`"'<> \t\n\r`);
 const BASE64_SYMBOLS = CharacterSet.of('+/');
@@ -70,7 +80,8 @@ export class RuleReader {
     const id = this.text('id');
     if (id !== '' && !/^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(id)) this.refuse('id', 'write ids in lower case with hyphens');
     const ignoreCase = this.source.ignore_case === true;
-    const anchors = this.texts('anchors', true);
+    const startsAt = this.startsAt();
+    const anchors = this.texts('anchors', startsAt === 'anchor');
     const valueWithin = this.optionalNumber('value_within', MAX_VALUE_WITHIN);
     const maxLength = this.requiredLength();
     const facts = this.studyPattern(ignoreCase, maxLength);
@@ -79,7 +90,8 @@ export class RuleReader {
     const rest = {
       vendor: this.text('vendor'),
       type: this.text('type'),
-      actions: { request: this.action(), response: null },
+      actions: this.actions(),
+      source: this.documentation(),
       lead: this.optionalNumber('lead', MAX_LEAD) ?? 0,
       minEntropy: this.optionalNumber('min_entropy', MAX_ENTROPY_BITS) ?? 0,
       validators: this.validators(),
@@ -95,6 +107,9 @@ export class RuleReader {
       pattern: this.text('pattern'),
       severity,
       anchors,
+      startsAt,
+      minDigits: startsAt === 'digit' ? countLeadingDigits(facts.pattern, NUMBER_SEPARATORS) : 0,
+      minRun: startsAt === 'digit' ? countLeadingDigits(facts.pattern, CharacterSet.none) : 0,
       ignoreCase,
       valueWithin,
       matcher: new RegExp(this.text('pattern'), `y${facts.hasSecretGroup ? 'd' : ''}${ignoreCase ? 'i' : ''}`),
@@ -103,8 +118,8 @@ export class RuleReader {
       patternLength: facts.maxLength,
       maxLength,
       head: facts.head,
-      before: boundaryBefore(facts, valueWithin !== null),
-      after: boundaryAfter(facts),
+      before: startsAt === 'digit' ? PART_OF_NUMBER : boundaryBefore(facts, valueWithin !== null),
+      after: startsAt === 'digit' ? PART_OF_NUMBER : boundaryAfter(facts),
       run: facts.alphabet.overlaps(NOT_IN_A_RUN) ? null : facts.alphabet,
     };
     if (this.problems.length > 0) return null;
@@ -148,23 +163,63 @@ export class RuleReader {
     return severity ?? null;
   }
 
-  private action(): FilterAction | null {
-    const action = this.field('action');
+  /** `action` is short for the request's alone. */
+  private actions(): RuleActions {
+    const short = this.action('action', this.field('action'), true);
+    const both = this.field('actions');
+    if (both === undefined) return { request: short, response: null };
+    const known = isObject(both) && Object.keys(both).every((key) => key === 'request' || key === 'response');
+    if (!known || this.field('action') !== undefined) {
+      this.refuse('actions', `expected actions: {request: …, response: …}, or 'action' alone for the request's`);
+      return AS_CONFIGURED;
+    }
+    return {
+      request: this.action('actions', both.request, true),
+      response: this.action('actions', both.response, false),
+    };
+  }
+
+  private action(key: string, action: unknown, isRequest: boolean): FilterAction | 'off' | null {
     if (action === undefined) return null;
-    if (action === 'block' || action === 'redact' || action === 'flag') return action;
+    const name = ACTION_NAMES.find((each) => each === action);
+    if (name) return name;
     const level = isObject(action) ? action.raise_to : undefined;
     const raiseTo = typeof level === 'string' ? findClassification(level) : undefined;
-    if (raiseTo) return { raiseTo };
-    this.refuse('action', `expected block, redact, flag or {raise_to: ${CLASSIFICATIONS.join(' | ')}}`);
+    if (raiseTo && isRequest) return { raiseTo };
+    const raising = isRequest ? ` or {raise_to: ${CLASSIFICATIONS.join(' | ')}}` : '; an answer has no level to raise';
+    this.refuse(key, `expected ${ACTION_NAMES.join(', ')}${raising}`);
     return null;
+  }
+
+  private documentation(): string | null {
+    if (this.field('source') === undefined) return null;
+    const source = this.text('source');
+    if (source !== '' && !/^https:\/\/[a-z0-9.-]+\/?/.test(source))
+      this.refuse('source', `'source' is no https address`);
+    return source;
+  }
+
+  /** `starts: digit` stands instead of anchors. */
+  private startsAt(): 'anchor' | 'digit' {
+    const starts = this.field('starts');
+    if (starts === undefined) return 'anchor';
+    if (starts !== 'digit') this.refuse('starts', `'starts' can only be digit`);
+    if (this.field('anchors') !== undefined || this.field('value_within') !== undefined) {
+      this.refuse('starts', `'starts: digit' stands instead of 'anchors' and 'value_within'`);
+    }
+    return 'digit';
   }
 
   private validators(): Validator[] {
     const found: Validator[] = [];
     for (const name of this.texts('validators', false)) {
-      const validator = VALIDATORS.get(name);
+      const validator = VALIDATORS.get(name) ?? PERSONAL_VALIDATORS.get(name);
       if (validator) found.push(validator);
-      else this.refuse('validators', `unknown validator '${name}'; known are ${[...VALIDATORS.keys()].join(', ')}`);
+      else
+        this.refuse(
+          'validators',
+          `unknown validator '${name}'; known are ${[...VALIDATORS.keys(), ...PERSONAL_VALIDATORS.keys()].join(', ')}`,
+        );
     }
     return found;
   }
@@ -268,7 +323,7 @@ function isFound(scanner: RuleScanner, example: string): boolean {
 /** A token may not follow a word; a value that has no prefix of its own may not follow its own characters either. */
 function boundaryBefore(facts: PatternFacts, isValue: boolean): CharacterSet | null {
   if (!WORD.overlaps(facts.head)) return null;
-  return isValue ? WORD.union(facts.alphabet.minus(CharacterSet.of('=:@'))) : WORD;
+  return isValue ? WORD.union(facts.alphabet.minus(BEFORE_VALUES)) : WORD;
 }
 
 function boundaryAfter(facts: PatternFacts): CharacterSet | null {

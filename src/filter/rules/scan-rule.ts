@@ -23,6 +23,12 @@ export interface ScanRule {
   readonly actions: RuleActions;
   /** As written. Found ignoring case; then compared exactly unless `ignoreCase`. */
   readonly anchors: readonly string[];
+  /** What the pattern is tried at: one of the anchors, or the first digit of every number; then there are no anchors. */
+  readonly startsAt: 'anchor' | 'digit';
+  /** How many digits every match holds from its first digit on, over separators; 0 where there are anchors. */
+  readonly minDigits: number;
+  /** The same without separators: how many digits follow the first one at once, with it. */
+  readonly minRun: number;
   readonly ignoreCase: boolean;
   /**
    * Null: the pattern stands where the anchor does. Else the anchor is a name (`heroku`) and the pattern is that of
@@ -60,4 +66,6 @@ export interface ScanRule {
    * what is encoded where it does not come within `maxLength`.
    */
   readonly closing: string | null;
+  /** Where the vendor documents the format; null where nobody does, as for an operator's own rules. */
+  readonly source: string | null;
 }

@@ -11,6 +11,7 @@ import {
 import { runMigrations } from '../../../src/database/migrate.js';
 import { waitUntil } from '../../integration/auth/replica.js';
 import { makeReachableFolder, TEST_SERVER_SETTINGS } from '../../support/postgres.js';
+import { signalFamily } from '../../support/process-family.js';
 
 /** A real PostgreSQL of a suite's own: frozen, killed and started again, always on the same port. */
 export class PostgresServer {
@@ -61,11 +62,11 @@ export class PostgresServer {
 
   /** Nothing of it runs any more, and every connection stays open. */
   freeze(): void {
-    this.signal('SIGSTOP');
+    signalFamily(this.running.processId, 'SIGSTOP');
   }
 
   thaw(): void {
-    this.signal('SIGCONT');
+    signalFamily(this.running.processId, 'SIGCONT');
   }
 
   /** Ends at once, without a word to those who are connected: `pg_ctl stop -m immediate`. */
@@ -89,24 +90,6 @@ export class PostgresServer {
     await waitUntil(() => !isAlive(processId));
     await removeEmbeddedPostgres(this.folder);
     await rm(this.folder, { recursive: true, force: true });
-  }
-
-  /** The server and all processes it started. */
-  private signal(name: NodeJS.Signals): void {
-    const { processId } = this.running;
-    const list = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' });
-    const children = list
-      .split('\n')
-      .map((line) => line.trim().split(/\s+/).map(Number))
-      .filter(([, parent]) => parent === processId)
-      .map(([child]) => child ?? 0);
-    for (const each of [processId, ...children]) {
-      try {
-        process.kill(each, name);
-      } catch {
-        // It ended meanwhile.
-      }
-    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { stringify } from 'yaml';
 import { runMigrations } from '../../../src/database/migrate.js';
 import { type GatewayProcess, spawnGateway } from '../../support/gateway-process.js';
 import { startOwnPostgres, type TestServer } from '../../support/postgres.js';
+import { signalFamily } from '../../support/process-family.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
 import { completionAnswer, ScriptableUpstream, streamAnswer } from '../../support/scriptable-upstream.js';
 import { buildOrder, PEPPER, startReplica } from '../auth/replica.js';
@@ -61,7 +62,7 @@ describe('usage of gateways that are killed under load', () => {
       process.child.kill('SIGKILL');
       await process.exited;
     }
-    signalServer('SIGCONT');
+    signalFamily(server.processId, 'SIGCONT');
     await server.remove();
     await redis.close();
     await upstream.close();
@@ -95,21 +96,6 @@ describe('usage of gateways that are killed under load', () => {
     const started = spawnGateway({ AEGIS_CONFIG_DIR: join(folder, 'config') });
     const { url } = await started.logged('gateway is listening');
     gateways.push({ process: started, url: String(url) });
-  }
-
-  function signalServer(signal: NodeJS.Signals): void {
-    const children = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' })
-      .split('\n')
-      .map((line) => line.trim().split(/\s+/).map(Number))
-      .filter(([, parent]) => parent === server.processId)
-      .map(([child]) => child ?? 0);
-    for (const processId of [server.processId, ...children]) {
-      try {
-        process.kill(processId, signal);
-      } catch {
-        // It ended meanwhile.
-      }
-    }
   }
 
   function runCli(...parameters: string[]): Record<string, unknown> {
@@ -183,8 +169,8 @@ describe('usage of gateways that are killed under load', () => {
     const load = Promise.all(Array.from({ length: WORKERS }, work));
     for (let round = 0; round < ROUNDS; round++) {
       await sleep(ROUND_MS);
-      if (round === 1) signalServer('SIGSTOP');
-      if (round === 3) signalServer('SIGCONT');
+      if (round === 1) signalFamily(server.processId, 'SIGSTOP');
+      if (round === 3) signalFamily(server.processId, 'SIGCONT');
       const victim = gateways.shift();
       victim?.process.child.kill('SIGKILL');
       await victim?.process.exited;

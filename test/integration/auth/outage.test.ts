@@ -1,28 +1,11 @@
-import { execFileSync } from 'node:child_process';
 import { KeyChangesService } from '../../../src/auth/key-changes.service.js';
 import type { ApiKeyRecord } from '../../../src/database/api-key.repository.js';
 import type { RequestContext } from '../../../src/request-context/request-context.js';
 import type { TestServer } from '../../support/postgres.js';
 import { startOwnPostgres } from '../../support/postgres.js';
+import { signalFamily } from '../../support/process-family.js';
 import type { Replica } from './replica.js';
 import { buildOrder, startReplica, waitUntil } from './replica.js';
-
-/** The server and every process it started: a frozen machine, or a black hole. */
-function signalAll(server: TestServer, signal: NodeJS.Signals): void {
-  const list = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' });
-  const children = list
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/).map(Number))
-    .filter(([, parent]) => parent === server.processId)
-    .map(([child]) => child ?? 0);
-  for (const processId of [server.processId, ...children]) {
-    try {
-      process.kill(processId, signal);
-    } catch {
-      // It ended meanwhile.
-    }
-  }
-}
 
 describe('keys while the database fails', () => {
   let server: TestServer;
@@ -38,7 +21,7 @@ describe('keys while the database fails', () => {
     const known = await replica.keys.create(buildOrder());
     const never = await replica.keys.create(buildOrder());
     await replica.store.find(known.keyHash);
-    signalAll(server, 'SIGSTOP');
+    signalFamily(server.processId, 'SIGSTOP');
     try {
       await waitUntil(async () => {
         expect((await replica.store.find(known.keyHash)).key?.status).toBe('active');
@@ -51,7 +34,7 @@ describe('keys while the database fails', () => {
       });
       await expect(replica.store.find(buildOrder().keyHash)).rejects.toMatchObject({ status: 503 });
     } finally {
-      signalAll(server, 'SIGCONT');
+      signalFamily(server.processId, 'SIGCONT');
     }
     await waitUntil(async () => {
       try {
@@ -77,14 +60,14 @@ describe('keys while the database fails', () => {
     await open('expiring', Date.now() + 2_000);
     await replica.changes.sweep();
     await replica.keys.revoke(revoked.principal.keyId, null);
-    signalAll(server, 'SIGSTOP');
+    signalFamily(server.processId, 'SIGSTOP');
     try {
       // Somebody says so, and nobody can be asked whether it is true.
       replica.openRequests.doubtAll();
       await waitUntil(() => cuts.length > 0);
       expect(cuts).toEqual(['expiring invalid_api_key']);
     } finally {
-      signalAll(server, 'SIGCONT');
+      signalFamily(server.processId, 'SIGCONT');
     }
     await waitUntil(() => cuts.includes('revoked invalid_api_key'));
     expect(cuts.some((cut) => cut.startsWith('lasting'))).toBe(false);
@@ -101,7 +84,7 @@ describe('keys while the database fails', () => {
     await replica.keys.update(lowered.principal.keyId, () => ({ maxClassification: 'INTERNAL' }));
     await replica.keys.revoke(revoked.principal.keyId, null);
     await replica.changes.sweep();
-    signalAll(server, 'SIGSTOP');
+    signalFamily(server.processId, 'SIGSTOP');
     try {
       await waitUntil(async () => {
         expect((await replica.store.find(kept.keyHash)).key?.status).toBe('active');
@@ -110,7 +93,7 @@ describe('keys while the database fails', () => {
         return replica.database.health.state === 'degraded';
       });
     } finally {
-      signalAll(server, 'SIGCONT');
+      signalFamily(server.processId, 'SIGCONT');
     }
   });
 
@@ -129,11 +112,11 @@ describe('keys while the database fails', () => {
       replica.openRequests,
     );
     await later.sweep();
-    signalAll(server, 'SIGSTOP');
+    signalFamily(server.processId, 'SIGSTOP');
     try {
       expect((await replica.store.find(known.keyHash)).key?.status).toBe('active');
     } finally {
-      signalAll(server, 'SIGCONT');
+      signalFamily(server.processId, 'SIGCONT');
     }
   });
 
@@ -141,13 +124,13 @@ describe('keys while the database fails', () => {
     replica = await startReplica({ databaseUrl: server.url });
     const known = await replica.keys.create(buildOrder());
     await replica.store.find(known.keyHash);
-    signalAll(server, 'SIGSTOP');
+    signalFamily(server.processId, 'SIGSTOP');
     try {
       // As a message makes it.
       replica.store.forget([known.keyHash]);
       await expect(replica.store.find(known.keyHash)).rejects.toMatchObject({ code: 'dependency_unavailable' });
     } finally {
-      signalAll(server, 'SIGCONT');
+      signalFamily(server.processId, 'SIGCONT');
     }
     await waitUntil(async () => {
       const lookup = await replica.store.find(known.keyHash).catch(() => null);
@@ -159,7 +142,7 @@ describe('keys while the database fails', () => {
     replica = await startReplica({ databaseUrl: server.url, auth: { cacheTtlMs: 50, staleGraceMs: 1_500 } });
     const known = await replica.keys.create(buildOrder());
     await replica.store.find(known.keyHash);
-    signalAll(server, 'SIGSTOP');
+    signalFamily(server.processId, 'SIGSTOP');
     try {
       expect((await replica.store.find(known.keyHash)).key?.status).toBe('active');
       await waitUntil(async () => {
@@ -167,7 +150,7 @@ describe('keys while the database fails', () => {
         return outcome instanceof Error && 'code' in outcome && outcome.code === 'dependency_unavailable';
       });
     } finally {
-      signalAll(server, 'SIGCONT');
+      signalFamily(server.processId, 'SIGCONT');
     }
   });
 
@@ -219,17 +202,17 @@ describe('a start without the database', () => {
   it('succeeds, and the database joins when it comes', async () => {
     const server = await startOwnPostgres();
     const url = server.url;
-    signalAll(server, 'SIGSTOP');
+    signalFamily(server.processId, 'SIGSTOP');
     const replica = await startReplica({ databaseUrl: url });
     try {
       expect(replica.database.health).toMatchObject({ state: 'down', reason: expect.any(String) });
       await expect(replica.store.find(buildOrder().keyHash)).rejects.toMatchObject({ status: 503 });
-      signalAll(server, 'SIGCONT');
+      signalFamily(server.processId, 'SIGCONT');
       await waitUntil(() => replica.database.health.state === 'healthy', 10_000);
       // It has migrated by itself.
       await expect(replica.store.find(buildOrder().keyHash)).resolves.toEqual({ key: null, tier: 'none' });
     } finally {
-      signalAll(server, 'SIGCONT');
+      signalFamily(server.processId, 'SIGCONT');
       await replica.close();
       await server.remove();
     }

@@ -14,7 +14,7 @@ describe('AegisError', () => {
         param: 'messages[0].content',
         code: 'content_filter',
         request_id: 'r-1',
-        findings: [{ filter: 'secrets', rule: 'aws', path: 'messages[0].content' }],
+        findings: [{ filter: 'secrets', rule: 'aws', path: 'messages[0].content', pointer: '/messages/0/content' }],
       },
     });
   });

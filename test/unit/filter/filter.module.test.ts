@@ -1,58 +1,43 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { Global, Module } from '@nestjs/common';
+import type { LoggerService } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import { FilterModule, SECRET_RULES_DIRECTORY } from '../../../src/filter/filter.module.js';
+import { INSTALLATION_SECRET } from '../../../src/domain/installation-secret.js';
+import { FilterModule } from '../../../src/filter/filter.module.js';
 import { FilterPipe } from '../../../src/filter/filter.pipe.js';
 import { FilterService } from '../../../src/filter/filter.service.js';
+import { FilterRules } from '../../../src/filter/filter-rules.js';
 import { contextOf, SECRETS, say } from './support.js';
 
-const OWN_RULE = `rules:
-  - {id: acme-badge, vendor: Acme, type: badge, severity: high, anchors: [BADGE-], pattern: 'BADGE-[0-9]{6}',
-     max_length: 12, examples: {positive: [BADGE-482913]}}`;
+const QUIET: LoggerService = { log: () => undefined, error: () => undefined, warn: () => undefined };
+
+const pseudonymize = () => contextOf({ action: 'pseudonymize' });
 
 describe('the filter module', () => {
-  let directory = '';
-  beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'aegis-rules-'));
-  });
-  afterEach(() => rm(directory, { recursive: true }));
-
-  const start = () => {
-    @Global()
-    @Module({
-      providers: [{ provide: SECRET_RULES_DIRECTORY, useFactory: () => directory }],
-      exports: [SECRET_RULES_DIRECTORY],
-    })
-    class DirectoryModule {}
-    return Test.createTestingModule({ imports: [DirectoryModule, FilterModule] }).compile();
-  };
-
-  it('reads the rules of the configuration folder', async () => {
-    await writeFile(join(directory, 'secret-rules.yaml'), OWN_RULE);
-    const module = await start();
+  it('searches by the rules of the request’s own configuration', async () => {
+    const module = await Test.createTestingModule({ imports: [FilterModule] }).compile();
     const service = module.get(FilterService);
     expect(module.get(FilterPipe)).toBeInstanceOf(FilterPipe);
-    expect(() => service.screen(say('my badge is BADGE-482913'), contextOf())).toThrow(/acme-badge/);
-    expect(service.screen(say(SECRETS.github), contextOf())).toMatchObject({ findings: [] });
+    expect(module.get(FilterRules)).toBeInstanceOf(FilterRules);
+    expect(() => service.screen(say(SECRETS.github), contextOf())).toThrow(/github-token/);
+    expect(service.screen(say(SECRETS.github), contextOf({ rules: { secrets: [] } }))).toMatchObject({ findings: [] });
     await module.close();
   });
 
-  it('uses the shipped rules where the folder has none', async () => {
-    const module = await start();
-    expect(() => module.get(FilterService).screen(say(SECRETS.github), contextOf())).toThrow(/github-token/);
+  it.each([
+    ['there is none', []],
+    ['it is empty', [{ provide: INSTALLATION_SECRET, useValue: '' }]],
+  ])('gives no value a name without a secret to make it with: %s', async (_, providers) => {
+    const module = await Test.createTestingModule({ imports: [FilterModule], providers })
+      .setLogger(QUIET)
+      .compile();
+    expect(() => module.get(FilterService).screen(say(SECRETS.github), pseudonymize())).toThrow(/could not search/);
     await module.close();
   });
 
-  it('refuses to start with bad rules, naming file, line and every problem', async () => {
-    await writeFile(
-      join(directory, 'secret-rules.yaml'),
-      OWN_RULE.replace('max_length: 12', 'max_length: 3, colour: red'),
-    );
-    const fault = await start().catch((error: Error) => error.message);
-    expect(fault).toContain(`${join(directory, 'secret-rules.yaml')}:`);
-    expect(fault).toContain("unknown key 'colour'");
-    expect(fault).toContain('more than max_length');
+  it('makes names with the secret of the installation', async () => {
+    const providers = [{ provide: INSTALLATION_SECRET, useValue: 'a pepper that is used in tests only' }];
+    const module = await Test.createTestingModule({ imports: [FilterModule], providers }).compile();
+    const screened = await module.get(FilterService).screen(say(SECRETS.github), pseudonymize());
+    expect(screened.chat.messages[0]?.content).toMatch(/^\[\[AEGIS:GITHUB_TOKEN:[0-9a-f]{12}\]\]$/);
+    await module.close();
   });
 });

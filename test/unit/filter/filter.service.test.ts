@@ -8,14 +8,12 @@ import { scanJson } from '../../../src/domain/json-scan.js';
 import { silentObserver } from '../../../src/domain/observer.js';
 import { RequestBody } from '../../../src/domain/request-body.js';
 import type { ScreenedRequest, WellFormedRequest } from '../../../src/domain/screened-request.js';
-import { RuleScanner } from '../../../src/filter/engine/rule-scanner.js';
 import { FilterPipe } from '../../../src/filter/filter.pipe.js';
-import { FilterService } from '../../../src/filter/filter.service.js';
 import { loadRules } from '../../../src/filter/rules/rule-loader.js';
 import { type RequestContext, requestContextStorage } from '../../../src/request-context/request-context.js';
-import { type ContextFacts, contextOf, PEM, requestOf, SECRETS, say, scanner } from './support.js';
+import { type ContextFacts, contextOf, makeService, PEM, requestOf, SECRETS, say } from './support.js';
 
-const service = new FilterService(scanner);
+const service = makeService();
 
 async function refusal(work: () => unknown): Promise<AegisError> {
   try {
@@ -522,7 +520,7 @@ describe('the action redact', () => {
 });
 
 describe('the level of a request', () => {
-  const raising = (level: Classification): FilterService => {
+  const raising = (level: Classification): ContextFacts['rules'] => {
     const { rules, problems } = loadRules(
       `rules:
   - {id: project-name, vendor: Acme, type: name, severity: low, action: {raise_to: ${level}}, anchors: [Falcon],
@@ -530,7 +528,7 @@ describe('the level of a request', () => {
       'secrets',
     );
     expect(problems).toEqual([]);
-    return new FilterService(new RuleScanner(rules));
+    return { secrets: rules };
   };
 
   const cases: [Classification, Classification | null, Classification | null, Classification][] = [
@@ -546,8 +544,9 @@ describe('the level of a request', () => {
   ];
 
   it.each(cases)('from %s by default, %s asked for and %s found is %s', (lowest, requested, raised, expected) => {
-    const context = contextOf({ lowest, requested });
-    const screened = raising(raised ?? 'PUBLIC').screen(say(raised ? 'on Falcon-12, please' : 'hello there'), context);
+    const rules = raising(raised ?? 'PUBLIC');
+    const context = contextOf({ lowest, requested, ...(rules && { rules }) });
+    const screened = service.screen(say(raised ? 'on Falcon-12, please' : 'hello there'), context);
     expect(screened).toMatchObject({ level: expected });
     expect(context.level).toBe(expected);
   });
@@ -581,24 +580,18 @@ describe('a filter that fails', () => {
   beforeAll(() => Logger.overrideLogger(false));
   afterAll(() => Logger.overrideLogger(new ConsoleLogger()));
 
-  class BrokenScanner extends RuleScanner {
-    // biome-ignore lint/correctness/useYield: it fails before there is anything to yield
-    override *scan(): Generator<void, never> {
-      throw new RangeError(`lost my place in ${SECRETS.github}`);
-    }
-  }
-
   it('refuses the request, counts it, and tells the client nothing of it', async () => {
     const acted: string[] = [];
-    const broken = new FilterService(new BrokenScanner([]), {
+    const broken = makeService({
       ...silentObserver,
       filterActed: (filter, rule, action) => void acted.push(`${filter} ${rule} ${String(action)}`),
     });
     const context = contextOf();
+    (context.snapshot.documents as Map<string, unknown>).delete('secret-rules.yaml');
     const error = await refusal(() => broken.screen(say('What is a mutex?'), context));
     expect([error.code, error.status]).toEqual(['internal_error', 500]);
-    expect(error.message).not.toContain('lost my place');
-    expect(acted).toEqual(['secrets filter-failed block']);
+    expect(error.message).not.toContain('rules');
+    expect(acted).toEqual(['engine filter-failed block']);
     expect(context.findings.map(({ rule }) => rule)).toEqual(['filter-failed']);
   });
 
@@ -609,11 +602,15 @@ describe('a filter that fails', () => {
   });
 
   it('refuses a request that takes too much work', async () => {
-    const context = contextOf();
-    const error = await refusal(() => service.screen(say('-eyJ'.repeat(200_000)), context));
+    const costly = `  - {id: costly, vendor: Acme, type: key, severity: low, source: "https://acme.test/", anchors: [acme-],
+     pattern: 'acme-[0-9]{3}', max_length: 8, context: {words: [badge], within: 4000}, examples: {positive: ['badge acme-482']}}`;
+    const { rules, problems } = loadRules(`rules:\n${costly}`, 'secrets');
+    expect(problems).toEqual([]);
+    const context = contextOf({ rules: { secrets: rules } });
+    const error = await refusal(() => service.screen(say('acme-482 '.repeat(20_000)), context));
     expect(error.code).toBe('content_filter');
     expect(error.findings).toEqual([
-      { filter: 'secrets', rule: 'scan-budget-exceeded', path: 'messages', action: 'block' },
+      { filter: 'engine', rule: 'scan-budget-exceeded', path: 'messages', action: 'block' },
     ]);
     expect(context.findings).toEqual(error.findings);
   });
@@ -650,7 +647,7 @@ describe('a long request', () => {
 describe('what is reported', () => {
   it('is each finding, by rule and action', () => {
     const acted: [string, string, Finding['action']][] = [];
-    const observed = new FilterService(scanner, {
+    const observed = makeService({
       ...silentObserver,
       filterActed: (filter, rule, action) => void acted.push([filter, rule, action]),
     });

@@ -1,8 +1,29 @@
 import fc from 'fast-check';
 import { decodeRuns } from '../../../src/filter/encoded-runs.js';
 import { ScanBudget } from '../../../src/filter/engine/scan-budget.js';
-import { decodeEscapes, foldUnicode } from '../../../src/filter/normaliser.js';
-import { DerivedText } from '../../../src/filter/source-map.js';
+import { ScanText } from '../../../src/filter/engine/scan-text.js';
+import * as escapes from '../../../src/filter/escapes.js';
+import * as normaliser from '../../../src/filter/normaliser.js';
+import { DerivedText, type SourceMap } from '../../../src/filter/source-map.js';
+import * as spacedHex from '../../../src/filter/spaced-hex.js';
+
+interface Decoded {
+  readonly text: string;
+  readonly map: SourceMap;
+}
+
+const finished = (derived: DerivedText | null): Decoded | null =>
+  derived && { text: derived.finish().text, map: derived };
+const foldUnicode = (text: string) => finished(normaliser.foldUnicode(ScanText.of(text)));
+const decodeEscapes = (text: string) => finished(escapes.decodeEscapes(ScanText.of(text)));
+const decodeSpacedHex = (text: string) => finished(spacedHex.decodeSpacedHex(ScanText.of(text)));
+const runsIn = (text: string): Decoded | null => {
+  const decoding = decodeRuns(ScanText.of(text), ScanBudget.forCharacters(text.length), () => true);
+  for (;;) {
+    const step = decoding.next();
+    if (step.done) return finished(step.value);
+  }
+};
 
 const anyText = fc.string({
   unit: fc.constantFrom(
@@ -43,7 +64,7 @@ describe('a derived text', () => {
     fc.assert(
       fc.property(pieces, fc.string({ maxLength: 5 }), (list, rest) => {
         const source = list.map(({ kept, from }) => kept + from).join('') + rest;
-        const derived = new DerivedText(source);
+        const derived = new DerivedText(ScanText.of(source));
         const origins: [number, number][] = [];
         let at = 0;
         for (const { kept, from, to } of list) {
@@ -58,7 +79,7 @@ describe('a derived text', () => {
         }
         for (const _ of Array(rest.length)) origins.push([at, ++at]);
 
-        expect(derived.finish()).toBe(list.map(({ kept, to }) => kept + to).join('') + rest);
+        expect(derived.finish().text).toBe(list.map(({ kept, to }) => kept + to).join('') + rest);
         origins.forEach(([start, end], index) => {
           expect(derived.toSource(index, index + 1)).toEqual({ start, end });
         });
@@ -99,8 +120,8 @@ describe('folding Unicode', () => {
 });
 
 describe('decoding escapes', () => {
-  it('decodes one level of JSON, percent and HTML escapes', () => {
-    expect(decodeEscapes('a\\u0041\\n%42&#67;&#x44;\\x45\\\\u0041')?.text).toBe('aA\nBCDE\\u0041');
+  it('decodes JSON, percent and HTML escapes', () => {
+    expect(decodeEscapes('a\\u0041\\n%42&#67;&#x44;\\x45 \\u{46} &lowbar;')?.text).toBe('aA\nBCDE F _');
   });
 
   it('never loses its place, whatever the text', () => {
@@ -121,10 +142,43 @@ describe('decoding escapes', () => {
   });
 });
 
-describe('decoding runs', () => {
-  const runsIn = (text: string) =>
-    [...decodeRuns(text, ScanBudget.forCharacters(text.length))].filter((run) => run !== null);
+describe('decoding hexadecimal with something between its bytes', () => {
+  const plain = 'the words it says';
+  const bytes = [...Buffer.from(plain)].map((byte) => byte.toString(16).padStart(2, '0'));
 
+  it.each([
+    ['blanks', bytes.join(' ')],
+    ['colons', bytes.join(':')],
+    ['commas and 0x', bytes.map((byte) => `0x${byte}`).join(', ')],
+  ])('puts what it says in its place: %s', (_, written) => {
+    const decoded = decodeSpacedHex(`dump: ${written}.`);
+    expect(decoded?.text).toMatch(new RegExp(`^dump: (?:0x)?${plain}\\.$`));
+    const at = decoded?.text.indexOf('words') ?? 0;
+    const { start, end } = decoded?.map.toSource(at, at + 5) ?? { start: 0, end: 0 };
+    expect(`dump: ${written}.`.slice(start, end).toLowerCase()).toContain('77');
+    expect(end - start).toBeLessThan(5 * 6);
+  });
+
+  it('leaves numbers and times alone', () => {
+    expect(decodeSpacedHex('10 20 30 40 50 60 70 80 90 10 20 30 01 02 03 04 05 06 07 08 at 10:20:30')).toBeNull();
+  });
+
+  it('never fails, whatever the text', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom('6', 'a', '0x', ' ', ':', 'g', '\n'), maxLength: 400 }), (text) => {
+        const decoded = decodeSpacedHex(text);
+        for (let index = 0; index < (decoded?.text.length ?? 0); index++) {
+          const { start, end } = decoded?.map.toSource(index, index + 1) ?? { start: 0, end: 0 };
+          expect(start).toBeGreaterThanOrEqual(0);
+          expect(end).toBeGreaterThan(start);
+          expect(end).toBeLessThanOrEqual(text.length);
+        }
+      }),
+    );
+  });
+});
+
+describe('decoding runs', () => {
   it('leads back to the base64 that holds a stretch, over wrapped lines', () => {
     const plain = 'The first words of it, then the middle one, and then some more words to the end of all.';
     const wrapped = (
@@ -133,7 +187,8 @@ describe('decoding runs', () => {
         .match(/.{1,64}/g) ?? []
     ).join('\n');
     const source = `see: ${wrapped}!`;
-    const run = runsIn(source).find(({ text }) => text.startsWith('The first'));
+    const run = runsIn(source);
+    expect(run?.text).toBe(`see: ${plain}!`);
     const at = run?.text.indexOf('middle') ?? -1;
     const range = run?.map.toSource(at, at + 6);
     const encoded = source.slice(range?.start, range?.end).replaceAll('\n', '');
@@ -143,7 +198,7 @@ describe('decoding runs', () => {
 
   it('ignores what decodes to no text', () => {
     const random = Buffer.from(Array.from({ length: 300 }, (_, index) => (index * 151) % 256)).toString('base64');
-    expect(runsIn(`${random} short words ${'0'.repeat(64)}`)).toEqual([]);
+    expect(runsIn(`${random} short words ${'0'.repeat(64)}`)).toBeNull();
   });
 
   it('never fails, whatever the text', () => {
@@ -151,9 +206,11 @@ describe('decoding runs', () => {
       fc.property(
         fc.string({ unit: fc.constantFrom('A', 'b', '9', '/', '+', '=', '-', '\n', '\r', ' '), maxLength: 300 }),
         (text) => {
-          for (const run of runsIn(text)) {
-            const { start, end } = run.map.toSource(0, run.text.length);
+          const run = runsIn(text);
+          for (let index = 0; index < (run?.text.length ?? 0); index++) {
+            const { start, end } = run?.map.toSource(index, index + 1) ?? { start: 0, end: 0 };
             expect(start).toBeGreaterThanOrEqual(0);
+            expect(end).toBeGreaterThan(start);
             expect(end).toBeLessThanOrEqual(text.length);
           }
         },

@@ -24,7 +24,17 @@ function problemsOf(change: object): string[] {
 describe('the shipped rules', () => {
   it('load without a problem', () => {
     expect(formatRuleProblems('secret-rules.yaml', loadRules(RULES_TEXT, 'secrets').problems)).toBe('');
-    expect(SHIPPED_RULES.length).toBeGreaterThanOrEqual(100);
+  });
+
+  it('are of far more than 150 types, each with a source', () => {
+    expect(new Set(SHIPPED_RULES.map(({ vendor, type }) => `${vendor}: ${type}`)).size).toBeGreaterThan(300);
+    expect(SHIPPED_RULES.filter(({ source }) => source === null).map(({ id }) => id)).toEqual([]);
+  });
+
+  it('flag what has nothing of its own but a name beside it, instead of blocking it', () => {
+    const generic = ['password-assignment', 'password-environment', 'generic-api-key', 'bearer-header', 'basic-header'];
+    const found = SHIPPED_RULES.filter(({ id }) => [...generic, 'snyk-token', 'url-with-password'].includes(id));
+    expect(found.map(({ actions }) => actions.request)).toEqual(Array(7).fill('flag'));
   });
 
   it('hold no whole credential in their file, so that no scanner of this repository trips on it', () => {
@@ -47,7 +57,14 @@ describe('the rule loader', () => {
     ['an unknown validator', { validators: ['luck'] }, /unknown validator 'luck'; known are github-checksum/],
     ['an unknown key', { patern: 'x' }, /unknown key 'patern'/],
     ['an unknown severity', { severity: 'dire' }, /'dire' is none of low, medium, high, critical/],
-    ['an unknown action', { action: 'ignore' }, /expected block, redact, flag or \{raise_to/],
+    ['an unknown action', { action: 'ignore' }, /expected block, redact, pseudonymize, flag, off or \{raise_to/],
+    ['an unknown action for answers', { actions: { response: 'ignore' } }, /an answer has no level to raise/],
+    ['a raised level for answers', { actions: { response: { raise_to: 'RESTRICTED' } } }, /an answer has no level/],
+    ['actions for anything else', { actions: { upload: 'block' } }, /expected actions: \{request/],
+    ['an action and actions', { action: 'flag', actions: { response: 'flag' } }, /or 'action' alone/],
+    ['actions that are one word', { actions: 'flag' }, /expected actions: \{request/],
+    ['a source that is no address', { source: 'the handbook' }, /'source' is no https address/],
+    ['a source in plain text', { source: 'http://docs.acme.test' }, /'source' is no https address/],
     ['a positive example that is not found', { examples: { positive: ['acme'] } }, /positive example 1 is not found/],
     [
       'a negative example that is found',
@@ -96,9 +113,24 @@ describe('the rule loader', () => {
     expect(loadRules('rules:\n  - {id: [', 'secrets').problems[0]?.line).toBe(2);
   });
 
-  it('takes an action of the rule', () => {
-    expect(load({ ...GOOD, action: { raise_to: 'RESTRICTED' } }).rules[0]?.actions.request).toEqual({
-      raiseTo: 'RESTRICTED',
+  it('takes an action of the rule, short for the request, or one for each direction', () => {
+    const actionsOf = (change: object) => load({ ...GOOD, ...change }).rules[0]?.actions;
+    expect(actionsOf({})).toEqual({ request: null, response: null });
+    expect(actionsOf({ action: { raise_to: 'RESTRICTED' } })).toEqual({
+      request: { raiseTo: 'RESTRICTED' },
+      response: null,
     });
+    expect(actionsOf({ actions: { request: 'pseudonymize', response: 'off' } })).toEqual({
+      request: 'pseudonymize',
+      response: 'off',
+    });
+    expect(actionsOf({ actions: { response: 'block' } })).toEqual({ request: null, response: 'block' });
+  });
+
+  it('keeps where the format is documented, and needs it of nobody', () => {
+    expect(load({ ...GOOD, source: 'https://docs.acme.test/keys' }).rules[0]?.source).toBe(
+      'https://docs.acme.test/keys',
+    );
+    expect(load(GOOD).rules[0]?.source).toBeNull();
   });
 });

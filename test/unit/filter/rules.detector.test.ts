@@ -1,6 +1,8 @@
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
-import { detect, JWT_TEXT, PEM, RULE_EXAMPLES, rulesIn, SECRETS } from './support.js';
+import { AS_CONFIGURED } from '../../../src/domain/finding.js';
+import { detectAll } from '../../../src/filter/detectors/text-detector.js';
+import { detect, detector, JWT_TEXT, PEM, RULE_EXAMPLES, rulesIn, SECRETS } from './support.js';
 
 const BACKSLASH = '\\';
 
@@ -166,6 +168,17 @@ describe('a disguised credential', () => {
     ],
     ['hexadecimal', Buffer.from(secret).toString('hex')],
     ['a data URL', `data:text/plain;base64,${Buffer.from(secret).toString('base64')}`],
+    ['Greek and Cyrillic look-alikes', secret.replaceAll('p', 'ρ').replaceAll('h', 'һ').replaceAll('T', 'Τ')],
+    [
+      'mathematical letters',
+      secret.replace(/[a-z]/g, (each) => String.fromCodePoint(0x1d41a + each.charCodeAt(0) - 97)),
+    ],
+    ['percent encoding, twice', encodeURIComponent(percent)],
+    ['escapes in JSON in JSON in JSON', JSON.stringify(JSON.stringify(JSON.stringify({ a: unicode })))],
+    ['hexadecimal with blanks', (Buffer.from(secret).toString('hex').match(/../g) ?? []).join(' ')],
+    ['hexadecimal with colons', (Buffer.from(secret).toString('hex').match(/../g) ?? []).join(':')],
+    ['percent encoding with invisible characters', encodeURIComponent([...secret].join('\u200b'))],
+    ['HTML entities for all of it', [...secret].map((each) => `&#x${each.charCodeAt(0).toString(16)};`).join('')],
   ];
 
   it.each(disguises)('is found behind %s', (_, text) => {
@@ -190,19 +203,80 @@ describe('a disguised credential', () => {
   });
 });
 
+describe('decoding', () => {
+  it('finds a value in base64 by the name that stands outside it', () => {
+    const value = Buffer.from(SECRETS.awsSecret).toString('base64');
+    const found = detectAll(detector, `aws_secret_access_key = ${value}`);
+    expect(found.map(({ rule }) => rule)).toContain('aws-secret-access-key');
+  });
+
+  it('never fails and tells of nothing outside the text, whatever the text', () => {
+    const pieces = [
+      'gh',
+      'p_',
+      SECRETS.github,
+      '%',
+      '%25',
+      '41',
+      BACKSLASH,
+      'u',
+      '0067',
+      '&',
+      'amp;',
+      '#',
+      ';',
+      '\u200b',
+      'ｇ',
+      '𝐠',
+    ];
+    const more = [
+      '\ud835',
+      '\udc00',
+      '=',
+      'Z2hw',
+      '67 68 ',
+      '\n',
+      'eyJ',
+      '-----BEGIN ',
+      'password',
+      ': "',
+      '"',
+      'é',
+      ' ',
+    ];
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...pieces, ...more), { maxLength: 40 }), (list) => {
+        const text = list.join('');
+        for (const { start, end } of detect(text)) {
+          expect(start).toBeGreaterThanOrEqual(0);
+          expect(end).toBeGreaterThan(start);
+          expect(end).toBeLessThanOrEqual(text.length);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
 describe('a long text', () => {
-  it.each([49_152, 49_140, 57_344, 65_520, 65_536, 98_300, 114_688, 400_000])(
+  it.each([65_536, 131_050, 131_072, 139_264, 147_440, 147_456, 262_144, 400_000])(
     'hides no credential at character %i',
     (at) => {
       const text = `${'lorem ipsum '.repeat(60_000).slice(0, at - 1)} ${SECRETS.github} ${'dolor '.repeat(20_000)}`;
       expect(detect(text)).toEqual([
-        { rule: 'github-token', action: 'block', start: at, end: at + SECRETS.github.length },
+        {
+          filter: 'secrets',
+          rule: 'github-token',
+          actions: AS_CONFIGURED,
+          start: at,
+          end: at + SECRETS.github.length,
+        },
       ]);
     },
   );
 
   it('is not cut into credentials where its windows end', () => {
-    for (const edge of [49_152, 65_536, 98_304, 114_688]) {
+    for (const edge of [131_072, 139_264, 147_456, 262_144]) {
       const cutAtEnd = `${'. '.repeat(edge).slice(0, edge - SECRETS.awsId.length)}${SECRETS.awsId}LONGER${' .'.repeat(50_000)}`;
       const cutAtStart = `${'. '.repeat(edge).slice(0, edge - 6)}LONGER${SECRETS.awsId}${' .'.repeat(50_000)}`;
       expect(rulesIn(cutAtEnd)).toEqual([]);

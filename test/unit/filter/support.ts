@@ -1,16 +1,24 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parse } from 'yaml';
+import type { FiltersConfig, RequestAction } from '../../../src/config/schema/filters.config.js';
 import { GatewayConfig } from '../../../src/config/schema/gateway.config.js';
 import type { ConfigSnapshot } from '../../../src/config/snapshot.js';
 import type { Classification } from '../../../src/domain/classification.js';
 import type { Detection } from '../../../src/domain/detector.js';
+import type { GatewayObserver } from '../../../src/domain/observer.js';
 import { RequestBody } from '../../../src/domain/request-body.js';
 import type { WellFormedRequest } from '../../../src/domain/screened-request.js';
+import { choose } from '../../../src/filter/choice.js';
 import { RulesDetector } from '../../../src/filter/detectors/rules.detector.js';
 import { detectAll } from '../../../src/filter/detectors/text-detector.js';
 import { RuleScanner } from '../../../src/filter/engine/rule-scanner.js';
+import { FilterService } from '../../../src/filter/filter.service.js';
+import { FilterRules } from '../../../src/filter/filter-rules.js';
+import { PseudonymKeys } from '../../../src/filter/pseudonyms.js';
+import { RULE_FILE_NAMES, RuleSet } from '../../../src/filter/rule-files.js';
 import { loadRules } from '../../../src/filter/rules/rule-loader.js';
+import type { ScanRule } from '../../../src/filter/rules/scan-rule.js';
 import type { RequestContext } from '../../../src/request-context/request-context.js';
 import { makePrincipal, makeRequestContext } from '../../support/principals.js';
 
@@ -35,7 +43,7 @@ export const SECRETS = {
 export const JWT_TEXT = [
   'eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9',
   'eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ',
-  'SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c',
+  'iua4krDLXvCmvjgu9FIkhZ1glP7PMjHSlzFgu48UhQM',
 ].join('.');
 
 export const PEM = [
@@ -64,8 +72,16 @@ function putTogether(example: string): string {
   return example.replaceAll('<+>', '');
 }
 
+/** What counts of the matches in a text, where the same is done about all of them. */
 export function detect(text: string): readonly Detection[] {
-  return detectAll(detector, text);
+  const candidates = detectAll(detector, text).map((detection) => ({
+    ...detection,
+    detection,
+    wholeStart: detection.whole?.start ?? detection.start,
+    wholeEnd: detection.whole?.end ?? detection.end,
+    action: 'block' as const,
+  }));
+  return choose(candidates).map(({ candidate }) => candidate.detection);
 }
 
 export function rulesIn(text: string): string[] {
@@ -87,9 +103,31 @@ export function say(content: unknown): WellFormedRequest {
   return requestOf({ messages: [{ role: 'user', content }] });
 }
 
+export function makeService(observer?: GatewayObserver): FilterService {
+  return new FilterService(new FilterRules(), new PseudonymKeys(() => 'a pepper that is used in tests only'), observer);
+}
+
+export interface RulesByFilter {
+  readonly secrets?: readonly ScanRule[];
+  readonly personal_data?: readonly ScanRule[];
+  readonly terms?: readonly ScanRule[];
+}
+
+export function documentsOf(rules: RulesByFilter): Map<string, unknown> {
+  return new Map([
+    [RULE_FILE_NAMES.secrets, new RuleSet(rules.secrets ?? SHIPPED_RULES)],
+    [RULE_FILE_NAMES.personal_data, new RuleSet(rules.personal_data ?? [])],
+    [RULE_FILE_NAMES.terms, new RuleSet(rules.terms ?? [])],
+  ]);
+}
+
 export interface ContextFacts {
+  readonly rules?: RulesByFilter;
+  /** Changes the filters' settings. */
+  readonly settings?: (filters: FiltersConfig) => void;
+  readonly organization?: string;
   readonly enabled?: boolean;
-  readonly action?: 'block' | 'redact' | 'flag';
+  readonly action?: RequestAction;
   readonly lowest?: Classification;
   readonly highest?: Classification;
   readonly requested?: Classification | null;
@@ -100,6 +138,7 @@ export function contextOf(facts: ContextFacts = {}): RequestContext {
   const gateway = new GatewayConfig();
   gateway.filters.secrets.enabled = facts.enabled ?? true;
   gateway.filters.secrets.action = facts.action ?? 'block';
+  facts.settings?.(gateway.filters);
   const snapshot: ConfigSnapshot = {
     version: 'test',
     loadedAtMs: 0,
@@ -107,10 +146,12 @@ export function contextOf(facts: ContextFacts = {}): RequestContext {
     providers: new Map(),
     models: new Map(),
     pricing: { version: 'test', prices: new Map() },
+    documents: documentsOf(facts.rules ?? {}),
   };
   const principal = makePrincipal({
     defaultClassification: facts.lowest ?? 'INTERNAL',
     maxClassification: facts.highest ?? 'RESTRICTED',
+    organization: facts.organization ?? 'acme',
   });
   return makeRequestContext(snapshot, principal, {
     requestedLevel: facts.requested ?? null,

@@ -1,0 +1,71 @@
+import type { ScanRule } from '../rules/scan-rule.js';
+import { AnchorAutomaton } from './anchor-automaton.js';
+import { AnchorFilter } from './anchor-filter.js';
+import { ContextWords } from './context-words.js';
+import { PatternOutline } from './pattern-outline.js';
+import { membersOf, RunMemory, type RunSet } from './run-memory.js';
+
+/** The turn at which values are looked for, before any pattern's. */
+const VALUES = -1;
+/** A rule with more anchors is a list of words: its pattern is little more than they are, and tells nothing sooner. */
+const MOST_OUTLINED = 128;
+
+/** A rule where one of its anchors stands. */
+export interface AnchoredRule {
+  readonly rule: ScanRule;
+  /** The rule's place among all. */
+  readonly index: number;
+  /** Of the rule's whole pattern, or where `afterAnchor`, of what follows the anchor. */
+  readonly outline: PatternOutline | null;
+  readonly afterAnchor: boolean;
+  /** What a match can begin with: see `membersOf`. */
+  readonly head: Uint8Array;
+  /** The rule's characters, where a match is one run of them. */
+  readonly run: RunSet | null;
+}
+
+export interface Anchor {
+  readonly text: string;
+  readonly rules: readonly AnchoredRule[];
+}
+
+/** All anchors of a set of rules, and what is known of the patterns behind them. Made once for a set of rules. */
+export class AnchorTable {
+  readonly anchors: readonly Anchor[];
+  readonly automaton: AnchorAutomaton;
+  readonly filter = new AnchorFilter();
+  readonly memory = new RunMemory();
+  /** Rules that look at every number. */
+  readonly digitRules: readonly AnchoredRule[];
+  /** The context of those rules; null where none needs any. */
+  readonly digitContexts: ContextWords | null;
+
+  constructor(rules: readonly ScanRule[]) {
+    const byText = new Map<string, AnchoredRule[]>();
+    rules.forEach((rule, index) => {
+      for (const anchor of rule.anchors) {
+        const users = byText.get(anchor) ?? [];
+        users.push(this.outline(rule, index, anchor));
+        byText.set(anchor, users);
+        this.filter.add(anchor, rule.ignoreCase || rule.valueWithin !== null);
+      }
+    });
+    this.anchors = [...byText].map(([text, users]) => ({ text, rules: users }));
+    this.automaton = new AnchorAutomaton(this.anchors.map(({ text }) => text));
+    this.digitRules = rules.flatMap((rule, index) =>
+      rule.startsAt === 'digit' ? [this.outline(rule, index, '')] : [],
+    );
+    this.digitContexts = ContextWords.of(
+      this.digitRules.map(({ rule, index }) => ({ index, words: rule.context?.words ?? [] })),
+    );
+  }
+
+  private outline(rule: ScanRule, index: number, anchor: string): AnchoredRule {
+    const afterAnchor = anchor !== '' && rule.valueWithin === null && rule.lead === 0;
+    const beginning = afterAnchor ? anchor : '';
+    const isList = rule.anchors.length > MOST_OUTLINED;
+    const outline = isList ? null : PatternOutline.of(rule, beginning, this.memory);
+    const run = rule.run && this.memory.register(rule.run, VALUES);
+    return { rule, index, outline, afterAnchor, head: membersOf(rule.head), run };
+  }
+}

@@ -1,0 +1,231 @@
+import { readCode, trailingBytes } from './encoded-bytes.js';
+import { AMPERSAND, BACKSLASH, PERCENT, type ScanText, traitsOfUnit } from './engine/scan-text.js';
+import { DerivedText } from './source-map.js';
+
+/** What a text must hold for an escape to be in it. */
+export const ESCAPE_TRAITS = BACKSLASH | PERCENT | AMPERSAND;
+
+const BACKSLASH_UNIT = 92;
+const PERCENT_UNIT = 37;
+const SEMICOLON = 59;
+const NUMBER_SIGN = 35;
+const REPLACEMENT = 0xfffd;
+const LAST_CODE = 0x10ffff;
+const NOT_A_DIGIT = 16;
+const HEX = 16;
+const DECIMAL = 10;
+const MAX_ENTITY_NAME = 8;
+const MAX_UTF8 = 4;
+
+/** JSON, JavaScript and their kin: what the letter after a backslash stands for. */
+const SHORT_ESCAPES: ReadonlyMap<number, number> = new Map(
+  Object.entries({ n: '\n', r: '\r', t: '\t', b: '\b', f: '\f', '"': '"', "'": "'", '`': '`', '/': '/' }).map(
+    ([letter, stands]): [number, number] => [letter.charCodeAt(0), stands.charCodeAt(0)],
+  ),
+);
+
+/** Named entities of HTML for what a credential, and what stands beside one, is written with. */
+const ENTITIES: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    quot: '"',
+    amp: '&',
+    lt: '<',
+    gt: '>',
+    apos: "'",
+    nbsp: ' ',
+    lowbar: '_',
+    period: '.',
+    colon: ':',
+    sol: '/',
+    equals: '=',
+    plus: '+',
+    commat: '@',
+    hyphen: '-',
+    dash: '-',
+    num: '#',
+    dollar: '$',
+    excl: '!',
+    NewLine: '\n',
+    Tab: '\t',
+    shy: '\u00ad',
+    zwj: '\u200d',
+    zwnj: '\u200c',
+  }).map(([name, stands]): [string, number] => [name, stands.charCodeAt(0)]),
+);
+
+/** An escape that was read: what it stands for, and where it ends. */
+interface Escape {
+  code: number;
+  end: number;
+}
+
+/**
+ * The text with JSON, JavaScript, percent and HTML escapes decoded; null where it holds none. Escapes of one kind within
+ * each other are one: however often JSON was put into JSON, and `%2541` or `&amp;#65;` as well.
+ */
+export function decodeEscapes(source: ScanText): DerivedText | null {
+  const { units, length } = source;
+  let derived: DerivedText | null = null;
+  const found: Escape = { code: 0, end: 0 };
+  for (let index = 0; index < length; index++) {
+    const unit = units[index] ?? 0;
+    if (((traitsOfUnit[unit] ?? 0) & ESCAPE_TRAITS) === 0) continue;
+    if (readEscape(units, length, index, unit, found)) {
+      derived ??= new DerivedText(source);
+      derived.replaceCode(index, found.end, found.code);
+    }
+    index = Math.max(index, found.end - 1);
+  }
+  return derived;
+}
+
+/** False where nothing is to be decoded; `found.end` is where reading goes on in either case. */
+function readEscape(units: Uint16Array, length: number, at: number, unit: number, found: Escape): boolean {
+  found.end = at + 1;
+  if (unit === BACKSLASH_UNIT) return readBackslash(units, length, at, found);
+  if (unit === PERCENT_UNIT) return readPercent(units, length, at, found);
+  return readEntity(units, length, at, found);
+}
+
+function readBackslash(units: Uint16Array, length: number, at: number, found: Escape): boolean {
+  let letterAt = at + 1;
+  while (letterAt < length && units[letterAt] === BACKSLASH_UNIT) letterAt++;
+  const isDoubled = letterAt > at + 1;
+  const letter = letterAt < length ? (units[letterAt] ?? 0) : 0;
+  found.end = letterAt + 1;
+  found.code = SHORT_ESCAPES.get(letter) ?? -1;
+  if (found.code !== -1) return true;
+  if (letter === 117 && readBraced(units, length, letterAt + 1, found)) return true;
+  if (letter === 117 && readDigits(units, length, letterAt + 1, 4, 4, HEX, found)) return true;
+  if (letter === 120 && readDigits(units, length, letterAt + 1, 2, 2, HEX, found)) return true;
+  if (letter === 85 && readDigits(units, length, letterAt + 1, 8, 8, HEX, found)) return true;
+  found.end = letterAt;
+  found.code = BACKSLASH_UNIT;
+  return isDoubled;
+}
+
+/** `{1f600}` after `\u`. */
+function readBraced(units: Uint16Array, length: number, at: number, found: Escape): boolean {
+  const isBraced = units[at] === 123 && readDigits(units, length, at + 1, 1, 6, HEX, found);
+  if (!isBraced || units[found.end] !== 125) return false;
+  found.end++;
+  return true;
+}
+
+function readPercent(units: Uint16Array, length: number, at: number, found: Escape): boolean {
+  if (!readPercentByte(units, length, at, found)) return false;
+  const size = 1 + trailingBytes(found.code);
+  if (size === 1) return true;
+  const { code, end } = found;
+  utf8[0] = code;
+  for (let next = 1; next < size; next++) {
+    const isContinued = readPercentByte(units, length, found.end, found) && found.code >= 0x80 && found.code < 0xc0;
+    if (isContinued) {
+      utf8[next] = found.code;
+      continue;
+    }
+    found.code = code;
+    found.end = end;
+    return true;
+  }
+  found.code = clamp(readCode(utf8, 0, size));
+  return true;
+}
+
+const utf8 = new Uint8Array(MAX_UTF8);
+
+/** `%41`, and `%2541`, `%252541` … */
+function readPercentByte(units: Uint16Array, length: number, at: number, found: Escape): boolean {
+  if (at >= length || units[at] !== PERCENT_UNIT) return false;
+  let digitsAt = at + 1;
+  while (
+    units[digitsAt] === 50 &&
+    units[digitsAt + 1] === 53 &&
+    digitsAt + 3 < length &&
+    isHexPair(units, digitsAt + 2)
+  ) {
+    digitsAt += 2;
+  }
+  return readDigits(units, length, digitsAt, 2, 2, HEX, found);
+}
+
+function isHexPair(units: Uint16Array, at: number): boolean {
+  return digitOf(units[at] ?? 0) < HEX && digitOf(units[at + 1] ?? 0) < HEX;
+}
+
+function readEntity(units: Uint16Array, length: number, at: number, found: Escape): boolean {
+  let from = at + 1;
+  // `amp;` before something that is an entity once it is gone.
+  while (isAmp(units, length, from)) from += 4;
+  const isDoubled = from > at + 1;
+  if (units[from] === NUMBER_SIGN && readNumber(units, length, from + 1, found)) return true;
+  let end = from;
+  while (end < length && end - from < MAX_ENTITY_NAME && isLetter(units[end] ?? 0)) end++;
+  if (end > from && end < length && units[end] === SEMICOLON) {
+    const code = ENTITIES.get(String.fromCharCode(...units.subarray(from, end)));
+    if (code !== undefined) {
+      found.code = code;
+      found.end = end + 1;
+      return true;
+    }
+  }
+  found.code = 38;
+  found.end = Math.max(from, at + 1);
+  return isDoubled;
+}
+
+function isAmp(units: Uint16Array, length: number, at: number): boolean {
+  return (
+    at + 3 < length && units[at] === 97 && units[at + 1] === 109 && units[at + 2] === 112 && units[at + 3] === SEMICOLON
+  );
+}
+
+/** `65;` or `x41;` after `&#`. */
+function readNumber(units: Uint16Array, length: number, at: number, found: Escape): boolean {
+  const isHex = ((units[at] ?? 0) | 32) === 120;
+  const isNumber = isHex
+    ? readDigits(units, length, at + 1, 1, 6, HEX, found)
+    : readDigits(units, length, at, 1, 7, DECIMAL, found);
+  if (!isNumber) return false;
+  if (found.end < length && units[found.end] === SEMICOLON) found.end++;
+  return true;
+}
+
+/** Reads so many digits, into `found` with where they end. */
+function readDigits(
+  units: Uint16Array,
+  length: number,
+  at: number,
+  atLeast: number,
+  atMost: number,
+  radix: number,
+  found: Escape,
+): boolean {
+  let code = 0;
+  let end = at;
+  while (end < length && end - at < atMost) {
+    const digit = digitOf(units[end] ?? 0);
+    if (digit >= radix) break;
+    code = code * radix + digit;
+    end++;
+  }
+  if (end - at < atLeast) return false;
+  found.code = clamp(code);
+  found.end = end;
+  return true;
+}
+
+function clamp(code: number): number {
+  return code <= LAST_CODE ? code : REPLACEMENT;
+}
+
+function digitOf(unit: number): number {
+  if (unit >= 48 && unit <= 57) return unit - 48;
+  const lower = unit | 32;
+  return lower >= 97 && lower <= 102 ? lower - 87 : NOT_A_DIGIT;
+}
+
+function isLetter(unit: number): boolean {
+  const lower = unit | 32;
+  return lower >= 97 && lower <= 122;
+}

@@ -1,0 +1,89 @@
+import { holdsText, type PlacedBytes, writeBytes } from './encoded-bytes.js';
+import { ALPHANUMERICS, CharacterSet, DIGITS } from './engine/character-set.js';
+import type { ScanText } from './engine/scan-text.js';
+import { DerivedText } from './source-map.js';
+
+/** Sixteen bytes of two digits with something between: `67 68 70`, `67:68:70`, `0x67, 0x68`. */
+const MIN_BYTES = 16;
+const MIN_CHARACTERS = 3 * MIN_BYTES - 1;
+const MAX_BETWEEN = 4;
+const BYTE_DIGITS = 2;
+const HEX_RADIX = 16;
+const hexDigits = DIGITS.union(CharacterSet.of('abcdefABCDEF'));
+const between = CharacterSet.of('xX0 :,-\t\r\n');
+const allowed = membersOf(hexDigits.union(between));
+
+function membersOf(set: CharacterSet): Uint8Array {
+  const members = new Uint8Array(2 ** 16);
+  members.set(set.ascii);
+  return members;
+}
+
+/** The text with what bytes in hexadecimal with something between them stand for; null where there are none. */
+export function decodeSpacedHex(source: ScanText): DerivedText | null {
+  const { units, length } = source;
+  let derived: DerivedText | null = null;
+  for (let start = findStretch(units, length, 0); start < length; ) {
+    let end = start;
+    while (end < length && allowed[units[end] ?? 0] === 1) end++;
+    for (let at = start; at + MIN_CHARACTERS <= end; ) {
+      if (!isByte(units, length, at)) {
+        at++;
+        continue;
+      }
+      const run = readBytes(units, length, at, end);
+      if (run.length >= MIN_BYTES && holdsText(run.bytes, run.length)) {
+        derived ??= new DerivedText(source);
+        derived.open(run.firstOf(0));
+        writeBytes(derived, run);
+        derived.close(run.lastOf(run.length - 1) + 1);
+      }
+      at = run.lastOf(run.length - 1) + 1;
+    }
+    start = findStretch(units, length, end);
+  }
+  return derived;
+}
+
+function findStretch(units: Uint16Array, length: number, from: number): number {
+  let start = from;
+  while (start + MIN_CHARACTERS <= length) {
+    let at = start + MIN_CHARACTERS - 1;
+    while (at >= start && allowed[units[at] ?? 0] === 1) at--;
+    if (at < start) return start;
+    start = at + 1;
+  }
+  return length;
+}
+
+/** The bytes written from `from` on, each by itself, up to where something else stands between two of them. */
+function readBytes(units: Uint16Array, length: number, from: number, end: number): PlacedBytes {
+  const bytes: number[] = [];
+  const places: number[] = [];
+  let at = from;
+  while (isByte(units, length, at)) {
+    bytes.push(Number.parseInt(String.fromCharCode(units[at] ?? 0, units[at + 1] ?? 0), HEX_RADIX));
+    places.push(at);
+    const next = at + BYTE_DIGITS;
+    at = next;
+    while (at < end && at - next <= MAX_BETWEEN && !(at > next && isByte(units, length, at))) at++;
+    if (at - next > MAX_BETWEEN) break;
+  }
+  return {
+    bytes: Uint8Array.from(bytes),
+    length: bytes.length,
+    perGroup: 1,
+    perSource: 0,
+    firstOf: (byte) => places[byte] ?? 0,
+    lastOf: (byte) => (places[byte] ?? 0) + BYTE_DIGITS - 1,
+  };
+}
+
+/** Two digits with no letter or digit beside them, but for the `0x` of a number. */
+function isByte(units: Uint16Array, length: number, at: number): boolean {
+  if (at + BYTE_DIGITS > length) return false;
+  if (!hexDigits.has(units[at] ?? 0) || !hexDigits.has(units[at + 1] ?? 0)) return false;
+  if (at + BYTE_DIGITS < length && ALPHANUMERICS.has(units[at + BYTE_DIGITS] ?? 0)) return false;
+  const before = at > 0 ? (units[at - 1] ?? 0) : 0;
+  return !ALPHANUMERICS.has(before) || ((before | 32) === 120 && units[at - 2] === 48);
+}

@@ -1,0 +1,262 @@
+import type { ChatCompletion } from '../../domain/chat.js';
+import { isObject } from '../../domain/json.js';
+import type { MarkerSource } from '../../domain/pseudonym.js';
+import { ENGINE_FILTER } from '../filter-names.js';
+import type { AnswerFindings } from './answer-findings.js';
+import { type AnswerText, textsOf } from './answer-texts.js';
+import type { StreamRules } from './stream-rules.js';
+import { BlockedTextError, TextChannel } from './text-channel.js';
+
+export interface RewriterOptions {
+  readonly rules: StreamRules | null;
+  readonly markers: MarkerSource | null;
+  readonly findings: AnswerFindings;
+}
+
+/** In findings: arguments that would not be JSON any more. */
+const BROKEN_JSON_RULE = 'filter-failed';
+
+/** A text that goes on from delta to delta. */
+interface OpenText {
+  readonly channel: TextChannel;
+  readonly wrap: AnswerText['wrap'];
+}
+
+/** An answer must not go on. `before` is what may still be sent of it: JSON texts of chunks. */
+export class BlockedAnswerError extends Error {
+  constructor(readonly before: readonly string[]) {
+    super('an answer was blocked');
+    this.name = 'BlockedAnswerError';
+  }
+}
+
+/** What a chunk that carries text must hold somewhere. A name written with escapes is looked at, too. */
+const MAY_HOLD_TEXT =
+  /"(?:content|reasoning_content|reasoning|refusal|arguments|input|text|thinking|summary|transcript)"\s*:\s*["[{]|\\u/;
+
+/** Rewrites one answer: a whole one, or a stream chunk by chunk. Both come out the same. */
+export class AnswerRewriter {
+  /** By choice, then by path. */
+  private readonly open = new Map<number, Map<string, OpenText>>();
+  /** The last chunk with choices: what is made here looks like it. */
+  private lastChunk: Record<string, unknown> | null = null;
+
+  constructor(private readonly options: RewriterOptions) {}
+
+  /** The same completion, changed in place. Throws `BlockedAnswerError`. */
+  rewriteCompletion(completion: ChatCompletion): ChatCompletion {
+    for (const choice of completion.choices) {
+      let hasChanged = false;
+      for (const text of textsOf(choice.message)) {
+        const path = `choices[${choice.index}].message.${text.path}`;
+        const value = this.rewriteWhole(text, path);
+        if (value === text.value) continue;
+        hasChanged = true;
+        replaceText(text, value);
+      }
+      if (!hasChanged) continue;
+      dropUnsignedThinking(choice.message);
+      if (choice.logprobs) choice.logprobs = null;
+    }
+    return completion;
+  }
+
+  /** A chunk's JSON text → those to send in its place. Throws `BlockedAnswerError`. */
+  rewriteChunk(json: string): readonly string[] {
+    if (!MAY_HOLD_TEXT.test(json) && !this.holdsAnything()) return [json];
+    const chunk: unknown = JSON.parse(json);
+    if (!isObject(chunk) || !Array.isArray(chunk.choices)) return [json];
+    const before: string[] = [];
+    if (chunk.choices.length === 0) {
+      this.flushAll(before);
+      return [...before, json];
+    }
+    this.lastChunk = chunk;
+    let isChanged = false;
+    for (const choice of chunk.choices) {
+      if (isObject(choice) && isObject(choice.delta))
+        isChanged = this.rewriteChoice(choice, choice.delta, before) || isChanged;
+    }
+    if (!isChanged) return before.length === 0 ? [json] : [...before, json];
+    if (!isEmptied(chunk)) before.push(JSON.stringify(chunk));
+    return before;
+  }
+
+  /** What is left to send when the stream is over. Throws `BlockedAnswerError`. */
+  finish(): readonly string[] {
+    const before: string[] = [];
+    this.flushAll(before);
+    return before;
+  }
+
+  private rewriteWhole(text: AnswerText, path: string): string {
+    const channel = this.openChannel(text.isJson, path);
+    try {
+      const value = channel.push(text.value) + channel.finish();
+      if (value === text.value || !text.isJson || isJson(value) || !isJson(text.value)) return value;
+      this.options.findings.record(ENGINE_FILTER, BROKEN_JSON_RULE, 'block', path);
+      throw new BlockedAnswerError([]);
+    } catch (error) {
+      if (error instanceof BlockedTextError) throw new BlockedAnswerError([]);
+      throw error;
+    }
+  }
+
+  /** Whether the choice was changed; what has to go before its chunk is added to `before`. */
+  private rewriteChoice(choice: Record<string, unknown>, delta: Record<string, unknown>, before: string[]): boolean {
+    const index = typeof choice.index === 'number' ? choice.index : 0;
+    const isLast = typeof choice.finish_reason === 'string';
+    const carried = new Set<string>();
+    let isChanged = false;
+    for (const text of textsOf(delta)) {
+      const { signature } = text.holder;
+      let value: string;
+      try {
+        value = this.rewriteText(text, index, isLast && text.isPiece, carried);
+      } catch (error) {
+        if (!(error instanceof BlockedTextError)) throw error;
+        if (error.before !== '') before.push(this.chunkOf(index, text.wrap(error.before)));
+        throw new BlockedAnswerError(before);
+      }
+      if (value === text.value && text.holder.signature === signature) continue;
+      isChanged = true;
+      replaceText(text, value);
+    }
+    if (isLast) this.flush(index, before, carried);
+    if (!isChanged) return false;
+    dropUnsignedThinking(delta);
+    if (choice.logprobs) choice.logprobs = null;
+    return true;
+  }
+
+  private rewriteText(text: AnswerText, index: number, isLast: boolean, carried: Set<string>): string {
+    const path = `choices[${index}].delta.${text.path}`;
+    if (!text.isPiece) {
+      const channel = this.openChannel(text.isJson, path);
+      return channel.push(text.value) + channel.finish();
+    }
+    const texts = this.textsOfChoice(index);
+    let open = texts.get(text.path);
+    if (!open) {
+      open = { channel: this.openChannel(text.isJson, path), wrap: text.wrap };
+      texts.set(text.path, open);
+    }
+    carried.add(text.path);
+    const value = open.channel.push(text.value);
+    if (open.channel.hasRewritten && typeof text.holder.signature === 'string') text.holder.signature = null;
+    if (!isLast) return value;
+    texts.delete(text.path);
+    try {
+      return value + open.channel.finish();
+    } catch (error) {
+      throw error instanceof BlockedTextError ? new BlockedTextError(value + error.before) : error;
+    }
+  }
+
+  private openChannel(isJson: boolean, path: string): TextChannel {
+    const { rules, markers, findings } = this.options;
+    return new TextChannel({
+      rules,
+      markers,
+      isJson,
+      onAction: (filter, rule, action) => findings.record(filter, rule, action, path),
+    });
+  }
+
+  private textsOfChoice(index: number): Map<string, OpenText> {
+    const known = this.open.get(index);
+    if (known) return known;
+    const texts = new Map<string, OpenText>();
+    this.open.set(index, texts);
+    return texts;
+  }
+
+  private holdsAnything(): boolean {
+    for (const texts of this.open.values()) for (const { channel } of texts.values()) if (channel.held > 0) return true;
+    return false;
+  }
+
+  private flushAll(chunks: string[]): void {
+    for (const index of this.open.keys()) this.flush(index, chunks, new Set());
+  }
+
+  /** Ends the texts of a choice; what still waited of them becomes a chunk of its own. */
+  private flush(index: number, chunks: string[], carried: ReadonlySet<string>): void {
+    const texts = this.open.get(index);
+    if (!texts) return;
+    this.open.delete(index);
+    // All in one chunk: the same words may stand in two fields, and clients take either.
+    const delta: Record<string, unknown> = {};
+    let isBlocked = false;
+    for (const [path, { channel, wrap }] of texts) {
+      if (carried.has(path)) continue;
+      const { rest, blocks } = finish(channel);
+      if (rest !== '') addTo(delta, wrap(rest));
+      isBlocked ||= blocks;
+    }
+    if (Object.keys(delta).length > 0) chunks.push(this.chunkOf(index, delta));
+    if (isBlocked) throw new BlockedAnswerError(chunks);
+  }
+
+  /** A chunk like the last one with nothing in it but this delta. */
+  private chunkOf(index: number, delta: Record<string, unknown>): string {
+    const like = this.lastChunk ?? {};
+    const first = Array.isArray(like.choices) && isObject(like.choices[0]) ? like.choices[0] : {};
+    const choice = { index, delta, ...('logprobs' in first && { logprobs: null }), finish_reason: null };
+    return JSON.stringify({ ...like, choices: [choice], ...('usage' in like && { usage: null }) });
+  }
+}
+
+/** The rest of a text: what may go out of it, and whether it is blocked behind that. */
+function finish(channel: TextChannel): { rest: string; blocks: boolean } {
+  try {
+    return { rest: channel.finish(), blocks: false };
+  } catch (error) {
+    if (error instanceof BlockedTextError) return { rest: error.before, blocks: true };
+    throw error;
+  }
+}
+
+/** Lists grow, e.g. `tool_calls`; of anything else there is one. */
+function addTo(delta: Record<string, unknown>, more: Record<string, unknown>): void {
+  for (const [key, value] of Object.entries(more)) {
+    const known = delta[key];
+    delta[key] =
+      Array.isArray(known) && Array.isArray(value) ? [...(known as unknown[]), ...(value as unknown[])] : value;
+  }
+}
+
+function replaceText({ holder, key, isPiece }: AnswerText, value: string): void {
+  holder[key] = value;
+  // Signed over the text as it was: it must not pass for the model's own.
+  if (!isPiece && typeof holder.signature === 'string') holder.signature = null;
+}
+
+/** A block of thinking that was changed cannot be sent back to its provider. */
+function dropUnsignedThinking(delta: Record<string, unknown>): void {
+  const blocks = delta.thinking_blocks;
+  if (!Array.isArray(blocks)) return;
+  const signed = blocks.filter((block: unknown) => !isObject(block) || block.signature !== null);
+  if (signed.length > 0) delta.thinking_blocks = signed;
+  else delete delta.thinking_blocks;
+}
+
+/** Whether nothing is left of a chunk but what every chunk carries. */
+function isEmptied({ choices, usage }: Record<string, unknown>): boolean {
+  if (usage !== null && usage !== undefined) return false;
+  return Array.isArray(choices) && choices.every(isEmptyChoice);
+}
+
+function isEmptyChoice(choice: unknown): boolean {
+  if (!isObject(choice) || !isObject(choice.delta) || typeof choice.finish_reason === 'string') return false;
+  return Object.entries(choice.delta).every(([key, value]) => value === '' && key !== 'role');
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

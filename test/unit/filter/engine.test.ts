@@ -1,0 +1,96 @@
+import fc from 'fast-check';
+import { AnchorAutomaton } from '../../../src/filter/engine/anchor-automaton.js';
+import { AnchorFilter, UNITS_PER_KEY } from '../../../src/filter/engine/anchor-filter.js';
+import { PatternOutline } from '../../../src/filter/engine/pattern-outline.js';
+import { RunMemory } from '../../../src/filter/engine/run-memory.js';
+import { ScanText } from '../../../src/filter/engine/scan-text.js';
+import { SHIPPED_RULES } from './support.js';
+
+const WORDS = ['ghp_', 'sk-', 'SG.', 'SK', '@', 'eyJ', 'aws', 'Größe', '密钥', 'a', 'aab'];
+
+describe('the filter before the automaton', () => {
+  it('never passes over the beginning of an anchor, wherever it stands', () => {
+    const filter = new AnchorFilter();
+    for (const word of WORDS) filter.add(word, false);
+    const texts = fc.array(fc.oneof(fc.constantFrom(...WORDS), fc.string({ maxLength: 6 })), { maxLength: 8 });
+    fc.assert(
+      fc.property(texts, (pieces) => {
+        const text = pieces.join('');
+        const scanned = ScanText.of(text);
+        const reading = { index: 0, traits: 0 };
+        const stops = new Set<number>();
+        while (filter.skip(reading, scanned.units, text.length + UNITS_PER_KEY - 1))
+          stops.add(reading.index - UNITS_PER_KEY);
+        for (let at = 0; at < text.length; at++) {
+          if (WORDS.some((word) => text.startsWith(word, at))) expect(stops).toContain(at);
+        }
+      }),
+    );
+  });
+});
+
+describe('the automaton', () => {
+  it('finds every word where it ends, in any case', () => {
+    const automaton = new AnchorAutomaton(WORDS);
+    const texts = fc.array(fc.oneof(fc.constantFrom(...WORDS), fc.string({ maxLength: 4 })), { maxLength: 6 });
+    fc.assert(
+      fc.property(texts, fc.boolean(), (pieces, upper) => {
+        const text = upper ? pieces.join('').toUpperCase() : pieces.join('');
+        let state = 0;
+        for (let index = 0; index < text.length; index++) {
+          const entry = state + (automaton.columnOf[text.charCodeAt(index)] ?? 0);
+          state = automaton.next[entry] ?? 0;
+          const ending = automaton.endsWord[entry] === 1 ? automaton.wordsEndingIn(state) : [];
+          const expected = WORDS.flatMap((word, number) => {
+            const tail = text.slice(0, index + 1).slice(-word.length);
+            return tail.toLowerCase() === word.toLowerCase() ? [number] : [];
+          });
+          expect([...ending].sort()).toEqual(expected.sort());
+        }
+      }),
+    );
+  });
+});
+
+describe('the outline of a pattern', () => {
+  /** Texts that a pattern matches, and the same with something changed. */
+  const nearly = (example: string) =>
+    fc
+      .tuple(
+        fc.nat(example.length),
+        fc.nat(3),
+        fc.constantFrom('', 'a', 'A1', '-', '.', ' ', '"', 'é', 'a1B2c3D4e5F6'.repeat(30)),
+      )
+      .map(([at, length, put]) => example.slice(0, at) + put + example.slice(at + length));
+
+  it.each(SHIPPED_RULES)('never refuses what the pattern of $id matches', (rule) => {
+    const memory = new RunMemory();
+    const outlines = rule.anchors.slice(0, 3).map((anchor) => ({
+      skipped: rule.valueWithin === null && rule.lead === 0 ? anchor.length : 0,
+      outline: PatternOutline.of(rule, rule.valueWithin === null && rule.lead === 0 ? anchor : '', memory),
+      anchor,
+    }));
+    const body = 'a1B2c3D4e5F6g7H8'.repeat(40);
+    for (const { outline, anchor, skipped } of outlines) {
+      if (!outline) continue;
+      const samples = [`${anchor}${body.slice(0, rule.minLength)}`, `${anchor}${'0123456789abcdef'.repeat(20)}`];
+      for (const sample of samples) {
+        fc.assert(
+          fc.property(nearly(sample), (text) => {
+            const scanned = ScanText.of(text);
+            const base = memory.takeBase(text.length);
+            for (let at = 0; at < Math.min(text.length, 8); at++) {
+              if (skipped > 0 && !text.startsWith(anchor, at)) continue;
+              rule.matcher.lastIndex = at;
+              const found = rule.matcher.exec(text);
+              const isFree = found !== null && at + found[0].length === text.length;
+              if (isFree) expect(outline.mayMatch(scanned.units, text.length, at + skipped, base, memory)).toBe(true);
+            }
+            scanned.release();
+          }),
+          { numRuns: 20 },
+        );
+      }
+    }
+  });
+});

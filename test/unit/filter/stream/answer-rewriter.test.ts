@@ -1,0 +1,213 @@
+import fc from 'fast-check';
+import type { ChatCompletion } from '../../../../src/domain/chat.js';
+import { silentObserver } from '../../../../src/domain/observer.js';
+import { AnswerFindings } from '../../../../src/filter/stream/answer-findings.js';
+import { AnswerRewriter, BlockedAnswerError } from '../../../../src/filter/stream/answer-rewriter.js';
+import { contextOf, SECRETS } from '../support.js';
+import { compileRules, REDACTING, split } from './support.js';
+
+type Delta = Record<string, unknown>;
+
+interface Chunk {
+  readonly choices: readonly { index: number; delta: Delta; finish_reason: string | null; logprobs?: unknown }[];
+  readonly usage?: unknown;
+}
+
+function chunkOf(index: number, delta: Delta, finish: string | null = null, more: object = {}): string {
+  const choices = [{ index, delta, logprobs: null, finish_reason: finish }];
+  return JSON.stringify({
+    id: 'chatcmpl-1',
+    object: 'chat.completion.chunk',
+    created: 1,
+    model: 'm',
+    choices,
+    ...more,
+  });
+}
+
+function open(rules = REDACTING) {
+  const context = contextOf();
+  const findings = new AnswerFindings(context, silentObserver);
+  return { rewriter: new AnswerRewriter({ rules, markers: null, findings }), context, findings };
+}
+
+function rewrite(chunks: readonly string[]): string[] {
+  const { rewriter } = open();
+  return [...chunks.flatMap((chunk) => rewriter.rewriteChunk(chunk)), ...rewriter.finish()];
+}
+
+function parse(chunk: string | undefined): Chunk {
+  return JSON.parse(chunk ?? '{}') as Chunk;
+}
+
+function join(chunks: readonly string[], index: number, key: string): string {
+  return chunks
+    .flatMap((chunk) => parse(chunk).choices)
+    .filter((choice) => choice.index === index)
+    .map(({ delta }) => delta[key] ?? '')
+    .join('');
+}
+
+describe('an answer that is rewritten', () => {
+  it('keeps every byte of a chunk in which nothing changes', () => {
+    const chunks = [
+      chunkOf(0, { role: 'assistant', content: '' }),
+      '{"choices": [ {"index":0,"delta":{"content":"h\\u0065llo"}} ], "x": 1e2}',
+      chunkOf(0, {}, 'stop'),
+      '{"choices":[],"usage":{"total_tokens":1}}',
+      '{"object":"something else"}',
+    ];
+    expect(rewrite(chunks)).toEqual(chunks);
+  });
+
+  it('sends nothing in the place of a chunk whose text waits, but keeps what else it carries', () => {
+    const { rewriter } = open();
+    expect(rewriter.rewriteChunk(chunkOf(0, { content: 'ghp_' }))).toEqual([]);
+    const [kept] = rewriter.rewriteChunk(chunkOf(0, { role: 'assistant', content: 'R7t' }));
+    expect(parse(kept).choices[0]?.delta).toEqual({ role: 'assistant', content: '' });
+    const [counted] = rewriter.rewriteChunk(chunkOf(0, { content: 'K2m' }, null, { usage: { total_tokens: 3 } }));
+    expect(parse(counted)).toMatchObject({ usage: { total_tokens: 3 }, choices: [{ delta: { content: '' } }] });
+  });
+
+  it('tells what waited before the finish, in a chunk like the others', () => {
+    const like = { system_fingerprint: 'fp', usage: null };
+    const out = rewrite([
+      chunkOf(0, { content: 'a ghp' }, null, like),
+      chunkOf(0, {}, 'stop', like),
+      chunkOf(0, { content: '' }),
+    ]);
+    expect(out.map((chunk) => parse(chunk).choices[0])).toEqual([
+      { index: 0, delta: { content: 'a ' }, logprobs: null, finish_reason: null },
+      { index: 0, delta: { content: 'ghp' }, logprobs: null, finish_reason: null },
+      { index: 0, delta: {}, logprobs: null, finish_reason: 'stop' },
+      { index: 0, delta: { content: '' }, logprobs: null, finish_reason: null },
+    ]);
+    expect(JSON.parse(out[1] ?? '')).toMatchObject({ id: 'chatcmpl-1', model: 'm', ...like });
+  });
+
+  it('adds what waited to the finish that carries text itself', () => {
+    const out = rewrite([chunkOf(0, { content: 'gh' }), chunkOf(0, { content: 'p' }, 'stop')]);
+    expect(out.map((chunk) => parse(chunk).choices[0]?.delta)).toEqual([{ content: 'ghp' }]);
+  });
+
+  it('tells what waited before the usage and at the end, where no choice finishes', () => {
+    expect(join(rewrite([chunkOf(0, { content: 'ghp' }), '{"choices":[],"usage":{}}']).slice(0, 1), 0, 'content')).toBe(
+      'ghp',
+    );
+    expect(join(rewrite([chunkOf(0, { content: 'ghp' })]), 0, 'content')).toBe('ghp');
+  });
+
+  it('drops the probabilities of a text that changed, and no others', () => {
+    const logprobs = { content: [{ token: SECRETS.github }] };
+    const chunks = [
+      JSON.stringify({ choices: [{ index: 0, delta: { content: 'ok ' }, logprobs }] }),
+      JSON.stringify({ choices: [{ index: 0, delta: { content: `${SECRETS.github} ` }, logprobs }] }),
+    ];
+    const out = rewrite(chunks);
+    expect(out[0]).toBe(chunks[0]);
+    expect(parse(out[1]).choices[0]?.logprobs).toBeNull();
+  });
+
+  it.each([
+    [
+      'reasoning in details',
+      (text: string) => ({ reasoning_details: [{ type: 'reasoning.text', index: 0, text, signature: 's' }] }),
+    ],
+    ['a transcript', (text: string) => ({ audio: { id: 'a', transcript: text } })],
+    ['the old function call', (text: string) => ({ function_call: { arguments: text } })],
+    ['the input of a custom tool', (text: string) => ({ tool_calls: [{ index: 0, custom: { input: text } }] })],
+  ])('reads %s', (_where, deltaOf) => {
+    const out = rewrite([
+      ...split(`a ${SECRETS.github} b`, 4).map((piece) => chunkOf(0, deltaOf(piece))),
+      chunkOf(0, {}, 'stop'),
+    ]).join('');
+    expect(out).toContain('[REDACTED:github-token]');
+    expect(out).not.toContain(SECRETS.github.slice(0, 12));
+  });
+
+  it('leaves out thinking that was signed and changed', () => {
+    const blocks = [
+      { type: 'thinking', thinking: `I know ${SECRETS.github} now`, signature: 's1' },
+      { type: 'thinking', thinking: 'I know nothing', signature: 's2' },
+    ];
+    expect(parse(rewrite([chunkOf(0, { thinking_blocks: blocks })])[0]).choices[0]?.delta.thinking_blocks).toEqual([
+      blocks[1],
+    ]);
+  });
+
+  it('ends with what may go out before a rule that blocks, whatever the chunks', () => {
+    const rules = compileRules(undefined, (filters) => {
+      filters.secrets.responseAction = 'block';
+    });
+    for (const size of [1, 6, 100]) {
+      const { rewriter, context, findings } = open(rules);
+      const out: string[] = [];
+      let before: readonly string[] = [];
+      try {
+        for (const piece of split(`It is ${SECRETS.github}, I think`, size))
+          out.push(...rewriter.rewriteChunk(chunkOf(0, { content: piece })));
+      } catch (error) {
+        if (!(error instanceof BlockedAnswerError)) throw error;
+        before = error.before;
+      }
+      expect(join([...out, ...before], 0, 'content')).toBe('It is ');
+      expect(findings.toError()).toMatchObject({ code: 'content_filter', param: 'choices[0].delta.content' });
+      expect(JSON.stringify(findings.toError().toEnvelope('r'))).not.toContain(SECRETS.github);
+      expect(context.findings).toEqual([
+        { filter: 'secrets', rule: 'github-token', path: 'choices[0].delta.content', action: 'block' },
+      ]);
+    }
+  });
+
+  it('says the same of choices and channels that take turns in any order as of a whole answer', () => {
+    const texts = {
+      content: `one ${SECRETS.awsId}.`,
+      reasoning_content: `two ${SECRETS.gitlab}!`,
+      refusal: `three ${SECRETS.stripe} gh`,
+    };
+    const message = { role: 'assistant' as const, ...texts };
+    const completion: ChatCompletion = {
+      id: 'c',
+      object: 'chat.completion',
+      created: 1,
+      model: 'm',
+      choices: [0, 1].map((index) => ({
+        index,
+        message: { ...message },
+        finish_reason: 'stop' as const,
+        logprobs: null,
+      })),
+      usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
+    };
+    const whole = open().rewriter.rewriteCompletion(completion).choices[0]?.message as Record<string, unknown>;
+    expect(JSON.stringify(whole).match(/REDACTED/g)).toHaveLength(3);
+    const turns = fc.array(
+      fc.tuple(
+        fc.nat({ max: 1 }),
+        fc.constantFrom('content', 'reasoning_content', 'refusal'),
+        fc.integer({ min: 1, max: 9 }),
+      ),
+      { maxLength: 120 },
+    );
+    fc.assert(
+      fc.property(turns, (order) => {
+        const rest = new Map<string, string>();
+        const chunks: string[] = [];
+        const say = (index: number, key: string, size: number): void => {
+          const name = `${index} ${key}`;
+          const text = rest.get(name) ?? texts[key as keyof typeof texts];
+          if (text !== '') chunks.push(chunkOf(index, { [key]: text.slice(0, size) }));
+          rest.set(name, text.slice(size));
+        };
+        for (const [index, key, size] of order) say(index, key, size);
+        for (const index of [0, 1]) {
+          for (const key of Object.keys(texts)) say(index, key, 1_000);
+          chunks.push(chunkOf(index, {}, 'stop'));
+        }
+        const out = rewrite(chunks);
+        for (const index of [0, 1])
+          for (const key of Object.keys(texts)) expect(join(out, index, key)).toBe(whole[key]);
+      }),
+    );
+  });
+});
