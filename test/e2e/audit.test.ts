@@ -211,6 +211,17 @@ describe('the audit of a gateway', () => {
     expect(changes[0]).toMatchObject({ reason: 'reloaded', from: before });
   });
 
+  it('has what was done about answers: redacted, or held back', async () => {
+    first.script(completionAnswer(`${ANSWERED} ${SECRET}`));
+    await expectEvents(await ask(), [allow, { decision: 'redact', reason: 'rule', direction: 'response', rules }]);
+    await gateway.reload(config({ secrets: { response_action: 'block' } }));
+    const denial = { decision: 'deny', reason: 'content_filter', direction: 'response', rules };
+    await expectEvents(await ask(), [allow, denial]);
+    first.script(streamAnswer([ANSWERED, ' ', SECRET, ' ', ANSWERED]));
+    await expectEvents(await ask({ stream: true }), [allow, denial]);
+    await gateway.reload(config());
+  });
+
   it('counts callers whom nobody knows', async () => {
     const before = await readEvents("type = 'request.decided' AND request_id IS NULL");
     await Promise.all(Array.from({ length: 5 }, () => ask({ key: gateway.unknownKey() })));

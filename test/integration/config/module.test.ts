@@ -49,7 +49,7 @@ describe('GatewayConfigModule', () => {
     const start = build(GatewayConfigModule.forRoot({ directory: DEVELOPMENT, environment, watch: false }));
     const problem = await start.catch((thrown: unknown) => thrown);
     expect(problem).toBeInstanceOf(ConfigError);
-    expect(String(problem)).toContain(`The configuration in ${DEVELOPMENT} has 5 problems:`);
+    expect(String(problem)).toContain(`The configuration in ${DEVELOPMENT} has 6 problems:`);
     expect(String(problem)).toMatch(
       /server\.port.*\n.*database\.url.*\n.*auth\.pepper.*\n.*accounting\.journal_dir.*\n.*audit\.signing_key_file.*\n.*providers\.simulator\.type/,
     );

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { AuditJournal } from '../../../src/audit/audit.journal.js';
 import { AuditShipper } from '../../../src/audit/audit.shipper.js';
 import { AuditWriter } from '../../../src/audit/audit.writer.js';
-import type { StoredRecord } from '../../../src/audit/audit-record.js';
+import { type StoredRecord, sealOf } from '../../../src/audit/audit-record.js';
 import { systemClock } from '../../../src/domain/clock.js';
 import { makeDecision, makeSigningKey, verifyLines } from '../../support/audit-chains.js';
 
@@ -156,6 +156,11 @@ describe('the writer of the audit', () => {
     await finish(await openWriter());
     const verified = verifyLines(store.lines, key, { allSealed: true });
     expect(verified).toMatchObject({ problems: [], chains: 2, records: 9 + 3 });
+    // All since the seal before it, so that each of them can be proven.
+    const seals = [...store.rows.values()].map(({ record }) => sealOf(record));
+    expect(seals).toContainEqual(
+      expect.objectContaining({ of: store.chains[0]?.[0]?.record.writer, first: 1, last: 9, count: 9 }),
+    );
   });
 
   it('is sealed by the heir of its heir', async () => {
