@@ -46,6 +46,7 @@ export class HealthController {
       this.configuration,
       this.databaseState,
       this.redisState,
+      this.circuitState,
       this.providerStates,
       this.accountingState,
       this.auditState,
@@ -89,6 +90,14 @@ export class HealthController {
     if (lastError === null) return indicator.up(facts);
     const refusedAt = lastFailedAtMs === null ? null : new Date(lastFailedAtMs).toISOString();
     return indicator.degraded({ ...facts, refusedAt, message: 'The files on disk are not valid; see the log.' });
+  };
+
+  private readonly circuitState: HealthIndicatorFunction = () => {
+    const indicator = this.indicators.check('circuits');
+    const statuses = this.router.describeProviders(this.snapshots.current);
+    const open = statuses.reduce((sum, { circuits }) => sum + circuits.open, 0);
+    const halfOpen = statuses.reduce((sum, { circuits }) => sum + circuits.half_open, 0);
+    return open + halfOpen === 0 ? indicator.up({ open, halfOpen }) : indicator.degraded({ open, halfOpen });
   };
 
   /** A provider's outage is no reason to take the gateway out: other targets may serve, and taking it out mends nothing. */

@@ -81,6 +81,7 @@ describe('the health summary', () => {
         database: { status: 'up' },
         redis: { status: 'up' },
         accounting: { status: 'up', waiting: expect.any(Number) },
+        circuits: { status: 'up', open: 0, halfOpen: 0 },
         providers: {
           status: 'up',
           steady: { state: 'available', credential: 'not refused', ...idle },
