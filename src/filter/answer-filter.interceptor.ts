@@ -8,7 +8,8 @@ import {
   Optional,
 } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { concat, defer, EMPTY, map, mergeMap, type Observable, of, throwError } from 'rxjs';
+import { catchError, concat, concatMap, defer, EMPTY, from, mergeMap, type Observable, of, throwError } from 'rxjs';
+import type { ChatCompletion } from '../domain/chat.js';
 import type { ChatAnswer, CompletionAnswer, StreamAnswer } from '../domain/chat-answer.js';
 import type { Classification } from '../domain/classification.js';
 import { AegisError } from '../domain/errors.js';
@@ -17,13 +18,17 @@ import { GATEWAY_OBSERVER, type GatewayObserver, silentObserver } from '../domai
 import type { RequestContext } from '../request-context/request-context.js';
 import { ENGINE_FILTER } from './filter-names.js';
 import { type ActiveFilters, FilterRules } from './filter-rules.js';
+import { runInSlices } from './slices.js';
 import { AnswerFindings } from './stream/answer-findings.js';
 import { AnswerRewriter, BlockedAnswerError } from './stream/answer-rewriter.js';
+import { textsOf } from './stream/answer-texts.js';
+import { AnswerWork, AnswerWorkExceededError } from './stream/answer-work.js';
 import { StreamRules } from './stream/stream-rules.js';
 
 type Answer = ChatAnswer | ExplanationAnswer;
 
 const FAILURE_RULE = 'filter-failed';
+const BUDGET_RULE = 'scan-budget-exceeded';
 
 /**
  * Filters what the model answers, whole or streamed, and puts back the values that markers stood for in the request. An
@@ -45,11 +50,14 @@ export class AnswerFilterInterceptor implements NestInterceptor<Answer, Answer> 
 
   intercept(execution: ExecutionContext, next: CallHandler<Answer>): Observable<Answer> {
     const { aegis } = execution.switchToHttp().getRequest<FastifyRequest>();
-    return next.handle().pipe(map((answer) => this.filter(answer, aegis)));
+    return next.handle().pipe(mergeMap((answer) => settled(this.filter(answer, aegis))));
   }
 
-  /** Throws `content_filter` where a whole answer is blocked; the chunks of a stream end with it. */
-  filter(answer: Answer, context: RequestContext): Answer {
+  /**
+   * A promise only where a whole answer is too long for one slice of work. Throws `content_filter` where it is blocked; the
+   * chunks of a stream end with it.
+   */
+  filter(answer: Answer, context: RequestContext): Answer | Promise<Answer> {
     if (answer.kind === 'explanation') return answer;
     const rules = this.rulesFor(context);
     const markers = context.pseudonyms;
@@ -82,11 +90,18 @@ export class AnswerFilterInterceptor implements NestInterceptor<Answer, Answer> 
     rewriter: AnswerRewriter,
     findings: AnswerFindings,
     context: RequestContext,
-  ): CompletionAnswer {
-    try {
-      return { ...answer, completion: rewriter.rewriteCompletion(answer.completion) };
-    } catch (fault) {
+  ): CompletionAnswer | Promise<CompletionAnswer> {
+    const work = new AnswerWork();
+    work.expect(answer.completion.choices.length, lengthOf(answer.completion));
+    const toAnswer = (completion: ChatCompletion): CompletionAnswer => ({ ...answer, completion });
+    const refuse = (fault: unknown): never => {
       throw this.toError(fault, findings, context);
+    };
+    try {
+      const rewritten = runInSlices(work.bound(rewriter.completionInSteps(answer.completion)), context.signal);
+      return rewritten instanceof Promise ? rewritten.then(toAnswer, refuse) : toAnswer(rewritten);
+    } catch (fault) {
+      return refuse(fault);
     }
   }
 
@@ -96,39 +111,65 @@ export class AnswerFilterInterceptor implements NestInterceptor<Answer, Answer> 
     findings: AnswerFindings,
     context: RequestContext,
   ): StreamAnswer {
+    const work = new AnswerWork();
     // What still waits when the source fails may be the beginning of a secret: it is not sent.
-    const rewrite = (work: (out: string[]) => void): Observable<readonly string[]> => {
+    const end = (fault: unknown, out: string[]): Observable<readonly string[]> => {
+      if (fault instanceof BlockedAnswerError) out.push(...fault.before);
+      const error = this.toError(fault, findings, context);
+      return concat(
+        of(out),
+        throwError(() => error),
+      );
+    };
+    const rewrite = (rewritten: (out: string[]) => Generator<void, void>): Observable<readonly string[]> => {
       const out: string[] = [];
       try {
-        work(out);
-      } catch (fault) {
-        if (fault instanceof BlockedAnswerError) out.push(...fault.before);
-        const error = this.toError(fault, findings, context);
-        return concat(
-          of(out),
-          throwError(() => error),
+        const done = runInSlices(work.bound(rewritten(out)), context.signal);
+        if (!(done instanceof Promise)) return out.length === 0 ? EMPTY : of(out);
+        return from(done).pipe(
+          mergeMap(() => (out.length === 0 ? EMPTY : of(out))),
+          catchError((fault: unknown) => end(fault, out)),
         );
+      } catch (fault) {
+        return end(fault, out);
       }
-      return out.length === 0 ? EMPTY : of(out);
     };
-    const chunks = concat(
-      answer.chunks.pipe(
-        mergeMap((batch) =>
-          rewrite((out) => {
-            for (const chunk of batch) out.push(...rewriter.rewriteChunk(chunk));
-          }),
-        ),
-      ),
-      defer(() => rewrite((out) => out.push(...rewriter.finish()))),
-    );
-    return { ...answer, chunks };
+    const rewriteBatch = (batch: readonly string[]): Observable<readonly string[]> =>
+      rewrite(function* (out) {
+        for (const chunk of batch) {
+          work.expect(1, chunk.length);
+          out.push(...(yield* rewriter.chunkInSteps(chunk)));
+        }
+      });
+    const finish = (): Observable<readonly string[]> =>
+      // biome-ignore lint/correctness/useYield: it never pauses.
+      rewrite(function* (out) {
+        out.push(...rewriter.finish());
+      });
+    return { ...answer, chunks: concat(answer.chunks.pipe(concatMap(rewriteBatch)), defer(finish)) };
   }
 
   private toError(fault: unknown, findings: AnswerFindings, context: RequestContext): AegisError {
     if (fault instanceof BlockedAnswerError) return findings.toError();
+    if (fault instanceof AnswerWorkExceededError) {
+      findings.record(ENGINE_FILTER, BUDGET_RULE, 'block', 'choices');
+      return findings.toError();
+    }
+    if (context.signal.aborted) return new AegisError('client_closed_request', 'The client left.', { cause: fault });
     findings.record(ENGINE_FILTER, FAILURE_RULE, 'block', 'choices');
     const stack = fault instanceof Error ? fault.stack : undefined;
     this.logger.error(`request ${context.requestId}: a filter failed and the answer was refused`, stack);
     return new AegisError('internal_error', 'AEGIS could not search this answer, so it was refused.', { cause: fault });
   }
+}
+
+function settled(answer: Answer | Promise<Answer>): Observable<Answer> {
+  return answer instanceof Promise ? from(answer) : of(answer);
+}
+
+/** How much text a completion holds at least, in UTF-16 units. */
+function lengthOf({ choices }: ChatCompletion): number {
+  let length = 0;
+  for (const { message } of choices) for (const { value } of textsOf(message)) length += value.length;
+  return length;
 }

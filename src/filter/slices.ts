@@ -12,6 +12,13 @@ export function runInSlices<T>(work: Generator<void, T>, signal: AbortSignal): T
   return step.done ? step.value : runRemainingSlices(work, signal);
 }
 
+/** The same without pauses. */
+export function runAtOnce<T>(work: Generator<void, T>): T {
+  let step = work.next();
+  while (!step.done) step = work.next();
+  return step.value;
+}
+
 async function runRemainingSlices<T>(work: Generator<void, T>, signal: AbortSignal): Promise<T> {
   for (;;) {
     await setImmediate();

@@ -2,8 +2,11 @@ import type { ChatCompletion } from '../../domain/chat.js';
 import { isObject } from '../../domain/json.js';
 import type { MarkerSource } from '../../domain/pseudonym.js';
 import { ENGINE_FILTER } from '../filter-names.js';
+import { runAtOnce } from '../slices.js';
 import type { AnswerFindings } from './answer-findings.js';
 import { type AnswerText, textsOf } from './answer-texts.js';
+import { LogprobWatch } from './logprob-watch.js';
+import { otherTextsOf, replaceOther } from './other-texts.js';
 import type { StreamRules } from './stream-rules.js';
 import { BlockedTextError, TextChannel } from './text-channel.js';
 
@@ -30,14 +33,18 @@ export class BlockedAnswerError extends Error {
   }
 }
 
-/** What a chunk that carries text must hold somewhere. A name written with escapes is looked at, too. */
-const MAY_HOLD_TEXT =
-  /"(?:content|reasoning_content|reasoning|refusal|arguments|input|text|thinking|summary|transcript)"\s*:\s*["[{]|\\u/;
+/** Members of a chunk that say nothing of its text. */
+const ENVELOPE = ['id', 'object', 'created', 'model', 'system_fingerprint', 'service_tier'] as const;
+const CHUNK_MEMBERS: ReadonlySet<string> = new Set([...ENVELOPE, 'obfuscation', 'choices', 'usage']);
+const CHOICE_MEMBERS: ReadonlySet<string> = new Set(['index', 'delta', 'logprobs', 'finish_reason']);
 
 /** Rewrites one answer: a whole one, or a stream chunk by chunk. Both come out the same. */
 export class AnswerRewriter {
   /** By choice, then by path. */
   private readonly open = new Map<number, Map<string, OpenText>>();
+  /** Chunks with the usage, which come last: text that still waits goes before them. */
+  private readonly counted: string[] = [];
+  private readonly logprobs = new Map<number, LogprobWatch>();
   /** The last chunk with choices: what is made here looks like it. */
   private lastChunk: Record<string, unknown> | null = null;
 
@@ -45,37 +52,50 @@ export class AnswerRewriter {
 
   /** The same completion, changed in place. Throws `BlockedAnswerError`. */
   rewriteCompletion(completion: ChatCompletion): ChatCompletion {
+    return runAtOnce(this.completionInSteps(completion));
+  }
+
+  /** The same, pausing between steps. */
+  *completionInSteps(completion: ChatCompletion): Generator<void, ChatCompletion> {
+    const texts = completion.choices.flatMap(({ message }) => [...textsOf(message)]);
+    yield* this.rewriteOthers(completion, texts);
     for (const choice of completion.choices) {
       let hasChanged = false;
       for (const text of textsOf(choice.message)) {
-        const path = `choices[${choice.index}].message.${text.path}`;
-        const value = this.rewriteWhole(text, path);
+        const value = yield* this.rewriteWhole(text, `choices[${choice.index}].message.${text.path}`);
         if (value === text.value) continue;
         hasChanged = true;
         replaceText(text, value);
       }
-      if (!hasChanged) continue;
-      dropUnsignedThinking(choice.message);
-      if (choice.logprobs) choice.logprobs = null;
+      if (hasChanged) dropUnsignedThinking(choice.message);
+      if (choice.logprobs && (hasChanged || !this.openLogprobs().admits(choice.logprobs, true))) choice.logprobs = null;
     }
     return completion;
   }
 
   /** A chunk's JSON text → those to send in its place. Throws `BlockedAnswerError`. */
   rewriteChunk(json: string): readonly string[] {
-    if (!MAY_HOLD_TEXT.test(json) && !this.holdsAnything()) return [json];
+    return runAtOnce(this.chunkInSteps(json));
+  }
+
+  /** The same, pausing between steps. */
+  *chunkInSteps(json: string): Generator<void, readonly string[]> {
     const chunk: unknown = JSON.parse(json);
-    if (!isObject(chunk) || !Array.isArray(chunk.choices)) return [json];
-    const before: string[] = [];
-    if (chunk.choices.length === 0) {
-      this.flushAll(before);
-      return [...before, json];
+    if (!isObject(chunk)) return [json];
+    const choices: unknown[] = Array.isArray(chunk.choices) ? chunk.choices : [];
+    const texts = choices.flatMap((choice) =>
+      isObject(choice) && isObject(choice.delta) ? [...textsOf(choice.delta)] : [],
+    );
+    let isChanged = yield* this.rewriteOthers(chunk, texts);
+    if (choices.length > 0) this.lastChunk = chunk;
+    if (choices.length === 0 && isObject(chunk.usage) && this.holdsAnything()) {
+      this.counted.push(isChanged ? JSON.stringify(chunk) : json);
+      return [];
     }
-    this.lastChunk = chunk;
-    let isChanged = false;
-    for (const choice of chunk.choices) {
+    const before = choices.length > 0 ? this.counted.splice(0) : [];
+    for (const choice of choices) {
       if (isObject(choice) && isObject(choice.delta))
-        isChanged = this.rewriteChoice(choice, choice.delta, before) || isChanged;
+        isChanged = (yield* this.rewriteChoice(choice, choice.delta, before)) || isChanged;
     }
     if (!isChanged) return before.length === 0 ? [json] : [...before, json];
     if (!isEmptied(chunk)) before.push(JSON.stringify(chunk));
@@ -85,14 +105,33 @@ export class AnswerRewriter {
   /** What is left to send when the stream is over. Throws `BlockedAnswerError`. */
   finish(): readonly string[] {
     const before: string[] = [];
-    this.flushAll(before);
-    return before;
+    for (const index of this.open.keys()) this.flush(index, before, new Set());
+    return [...before, ...this.counted.splice(0)];
   }
 
-  private rewriteWhole(text: AnswerText, path: string): string {
+  /** Whether any was changed. */
+  private *rewriteOthers(answer: Record<string, unknown>, texts: readonly AnswerText[]): Generator<void, boolean> {
+    let isChanged = false;
+    const isKnown = (holder: object, key: string): boolean =>
+      texts.some((text) => text.holder === holder && text.key === key);
+    for (const other of [...otherTextsOf(answer, isKnown)]) {
+      const channel = this.openChannel(false, other.path);
+      try {
+        const value = (yield* channel.pushInSteps(other.value)) + channel.finish();
+        if (value === other.value) continue;
+        replaceOther(other, value);
+        isChanged = true;
+      } catch (error) {
+        throw error instanceof BlockedTextError ? new BlockedAnswerError([]) : error;
+      }
+    }
+    return isChanged;
+  }
+
+  private *rewriteWhole(text: AnswerText, path: string): Generator<void, string> {
     const channel = this.openChannel(text.isJson, path);
     try {
-      const value = channel.push(text.value) + channel.finish();
+      const value = (yield* channel.pushInSteps(text.value)) + channel.finish();
       if (value === text.value || !text.isJson || isJson(value) || !isJson(text.value)) return value;
       this.options.findings.record(ENGINE_FILTER, BROKEN_JSON_RULE, 'block', path);
       throw new BlockedAnswerError([]);
@@ -103,7 +142,11 @@ export class AnswerRewriter {
   }
 
   /** Whether the choice was changed; what has to go before its chunk is added to `before`. */
-  private rewriteChoice(choice: Record<string, unknown>, delta: Record<string, unknown>, before: string[]): boolean {
+  private *rewriteChoice(
+    choice: Record<string, unknown>,
+    delta: Record<string, unknown>,
+    before: string[],
+  ): Generator<void, boolean> {
     const index = typeof choice.index === 'number' ? choice.index : 0;
     const isLast = typeof choice.finish_reason === 'string';
     const carried = new Set<string>();
@@ -112,7 +155,7 @@ export class AnswerRewriter {
       const { signature } = text.holder;
       let value: string;
       try {
-        value = this.rewriteText(text, index, isLast && text.isPiece, carried);
+        value = yield* this.rewriteText(text, index, isLast && text.isPiece, carried);
       } catch (error) {
         if (!(error instanceof BlockedTextError)) throw error;
         if (error.before !== '') before.push(this.chunkOf(index, text.wrap(error.before)));
@@ -123,17 +166,24 @@ export class AnswerRewriter {
       replaceText(text, value);
     }
     if (isLast) this.flush(index, before, carried);
-    if (!isChanged) return false;
-    dropUnsignedThinking(delta);
-    if (choice.logprobs) choice.logprobs = null;
-    return true;
+    if (isChanged) dropUnsignedThinking(delta);
+    if (choice.logprobs && (!this.logprobsOf(index).admits(choice.logprobs, false) || isChanged)) {
+      choice.logprobs = null;
+      return true;
+    }
+    return isChanged;
   }
 
-  private rewriteText(text: AnswerText, index: number, isLast: boolean, carried: Set<string>): string {
+  private *rewriteText(
+    text: AnswerText,
+    index: number,
+    isLast: boolean,
+    carried: Set<string>,
+  ): Generator<void, string> {
     const path = `choices[${index}].delta.${text.path}`;
     if (!text.isPiece) {
       const channel = this.openChannel(text.isJson, path);
-      return channel.push(text.value) + channel.finish();
+      return (yield* channel.pushInSteps(text.value)) + channel.finish();
     }
     const texts = this.textsOfChoice(index);
     let open = texts.get(text.path);
@@ -142,7 +192,7 @@ export class AnswerRewriter {
       texts.set(text.path, open);
     }
     carried.add(text.path);
-    const value = open.channel.push(text.value);
+    const value = yield* open.channel.pushInSteps(text.value);
     if (open.channel.hasRewritten && typeof text.holder.signature === 'string') text.holder.signature = null;
     if (!isLast) return value;
     texts.delete(text.path);
@@ -171,13 +221,23 @@ export class AnswerRewriter {
     return texts;
   }
 
+  private logprobsOf(index: number): LogprobWatch {
+    const known = this.logprobs.get(index);
+    if (known) return known;
+    const watch = this.openLogprobs();
+    this.logprobs.set(index, watch);
+    return watch;
+  }
+
+  /** What it finds is found in the text, too, and told of there. */
+  private openLogprobs(): LogprobWatch {
+    const { rules, markers } = this.options;
+    return new LogprobWatch(() => new TextChannel({ rules, markers, isJson: false, onAction: () => undefined }));
+  }
+
   private holdsAnything(): boolean {
     for (const texts of this.open.values()) for (const { channel } of texts.values()) if (channel.held > 0) return true;
     return false;
-  }
-
-  private flushAll(chunks: string[]): void {
-    for (const index of this.open.keys()) this.flush(index, chunks, new Set());
   }
 
   /** Ends the texts of a choice; what still waited of them becomes a chunk of its own. */
@@ -201,9 +261,10 @@ export class AnswerRewriter {
   /** A chunk like the last one with nothing in it but this delta. */
   private chunkOf(index: number, delta: Record<string, unknown>): string {
     const like = this.lastChunk ?? {};
+    const envelope = Object.fromEntries(ENVELOPE.filter((name) => name in like).map((name) => [name, like[name]]));
     const first = Array.isArray(like.choices) && isObject(like.choices[0]) ? like.choices[0] : {};
     const choice = { index, delta, ...('logprobs' in first && { logprobs: null }), finish_reason: null };
-    return JSON.stringify({ ...like, choices: [choice], ...('usage' in like && { usage: null }) });
+    return JSON.stringify({ ...envelope, choices: [choice], ...('usage' in like && { usage: null }) });
   }
 }
 
@@ -242,13 +303,16 @@ function dropUnsignedThinking(delta: Record<string, unknown>): void {
 }
 
 /** Whether nothing is left of a chunk but what every chunk carries. */
-function isEmptied({ choices, usage }: Record<string, unknown>): boolean {
+function isEmptied(chunk: Record<string, unknown>): boolean {
+  const { choices, usage } = chunk;
   if (usage !== null && usage !== undefined) return false;
-  return Array.isArray(choices) && choices.every(isEmptyChoice);
+  if (Object.keys(chunk).some((name) => !CHUNK_MEMBERS.has(name))) return false;
+  return Array.isArray(choices) && choices.length > 0 && choices.every(isEmptyChoice);
 }
 
 function isEmptyChoice(choice: unknown): boolean {
   if (!isObject(choice) || !isObject(choice.delta) || typeof choice.finish_reason === 'string') return false;
+  if (Object.keys(choice).some((name) => !CHOICE_MEMBERS.has(name)) || choice.logprobs) return false;
   return Object.entries(choice.delta).every(([key, value]) => value === '' && key !== 'role');
 }
 

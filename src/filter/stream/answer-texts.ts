@@ -14,8 +14,17 @@ export interface AnswerText {
   readonly wrap: (value: string) => Record<string, unknown>;
 }
 
-/** Texts that come in pieces, at the top of a delta. `reasoning` is vLLM's and OpenRouter's name. */
-const STREAMED = ['content', 'reasoning_content', 'reasoning', 'refusal'] as const;
+/** Texts that come in pieces, at the top of a delta. `reasoning` is vLLM's and OpenRouter's name; the last are others'. */
+const STREAMED = [
+  'content',
+  'reasoning_content',
+  'reasoning',
+  'refusal',
+  'text',
+  'thinking',
+  'reasoning_text',
+  'thinking_text',
+] as const;
 /** Names of texts in parts and blocks, which come whole. */
 const PART_TEXTS: ReadonlySet<string> = new Set(['text', 'thinking', 'summary', 'content', 'refusal', 'transcript']);
 /** Lists of parts and blocks. */

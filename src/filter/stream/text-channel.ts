@@ -2,6 +2,7 @@ import type { FilterAction } from '../../domain/finding.js';
 import type { MarkerSource } from '../../domain/pseudonym.js';
 import { type Chosen, choose } from '../choice.js';
 import { markerOf } from '../redaction.js';
+import { runAtOnce } from '../slices.js';
 import { JsonCursor } from './json-cursor.js';
 import { type FoundMarker, MarkerWatch } from './marker-watch.js';
 import type { StreamMatch } from './stream-match.js';
@@ -62,11 +63,17 @@ export class TextChannel {
 
   /** Throws `BlockedTextError`. */
   push(piece: string): string {
+    return runAtOnce(this.pushInSteps(piece));
+  }
+
+  /** The same, pausing between steps. */
+  *pushInSteps(piece: string): Generator<void, string> {
     if (piece.length <= MAX_STEP_UNITS) return this.take(piece, false);
     let out = '';
     try {
       for (let from = 0; from < piece.length; from += MAX_STEP_UNITS) {
         out += this.take(piece.slice(from, from + MAX_STEP_UNITS), false);
+        yield;
       }
     } catch (error) {
       throw error instanceof BlockedTextError ? new BlockedTextError(out + error.before) : error;
@@ -144,7 +151,7 @@ export class TextChannel {
 
   private apply(matches: readonly StreamMatch[], markers: readonly FoundMarker[], before: string): string {
     let out = '';
-    const chosen = choose(matches.filter((match) => !this.isDone(match)));
+    const chosen = choose(matches.filter((match) => !this.isDone(match) && !liesInMarker(match, markers)));
     const acts = [
       ...chosen.map((each) => ({ start: each.candidate.start, each, marker: null })),
       ...markers.map((marker) => ({ start: marker.start, each: null, marker })),
@@ -165,7 +172,8 @@ export class TextChannel {
   private act({ candidate, action }: Chosen<StreamMatch>, markers: readonly FoundMarker[], before: string): string {
     const { start, end } = candidate;
     const { filter, id } = candidate.source.rule;
-    const overlaps = markers.some((marker) => marker.start < end && start < marker.end);
+    // What covers a marker takes it along: its value stays unsaid.
+    const overlaps = markers.some((marker) => crosses(marker, start, end));
     const isRewrite = action !== 'block' && action !== 'flag';
     const done = isRewrite && overlaps ? 'block' : action;
     this.options.onAction(filter, id, done);
@@ -222,6 +230,16 @@ export class TextChannel {
     this.waiting = this.waiting.slice(units);
     this.released += units;
   }
+}
+
+/** The name of a rule, or a marker's digits, can be a match themselves. */
+function liesInMarker({ start, end, drop }: StreamMatch, markers: readonly FoundMarker[]): boolean {
+  return drop === null && markers.some((marker) => marker.start <= start && end <= marker.end);
+}
+
+function crosses(marker: FoundMarker, start: number, end: number): boolean {
+  const isCovered = start <= marker.start && marker.end <= end;
+  return marker.start < end && start < marker.end && !isCovered;
 }
 
 /** What goes on being dropped is first of what begins in the same place: nothing else is done there. */

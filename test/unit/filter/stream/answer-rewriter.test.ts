@@ -90,6 +90,91 @@ describe('an answer that is rewritten', () => {
     expect(out.map((chunk) => parse(chunk).choices[0]?.delta)).toEqual([{ content: 'ghp' }]);
   });
 
+  it('drops probabilities that spell a credential which the text beside them does not say, or not yet', () => {
+    const tokens = split(SECRETS.github, 9).map((token) => ({ token, bytes: [...Buffer.from(token)] }));
+    for (const lists of [tokens.map((token) => [token]), [tokens]]) {
+      const chunks = lists.map((list) =>
+        JSON.stringify({ choices: [{ index: 0, delta: { content: 'Yes! ' }, logprobs: { content: list } }] }),
+      );
+      const out = rewrite(chunks).join('');
+      for (const { token } of tokens) expect(out).not.toContain(token);
+      expect(out).not.toContain('"bytes"');
+    }
+    const odd = { choices: [{ index: 0, delta: { content: 'Yes! ' }, logprobs: { tokens: [SECRETS.github] } }] };
+    expect(rewrite([JSON.stringify(odd)]).join('')).not.toContain(SECRETS.github);
+  });
+
+  it('is not cut in two by a chunk without choices', () => {
+    const [first, second] = [SECRETS.github.slice(0, 20), SECRETS.github.slice(20)];
+    const empty = '{"choices":[],"keep":"alive"}';
+    const out = rewrite([chunkOf(0, { content: `a ${first}` }), empty, chunkOf(0, { content: `${second} b` })]);
+    expect(join(out, 0, 'content')).toBe('a [REDACTED:github-token] b');
+    expect(out).toContain(empty);
+    const counted = rewrite([
+      chunkOf(0, { content: first }),
+      '{"choices":[],"usage":{}}',
+      chunkOf(0, { content: `${second} b` }),
+      chunkOf(0, {}, 'stop'),
+    ]);
+    expect(join(counted, 0, 'content')).toBe('[REDACTED:github-token] b');
+    expect(counted).toContain('{"choices":[],"usage":{}}');
+  });
+
+  it.each<[string, object, object, object]>([
+    [
+      'a citation',
+      { annotations: [{ type: 'url_citation', url_citation: { url: `https://x.test/?${SECRETS.github}` } }] },
+      {},
+      {},
+    ],
+    [
+      'the name of a tool',
+      { tool_calls: [{ index: 0, id: 'c', function: { name: SECRETS.github, arguments: '{}' } }] },
+      {},
+      {},
+    ],
+    ['a member nobody knows', { provider_specific_fields: { cited: [SECRETS.github] } }, {}, {}],
+    ['the name of a member', { [SECRETS.github]: 1 }, {}, {}],
+    ['what a filter of the provider quotes', {}, { content_filter_results: { citation: { URL: SECRETS.github } } }, {}],
+    ['a list of sources', {}, {}, { citations: [SECRETS.github] }],
+    [
+      'a data URL that is none',
+      { images: [{ image_url: { url: `data:image/png;base64,${SECRETS.github}` } }] },
+      {},
+      {},
+    ],
+  ])('is searched in %s, streamed or not', (_where, delta, choice, top) => {
+    const choices = [{ index: 0, delta: { content: 'Yes! ', ...delta }, finish_reason: null, ...choice }];
+    const { rewriter, context } = open();
+    const streamed = [...rewriter.rewriteChunk(JSON.stringify({ choices, ...top })), ...rewriter.finish()].join('');
+    expect(streamed).not.toContain(SECRETS.github);
+    expect(streamed).toContain('[REDACTED:github-token]');
+    expect(streamed).toContain('Yes! ');
+    expect(JSON.stringify(context.findings)).not.toContain(SECRETS.github);
+    const message = { role: 'assistant', content: 'Yes! ', refusal: null, ...delta };
+    const completion = { choices: [{ index: 0, message, finish_reason: 'stop', logprobs: null, ...choice }], ...top };
+    const whole = JSON.stringify(open().rewriter.rewriteCompletion(completion as unknown as ChatCompletion));
+    expect(whole).not.toContain(SECRETS.github);
+    expect(whole).toContain('[REDACTED:github-token]');
+  });
+
+  it('leaves alone what providers make up, and pictures', () => {
+    const opaque = `AK${'IA'}Q3EGRJ7X2NLWV5TB`;
+    const delta = {
+      content: 'Yes! ',
+      audio: { id: opaque, data: opaque, expires_at: 1 },
+      images: [{ type: 'image_url', image_url: { url: `data:image/png;base64,${opaque}/${opaque}==` } }],
+      reasoning_details: [{ type: 'reasoning.encrypted', data: opaque }],
+    };
+    const chunk = chunkOf(0, delta, null, { id: opaque, system_fingerprint: opaque, obfuscation: opaque });
+    expect(rewrite([chunk])).toEqual([chunk]);
+  });
+
+  it('loses nothing that stands beside a text that waits', () => {
+    const out = rewrite([chunkOf(0, { content: 'ghp' }, null, { citations: ['https://acme.test/'] })]);
+    expect(out.join('')).toContain('https://acme.test/');
+  });
+
   it('tells what waited before the usage and at the end, where no choice finishes', () => {
     expect(join(rewrite([chunkOf(0, { content: 'ghp' }), '{"choices":[],"usage":{}}']).slice(0, 1), 0, 'content')).toBe(
       'ghp',
@@ -98,11 +183,10 @@ describe('an answer that is rewritten', () => {
   });
 
   it('drops the probabilities of a text that changed, and no others', () => {
-    const logprobs = { content: [{ token: SECRETS.github }] };
-    const chunks = [
-      JSON.stringify({ choices: [{ index: 0, delta: { content: 'ok ' }, logprobs }] }),
-      JSON.stringify({ choices: [{ index: 0, delta: { content: `${SECRETS.github} ` }, logprobs }] }),
-    ];
+    const chunks = ['ok ', `${SECRETS.github} `].map((content) => {
+      const logprobs = { content: [{ token: content }] };
+      return JSON.stringify({ choices: [{ index: 0, delta: { content }, logprobs }] });
+    });
     const out = rewrite(chunks);
     expect(out[0]).toBe(chunks[0]);
     expect(parse(out[1]).choices[0]?.logprobs).toBeNull();
