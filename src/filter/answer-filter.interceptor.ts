@@ -139,6 +139,7 @@ export class AnswerFilterInterceptor implements NestInterceptor<Answer, Answer> 
         for (const chunk of batch) {
           work.expect(1, chunk.length);
           out.push(...(yield* rewriter.chunkInSteps(chunk)));
+          yield;
         }
       });
     const finish = (): Observable<readonly string[]> =>

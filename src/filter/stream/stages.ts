@@ -20,7 +20,9 @@ export interface Stage {
 }
 
 const FIRST_BEYOND_ASCII = 0x80;
-const MAX_KNOWN_CHARACTERS = 4_096;
+const MAX_KNOWN_TEXTS = 4_096;
+/** Longer ones would keep the text alive that they are cut from. */
+const MAX_KNOWN_LENGTH = 12;
 
 /** Collects what comes out. */
 class MappedText {
@@ -87,16 +89,24 @@ function keep(piece: MappedPiece, from: number): Waiting {
   return waiting;
 }
 
-const foldedCharacters = new Map<string, string>();
+/** What short texts turn into, kept for the next time: one of them comes again and again. */
+class KnownTexts {
+  private readonly known = new Map<string, string>();
 
-function foldCharacter(character: string): string {
-  const known = foldedCharacters.get(character);
-  if (known !== undefined) return known;
-  const folded = foldUnicode(ScanText.of(character))?.finish().text ?? character;
-  if (foldedCharacters.size >= MAX_KNOWN_CHARACTERS) foldedCharacters.clear();
-  foldedCharacters.set(character, folded);
-  return folded;
+  constructor(private readonly turn: (text: string) => string) {}
+
+  of(text: string): string {
+    const known = this.known.get(text);
+    if (known !== undefined) return known;
+    const turned = this.turn(text);
+    if (text.length > MAX_KNOWN_LENGTH) return turned;
+    if (this.known.size >= MAX_KNOWN_TEXTS) this.known.clear();
+    this.known.set(text, turned);
+    return turned;
+  }
 }
+
+const foldedCharacters = new KnownTexts((character) => foldUnicode(ScanText.of(character))?.finish().text ?? character);
 
 /** As a reader sees it: without invisible characters, in compatibility form, look-alike letters as ASCII. */
 export class FoldingStage implements Stage {
@@ -122,7 +132,7 @@ export class FoldingStage implements Stage {
       out.copy(piece, from, index);
       const character = String.fromCodePoint(text.codePointAt(index) ?? unit);
       const last = index + character.length - 1;
-      out.add(foldCharacter(character), startOf(piece, index), endOf(piece, last));
+      out.add(foldedCharacters.of(character), startOf(piece, index), endOf(piece, last));
       index = last;
       from = last + 1;
     }
@@ -160,7 +170,7 @@ export class UnescapingStage implements Stage {
     for (let match = ESCAPES.exec(text); match && match.index < to; match = ESCAPES.exec(text)) {
       out.copy(piece, from, match.index);
       from = match.index + match[0].length;
-      out.add(decode(match[0]), startOf(piece, match.index), endOf(piece, from - 1));
+      out.add(decodedEscapes.of(match[0]), startOf(piece, match.index), endOf(piece, from - 1));
     }
     out.copy(piece, from, to);
     this.waiting = keep(piece, to);
@@ -168,9 +178,7 @@ export class UnescapingStage implements Stage {
   }
 }
 
-function decode(written: string): string {
-  return decodeEscapes(ScanText.of(written))?.finish().text ?? written;
-}
+const decodedEscapes = new KnownTexts((written) => decodeEscapes(ScanText.of(written))?.finish().text ?? written);
 
 /** Where an escape begins that the text's end may have cut; its end where there is none. */
 function beginningOfCut(text: string): number {
@@ -179,7 +187,8 @@ function beginningOfCut(text: string): number {
   return cut ? text.length - tail.length + cut.index : text.length;
 }
 
-const QUOTE = '"';
+const QUOTE = 34;
+const BACKSLASH = 92;
 
 /** JSON as its strings say: escapes in them decoded. */
 export class JsonStage implements Stage {
@@ -195,21 +204,24 @@ export class JsonStage implements Stage {
     const { text } = piece;
     const out = new MappedText();
     let index = 0;
+    let from = 0;
     while (index < text.length) {
-      const character = text.charAt(index);
-      if (character === QUOTE) {
-        this.inString = !this.inString;
-        out.add(QUOTE, startOf(piece, index), endOf(piece, index));
+      const code = text.charCodeAt(index);
+      if (code === QUOTE) this.inString = !this.inString;
+      if (code !== BACKSLASH || !this.inString) {
         index++;
         continue;
       }
-      const length = this.inString && character === '\\' ? lengthOfEscape(text, index) : 1;
+      out.copy(piece, from, index);
+      from = index;
+      const length = lengthOfEscape(text, index);
       if (index + length > text.length && !isFinal) break;
-      const written = text.slice(index, index + length);
-      const said = length === 1 ? written : decodeJson(written);
-      out.add(said, startOf(piece, index), endOf(piece, Math.min(index + length, text.length) - 1));
-      index += length;
+      const end = Math.min(index + length, text.length);
+      out.add(saidInJson.of(text.slice(index, end)), startOf(piece, index), endOf(piece, end - 1));
+      index = end;
+      from = end;
     }
+    out.copy(piece, from, index);
     this.waiting = keep(piece, Math.min(index, text.length));
     return out.finish(next.at);
   }
@@ -219,11 +231,11 @@ function lengthOfEscape(text: string, index: number): number {
   return text.charAt(index + 1) === 'u' ? 6 : 2;
 }
 
-function decodeJson(written: string): string {
+const saidInJson = new KnownTexts((written) => {
   try {
     const said: unknown = JSON.parse(`"${written}"`);
     return typeof said === 'string' ? said : written;
   } catch {
     return written;
   }
-}
+});

@@ -170,6 +170,21 @@ describe('an answer that is rewritten', () => {
     expect(rewrite([chunk])).toEqual([chunk]);
   });
 
+  it('pauses while a long text is searched, streamed or not', () => {
+    const content = 'Nothing of note. '.repeat(20_000);
+    const pauses = (work: Generator<void, unknown>): number => {
+      let count = 0;
+      while (!work.next().done) count++;
+      return count;
+    };
+    const { rewriter } = open();
+    const message = { role: 'assistant', content, refusal: null };
+    const completion = { choices: [{ index: 0, message, finish_reason: 'stop', logprobs: null }] };
+    expect(pauses(rewriter.completionInSteps(completion as unknown as ChatCompletion))).toBeGreaterThan(100);
+    expect(pauses(rewriter.chunkInSteps(chunkOf(0, { content })))).toBeGreaterThan(100);
+    expect(pauses(rewriter.chunkInSteps(chunkOf(0, { citations: [content] })))).toBeGreaterThan(100);
+  });
+
   it('loses nothing that stands beside a text that waits', () => {
     const out = rewrite([chunkOf(0, { content: 'ghp' }, null, { citations: ['https://acme.test/'] })]);
     expect(out.join('')).toContain('https://acme.test/');
