@@ -22,6 +22,7 @@ export class AuditChain {
   private prev = NO_RECORD;
   private firstUnsealed = 1;
   private readonly unsealed: string[] = [];
+  private oldestUnsealed: string | null = null;
 
   constructor(
     readonly writer: string,
@@ -31,6 +32,11 @@ export class AuditChain {
   /** Records that no seal covers yet. */
   get unsealedCount(): number {
     return this.unsealed.length;
+  }
+
+  /** When the oldest of them was made; null where there is none. */
+  get unsealedSince(): string | null {
+    return this.oldestUnsealed;
   }
 
   /** The next record. Throws where the event has no JSON form. */
@@ -61,7 +67,9 @@ export class AuditChain {
     if (sealOf(record)?.of === this.writer) {
       this.unsealed.length = 0;
       this.firstUnsealed = record.seq + 1;
+      this.oldestUnsealed = null;
     } else {
+      this.oldestUnsealed ??= record.at;
       this.unsealed.push(hash);
     }
   }

@@ -18,6 +18,7 @@ export const disabledAudit: AuditLog = {
   bytes: 0,
   records: 0,
   checkpoints: 0,
+  unsealedMs: 0,
   lost: 0,
   record: () => undefined,
   lose: () => undefined,

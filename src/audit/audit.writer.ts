@@ -64,6 +64,11 @@ export class AuditWriter implements AuditHeir, AuditLog {
     return this.checkpointCount;
   }
 
+  get unsealedMs(): number {
+    const since = this.chain?.unsealedSince;
+    return since == null ? 0 : Math.max(0, this.clock.nowMs() - Date.parse(since));
+  }
+
   get lost(): number {
     return this.lostCount;
   }

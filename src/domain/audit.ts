@@ -37,6 +37,8 @@ export interface AuditTrail {
   readonly records: number;
   /** Checkpoints signed since the start. */
   readonly checkpoints: number;
+  /** Milliseconds that the oldest record without a seal has waited for it; 0 where every record has one. */
+  readonly unsealedMs: number;
   /** Events since the start that could not be written. */
   readonly lost: number;
 }

@@ -230,6 +230,48 @@ export const METRICS = {
     help: 'Usage records that reached the ledger.',
     labelNames: [],
   },
+  auditRecords: {
+    kind: 'counter',
+    name: 'aegis_audit_records_total',
+    help: 'Audit records written, those of the chain itself included.',
+    labelNames: [],
+  },
+  auditLost: {
+    kind: 'counter',
+    name: 'aegis_audit_lost_total',
+    help: 'Audit events that could not be written. The chain says how many it lacks.',
+    labelNames: [],
+  },
+  auditCheckpoints: {
+    kind: 'counter',
+    name: 'aegis_audit_checkpoints_total',
+    help: 'Seals signed over audit records.',
+    labelNames: [],
+  },
+  auditUnsealed: {
+    kind: 'gauge',
+    name: 'aegis_audit_unsealed_seconds',
+    help: 'How long the oldest audit record without a seal has waited for it. 0 where every record has one.',
+    labelNames: [],
+  },
+  auditDepth: {
+    kind: 'gauge',
+    name: 'aegis_audit_depth',
+    help: "Audit records in this replica's journal that are not in PostgreSQL yet.",
+    labelNames: [],
+  },
+  auditBytes: {
+    kind: 'gauge',
+    name: 'aegis_audit_bytes',
+    help: "Size of the audit's journal on disk; aegis_journal_limit_bytes bounds it, too.",
+    labelNames: [],
+  },
+  auditWritable: {
+    kind: 'gauge',
+    name: 'aegis_audit_writable',
+    help: '1 while decisions can be recorded, else 0. 1 where audit.enabled is false.',
+    labelNames: [],
+  },
   inFlight: {
     kind: 'gauge',
     name: 'aegis_requests_in_flight',

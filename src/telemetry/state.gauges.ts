@@ -1,8 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Gauge } from 'prom-client';
+import type { Counter, Gauge } from 'prom-client';
 import { findOldestPriceMs, findUnpricedTargets } from '../config/pricing.js';
 import { SnapshotService } from '../config/snapshot.service.js';
 import { USAGE_JOURNAL, type UsageJournal } from '../domain/accounting.js';
+import { AUDIT_TRAIL, type AuditTrail } from '../domain/audit.js';
 import { AEGIS_VERSION } from '../domain/version.js';
 import { METRIC_SET, type MetricSet } from './metrics.js';
 
@@ -12,6 +13,7 @@ export class StateGauges {
   constructor(
     private readonly snapshots: SnapshotService,
     @Inject(USAGE_JOURNAL) journal: UsageJournal,
+    @Inject(AUDIT_TRAIL) audit: AuditTrail,
     @Inject(METRIC_SET) metrics: MetricSet,
   ) {
     collect(metrics.unpricedTargets, () => findUnpricedTargets(snapshots.current).length);
@@ -20,6 +22,13 @@ export class StateGauges {
     collect(metrics.configLoadedAt, () => snapshots.status.loadedAtMs / 1000);
     collect(metrics.journalLimit, () => snapshots.current.gateway.accounting.maxJournalBytes);
     collect(metrics.journalWritable, () => (journal.isWritable ? 1 : 0));
+    collect(metrics.auditUnsealed, () => audit.unsealedMs / 1000);
+    collect(metrics.auditDepth, () => audit.depth);
+    collect(metrics.auditBytes, () => audit.bytes);
+    collect(metrics.auditWritable, () => (audit.isWritable ? 1 : 0));
+    collectCount(metrics.auditRecords, () => audit.records);
+    collectCount(metrics.auditLost, () => audit.lost);
+    collectCount(metrics.auditCheckpoints, () => audit.checkpoints);
     metrics.buildInfo.set({ version: AEGIS_VERSION, node: process.version }, 1);
   }
 
@@ -32,4 +41,14 @@ export class StateGauges {
 /** prom-client asks a metric that has a `collect` just before it reads it. */
 function collect(gauge: Gauge, read: () => number): void {
   Object.assign(gauge, { collect: () => gauge.set(read()) });
+}
+
+/** As `collect`, of what is counted elsewhere since the process began. */
+function collectCount(counter: Counter, read: () => number): void {
+  Object.assign(counter, {
+    collect: () => {
+      counter.reset();
+      counter.inc(read());
+    },
+  });
 }

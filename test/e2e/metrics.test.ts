@@ -39,6 +39,7 @@ describeWithRedis('the metrics', () => {
       telemetry: { metrics_host: '127.0.0.1', metrics_port: 0, log_level: 'silent', otlp_endpoint: receiver.url },
       cost: { on_missing_pricing: 'flag' },
       routing: { circuit_breaker: { consecutive_failures: 2, open_for: '30s' } },
+      audit: { on_failure: 'open', checkpoint_interval: '500ms' },
       accounting: { on_failure: 'open', ...(disk !== null && { journal_dir: `${disk}/journal` }) },
     },
     providers: {
@@ -240,17 +241,38 @@ describeWithRedis('the metrics', () => {
     await lookUntil('aegis_ledger_shipped_total');
   });
 
+  it('tell what the audit wrote and sealed, and that it waits', async () => {
+    const database = gateway.gateway.app.get(DatabaseService, { strict: false });
+    const run = (statement: string) => database.run((manager) => manager.query(statement));
+    await run('ALTER TABLE audit_record RENAME TO audit_record_away');
+    second.script(completionAnswer('hi'));
+    expect(await ask()).toBe(200);
+    await lookUntil(
+      'aegis_audit_records_total',
+      'aegis_audit_depth',
+      'aegis_audit_bytes',
+      'aegis_audit_unsealed_seconds',
+      'aegis_audit_writable',
+    );
+    await run('ALTER TABLE audit_record_away RENAME TO audit_record');
+    await lookUntil('aegis_audit_checkpoints_total');
+  });
+
   (disk === null ? it.skip : it)('tell that usage cannot be recorded', async () => {
     const filler = fillDisk(String(disk));
     second.script(completionAnswer('hi'));
     const before = (await look()).get('aegis_journal_failures_total') ?? 0;
     for (const deadline = performance.now() + WAIT_MS; performance.now() < deadline; ) {
       expect(await ask()).toBe(200);
+      // A denial is not written into what room is kept back for requests under way.
+      expect(await ask('no-such-model')).toBe(404);
       const samples = await look();
-      if ((samples.get('aegis_journal_failures_total') ?? 0) > before && samples.get('aegis_journal_writable') === 0)
-        break;
+      const failed = [samples.get('aegis_journal_failures_total') ?? 0, samples.get('aegis_audit_lost_total') ?? 0];
+      const writable = [samples.get('aegis_journal_writable'), samples.get('aegis_audit_writable')];
+      if (Number(failed[0]) > before && Number(failed[1]) > 0 && writable.every((value) => value === 0)) break;
     }
     expect(seen.get('aegis_journal_writable')).toEqual(new Set([0, 1]));
+    expect(seen.get('aegis_audit_writable')).toEqual(new Set([0, 1]));
     rmSync(filler);
   });
 
@@ -259,7 +281,7 @@ describeWithRedis('the metrics', () => {
     await lookUntil('aegis_otlp_exports_total{signal="traces",outcome="success"}');
     const moved = new Set([...seen].filter(([, values]) => values.size > 1).map(([sample]) => metricOf(sample)));
     const names = Object.values(METRICS).map(({ name }) => name as string);
-    const cannotMove = disk === null ? [METRICS.journalFailures.name, METRICS.journalWritable.name] : [];
+    const cannotMove = disk === null ? [METRICS.journalFailures.name, METRICS.auditLost.name] : [];
     expect(names.filter((name) => !moved.has(name))).toEqual(cannotMove);
     const scraped = new Set([...seen.keys()].map(metricOf).filter((name) => name.startsWith('aegis_')));
     expect([...scraped].filter((name) => !names.includes(name))).toEqual([]);

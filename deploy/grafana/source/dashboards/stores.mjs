@@ -45,6 +45,39 @@ export default dashboard({
       unit: 'cps',
       queries: [[`sum by (instance) (${rate(`aegis_journal_failures_total{${REPLICAS}}`)})`, '{{instance}}']],
     }),
+    row('Audit'),
+    states('Audit', {
+      about:
+        'Whether decisions can be recorded. Where they cannot, requests are refused or, with audit.on_failure: open, not in the audit.',
+      states: { 0: ['not writable', 'red'], 1: ['writable', 'green'] },
+      queries: [[`aegis_audit_writable{${REPLICAS}}`, '{{instance}}']],
+    }),
+    lines('Oldest record without a seal', {
+      about: 'Below audit.checkpoint_interval unless seals fail. What no seal covers can be changed unseen.',
+      unit: 's',
+      queries: [[`aegis_audit_unsealed_seconds{${REPLICAS}}`, '{{instance}}']],
+    }),
+    lines('Audit records and seals', {
+      about: 'Lost: decisions that are in no audit. Anything but zero needs a look at the log.',
+      unit: 'cps',
+      queries: [
+        [`sum(${rate(`aegis_audit_records_total{${REPLICAS}}`)})`, 'recorded'],
+        [`sum(${rate(`aegis_audit_checkpoints_total{${REPLICAS}}`)})`, 'seals'],
+        [`sum(${rate(`aegis_audit_lost_total{${REPLICAS}}`)})`, 'lost'],
+      ],
+    }),
+    lines('Audit records waiting for PostgreSQL', {
+      about: 'In the journal beside each replica. Near zero unless PostgreSQL is away.',
+      queries: [[`aegis_audit_depth{${REPLICAS}}`, '{{instance}}']],
+    }),
+    lines("Size of the audit's journal", {
+      about: 'And how large it may grow (accounting.max_journal).',
+      unit: 'bytes',
+      queries: [
+        [`aegis_audit_bytes{${REPLICAS}}`, '{{instance}}'],
+        [`aegis_journal_limit_bytes{${REPLICAS}}`, '{{instance}} limit'],
+      ],
+    }),
     row('Configuration'),
     lines('Reloads', {
       about: 'Times a minute, by outcome.',
