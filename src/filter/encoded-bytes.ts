@@ -14,7 +14,7 @@ export interface PlacedBytes {
 }
 
 /** The shortest credential worth finding. */
-const MIN_TEXT = 16;
+export const MIN_TEXT = 16;
 const NUL = 0;
 const SPACE = 32;
 const TILDE = 126;
@@ -119,6 +119,12 @@ function endOfAscii(bytes: Uint8Array, from: number, to: number): number {
   let index = from;
   while (index < to && bytes[index] !== NUL && (bytes[index] as number) < FIRST_CONTINUATION) index++;
   return index;
+}
+
+/** How many bytes follow the first of a character of a text; null where none begins so. */
+export function continuationsOf(byte: number): number | null {
+  const counts = countsOf[byte];
+  return counts === NO_TEXT ? null : counts === MULTI_BYTE ? trailingBytes(byte) : 0;
 }
 
 /** How many bytes follow a first byte of UTF-8; 0 where it is none. */

@@ -1,5 +1,6 @@
 import { holdsText, type PlacedBytes, writeBytes } from './encoded-bytes.js';
-import { ALPHANUMERICS, CharacterSet, DIGITS } from './engine/character-set.js';
+import { mayHoldText } from './encoded-screen.js';
+import { ALPHANUMERICS, CharacterSet } from './engine/character-set.js';
 import type { ScanBudget } from './engine/scan-budget.js';
 import type { ScanText } from './engine/scan-text.js';
 import { DerivedText } from './source-map.js';
@@ -9,12 +10,10 @@ const MIN_BASE64_RUN = 22;
 const MIN_HEX_RUN = 40;
 /** Lines as mail, PEM and YAML wrap them are one run, also where they are indented or quoted. */
 const MIN_WRAPPED_LINE = 16;
-const OUTSIDE = 0;
 const LINE_FEED = 10;
 const CARRIAGE_RETURN = 13;
 const EQUALS_SIGN = 61;
 const MAX_PADDING = 2;
-const ASCII = 128;
 /** A run's groups may begin anywhere in it: a path can stand before it, and a window begins in its middle. */
 const BASE64_ALIGNMENTS = 4;
 const HEX_ALIGNMENTS = 2;
@@ -22,24 +21,23 @@ const HEX_ALIGNMENTS = 2;
 const STEPS_PER_RUN = 300;
 const STEPS_PER_CHARACTER = 10;
 
-/** The digit that stands for nothing but zeros. */
-const ZERO_DIGIT = 65;
 const BASE64_LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-/** What each ASCII character stands for in base64 of both kinds, and in hexadecimal. */
-const base64Value = new Uint8Array(ASCII).fill(OUTSIDE);
+/** What each UTF-16 unit stands for as a digit of base64 of both kinds. */
+const NO_DIGIT = 255;
+const base64Value = new Uint8Array(2 ** 16).fill(NO_DIGIT);
 [...BASE64_LETTERS].forEach((letter, value) => {
   base64Value[letter.charCodeAt(0)] = value;
 });
 base64Value['-'.charCodeAt(0)] = 62;
 base64Value['_'.charCodeAt(0)] = 63;
-const hexValue = new Uint8Array(ASCII).fill(OUTSIDE);
+/** What a digit of base64 stands for as one of hexadecimal. */
+const hexValue = new Uint8Array(BASE64_LETTERS.length).fill(NO_DIGIT);
 [...'0123456789abcdef'].forEach((digit, value) => {
-  hexValue[digit.charCodeAt(0)] = value;
-  hexValue[digit.toUpperCase().charCodeAt(0)] = value;
+  hexValue[BASE64_LETTERS.indexOf(digit)] = value;
+  hexValue[BASE64_LETTERS.indexOf(digit.toUpperCase())] = value;
 });
 
 const BASE64 = membersOf(ALPHANUMERICS.union(CharacterSet.of('+/-_')));
-const HEX = membersOf(DIGITS.union(CharacterSet.of('abcdefABCDEF')));
 const LINE_BEGINNINGS = membersOf(CharacterSet.of(' \t>'));
 
 /** One byte for each UTF-16 unit: 1 where it belongs to the set. */
@@ -122,7 +120,7 @@ let digits = new Uint8Array(1_024);
 let places = new Int32Array(1_024);
 let bytes = new Uint8Array(1_024);
 
-/** Takes the digits of a run without what stands between its lines; returns how many there are. */
+/** Takes the digits of a run, as what they stand for in base64, without what stands between its lines; returns how many there are. */
 function readDigits(units: Uint16Array, start: number, end: number): number {
   if (end - start + 4 > digits.length) {
     digits = new Uint8Array(2 * (end - start + 4));
@@ -134,9 +132,9 @@ function readDigits(units: Uint16Array, start: number, end: number): number {
   const placesOfRun = places;
   let size = 0;
   for (let index = start; index < end; index++) {
-    const unit = units[index] as number;
-    if (BASE64[unit] !== 1) continue;
-    digitsOfRun[size] = unit;
+    const digit = base64Value[units[index] as number] as number;
+    if (digit === NO_DIGIT) continue;
+    digitsOfRun[size] = digit;
     placesOfRun[size++] = index;
   }
   return size;
@@ -156,7 +154,9 @@ function readTexts(size: number): PlacedBytes[] {
     from = findHex(to, size);
   }
   if (wholeIsHex) return texts;
+  digits.fill(0, size, size + 3);
   for (let offset = 0; offset < BASE64_ALIGNMENTS; offset++) {
+    if (!mayHoldText(digits, offset, size)) continue;
     const length = readBase64(offset, size);
     if (holdsText(bytes, length)) texts.push(place(length, size, offset, 3, 4));
   }
@@ -184,7 +184,7 @@ function findHex(from: number, size: number): number {
   let start = from;
   while (start + MIN_HEX_RUN <= size) {
     let at = start + MIN_HEX_RUN - 1;
-    while (at >= start && HEX[digitsOfRun[at] as number] === 1) at--;
+    while (at >= start && hexValue[digitsOfRun[at] as number] !== NO_DIGIT) at--;
     if (at < start) return start;
     start = at + 1;
   }
@@ -193,7 +193,7 @@ function findHex(from: number, size: number): number {
 
 function endOfHex(from: number, size: number): number {
   let index = from;
-  while (index < size && HEX[digits[index] as number] === 1) index++;
+  while (index < size && hexValue[digits[index] as number] !== NO_DIGIT) index++;
   return index;
 }
 
@@ -207,20 +207,17 @@ function readHex(from: number, to: number): number {
   return length;
 }
 
-/** Reads digits as bytes in base64; returns how many. Behind the last digit zeros are read. */
+/** Reads digits as bytes in base64; returns how many. Behind the last digit there are zeros. */
 function readBase64(offset: number, size: number): number {
   const digitsOfRun = digits;
   const read = bytes;
-  const value = base64Value;
-  digitsOfRun.fill(ZERO_DIGIT, size, size + 3);
   let byte = 0;
   for (let at = offset; at < size; at += 4) {
-    const first = value[digitsOfRun[at] as number] as number;
-    const second = value[digitsOfRun[at + 1] as number] as number;
-    const third = value[digitsOfRun[at + 2] as number] as number;
-    read[byte] = (first << 2) | (second >>> 4);
+    const second = digitsOfRun[at + 1] as number;
+    const third = digitsOfRun[at + 2] as number;
+    read[byte] = ((digitsOfRun[at] as number) << 2) | (second >>> 4);
     read[byte + 1] = (second << 4) | (third >>> 2);
-    read[byte + 2] = (third << 6) | (value[digitsOfRun[at + 3] as number] as number);
+    read[byte + 2] = (third << 6) | (digitsOfRun[at + 3] as number);
     byte += 3;
   }
   return Math.floor(((size - offset) * 3) / 4);
