@@ -5,6 +5,9 @@ import { DerivedText } from './source-map.js';
 /** What a text must hold for an escape to be in it. */
 export const ESCAPE_TRAITS = BACKSLASH | PERCENT | AMPERSAND;
 
+/** Escapes often follow each other: so far behind one, the next is looked for unit by unit. */
+const NEAR = 32;
+const MARKS = ['\\', '%', '&'];
 const BACKSLASH_UNIT = 92;
 const PERCENT_UNIT = 37;
 const SEMICOLON = 59;
@@ -65,11 +68,15 @@ interface Escape {
  */
 export function decodeEscapes(source: ScanText): DerivedText | null {
   const { units, length } = source;
+  const marks = new NextMarks(source);
   let derived: DerivedText | null = null;
   const found: Escape = { code: 0, end: 0 };
+  let near = 0;
   for (let index = 0; index < length; index++) {
+    if (index >= near) index = marks.from(index);
     const unit = units[index] ?? 0;
     if (((traitsOfUnit[unit] ?? 0) & ESCAPE_TRAITS) === 0) continue;
+    near = index + NEAR;
     if (readEscape(units, length, index, unit, found)) {
       derived ??= new DerivedText(source);
       derived.replaceCode(index, found.end, found.code);
@@ -77,6 +84,27 @@ export function decodeEscapes(source: ScanText): DerivedText | null {
     index = Math.max(index, found.end - 1);
   }
   return derived;
+}
+
+/** Where the next backslash, percent sign or ampersand stands; each kind is looked for only where the last was passed. */
+class NextMarks {
+  private readonly places = MARKS.map(() => -1);
+
+  constructor(private readonly source: ScanText) {}
+
+  /** The text's length where there is none. */
+  from(index: number): number {
+    let nearest = this.source.length;
+    for (let kind = 0; kind < MARKS.length; kind++) {
+      let place = this.places[kind] ?? 0;
+      if (place < index) {
+        place = this.source.indexOf(MARKS[kind] ?? '', index);
+        this.places[kind] = place;
+      }
+      nearest = Math.min(nearest, place);
+    }
+    return nearest;
+  }
 }
 
 /** False where nothing is to be decoded; `found.end` is where reading goes on in either case. */

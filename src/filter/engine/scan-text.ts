@@ -55,6 +55,14 @@ export class ScanText {
     return this.written;
   }
 
+  /** Where the next such character stands, by the quickest means; the length where there is none. */
+  indexOf(character: string, from: number): number {
+    const place =
+      this.written?.indexOf(character, from) ??
+      this.units.subarray(0, this.length).indexOf(character.charCodeAt(0), from);
+    return place === -1 ? this.length : place;
+  }
+
   /** The text is not to be used any more. */
   release(): void {
     giveUnits(this.units);
