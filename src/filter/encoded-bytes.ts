@@ -27,6 +27,7 @@ const FIRST_LEAD = 0xc2;
 const LAST_LEAD = 0xf4;
 const CONTINUATION_BITS = 6;
 const CONTINUATION_MASK = 0x3f;
+const LEAD_MASK = 0x7f;
 
 /** A stretch of bytes that say a text: from `start` up to `end`. */
 interface Stretch {
@@ -145,7 +146,7 @@ function continuationsAt(bytes: Uint8Array, length: number, index: number): numb
 /** The character that so many bytes of UTF-8 write. */
 export function readCode(bytes: Uint8Array, index: number, size: number): number {
   const lead = bytes[index] ?? 0;
-  let code = size === 1 ? lead : lead & (2 ** (7 - size) - 1);
+  let code = size === 1 ? lead : lead & (LEAD_MASK >>> size);
   for (let next = 1; next < size; next++) {
     code = (code << CONTINUATION_BITS) | ((bytes[index + next] ?? 0) & CONTINUATION_MASK);
   }

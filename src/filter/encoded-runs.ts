@@ -165,16 +165,19 @@ function readTexts(size: number): PlacedBytes[] {
 
 /** The bytes just read, with the places of the digits they were read from. */
 function place(length: number, size: number, from: number, perGroup: number, digitsPerGroup: number): PlacedBytes {
-  const known = places.slice(0, size);
+  const first = places[0] ?? 0;
+  const isTogether = (places[size - 1] ?? 0) - first === size - 1;
+  const known = isTogether ? null : places.slice(0, size);
+  const placeOf = (digit: number): number => (known ? (known[digit] ?? 0) : first + digit);
   return {
     bytes: bytes.slice(0, length),
     length,
     perGroup,
-    perSource: (known[size - 1] ?? 0) - (known[0] ?? 0) === size - 1 ? digitsPerGroup : 0,
-    firstOf: (byte) => known[from + digitsPerGroup * Math.floor(byte / perGroup)] ?? 0,
+    perSource: isTogether ? digitsPerGroup : 0,
+    firstOf: (byte) => placeOf(from + digitsPerGroup * Math.floor(byte / perGroup)),
     lastOf: (byte) => {
       const last = from + digitsPerGroup * Math.floor(byte / perGroup) + digitsPerGroup - 1;
-      return known[Math.min(last, size - 1)] ?? 0;
+      return placeOf(Math.min(last, size - 1));
     },
   };
 }

@@ -7,6 +7,9 @@ export const ESCAPE_TRAITS = BACKSLASH | PERCENT | AMPERSAND;
 
 /** Escapes often follow each other: so far behind one, the next is looked for unit by unit. */
 const NEAR = 32;
+/** What was settled before is left in stretches so long; so far beside what is new everything is decoded once more. */
+const STRETCH = 64;
+const BESIDE = 512;
 const MARKS = ['\\', '%', '&'];
 const BACKSLASH_UNIT = 92;
 const PERCENT_UNIT = 37;
@@ -64,16 +67,29 @@ interface Escape {
 
 /**
  * The text with JSON, JavaScript, percent and HTML escapes decoded; null where it holds none. Escapes of one kind within
- * each other are one: however often JSON was put into JSON, and `%2541` or `&amp;#65;` as well.
+ * each other are one: however often JSON was put into JSON, and `%2541` or `&amp;#65;` as well. `traits` say which kinds there
+ * are; those far from anything `isNew` sees as new are left as they are.
  */
-export function decodeEscapes(source: ScanText): DerivedText | null {
+export function decodeEscapes(
+  source: ScanText,
+  traits: number = ESCAPE_TRAITS,
+  isNew: (start: number, end: number) => boolean = () => true,
+): DerivedText | null {
   const { units, length } = source;
-  const marks = new NextMarks(source);
+  const marks = new NextMarks(source, traits);
   let derived: DerivedText | null = null;
   const found: Escape = { code: 0, end: 0 };
   let near = 0;
+  let askedTo = 0;
   for (let index = 0; index < length; index++) {
     if (index >= near) index = marks.from(index);
+    if (index >= askedTo) {
+      askedTo = index + STRETCH;
+      if (!isNew(index - BESIDE, askedTo + BESIDE)) {
+        index = askedTo - 1;
+        continue;
+      }
+    }
     const unit = units[index] ?? 0;
     if (((traitsOfUnit[unit] ?? 0) & ESCAPE_TRAITS) === 0) continue;
     near = index + NEAR;
@@ -88,9 +104,14 @@ export function decodeEscapes(source: ScanText): DerivedText | null {
 
 /** Where the next backslash, percent sign or ampersand stands; each kind is looked for only where the last was passed. */
 class NextMarks {
-  private readonly places = MARKS.map(() => -1);
+  private readonly places: number[];
 
-  constructor(private readonly source: ScanText) {}
+  constructor(
+    private readonly source: ScanText,
+    traits: number,
+  ) {
+    this.places = MARKS.map((mark) => (((traitsOfUnit[mark.charCodeAt(0)] ?? 0) & traits) === 0 ? source.length : -1));
+  }
 
   /** The text's length where there is none. */
   from(index: number): number {

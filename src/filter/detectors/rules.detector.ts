@@ -75,7 +75,7 @@ export class RulesDetector implements TextDetector {
     }
     if (decoding.escapes > 0 && (traits & ESCAPE_TRAITS) !== 0) {
       budget.spend(DECODE_STEPS * seen.text.length);
-      const unescaped = decodeEscapes(seen.text);
+      const unescaped = decodeEscapes(seen.text, traits, seen.isNew);
       if (unescaped) {
         const inner = { escapes: decoding.escapes - 1, runs: decoding.runs };
         yield* this.look(derive(seen, unescaped, true), inner, budget, found);
