@@ -5,13 +5,16 @@ import {
   Injectable,
   Logger,
   type NestInterceptor,
+  type OnModuleInit,
   Optional,
 } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { catchError, concat, concatMap, defer, EMPTY, from, mergeMap, type Observable, of, throwError } from 'rxjs';
+import type { ConfigSnapshot } from '../config/snapshot.js';
+import { SnapshotService } from '../config/snapshot.service.js';
 import type { ChatCompletion } from '../domain/chat.js';
 import type { ChatAnswer, CompletionAnswer, StreamAnswer } from '../domain/chat-answer.js';
-import type { Classification } from '../domain/classification.js';
+import { CLASSIFICATIONS, type Classification } from '../domain/classification.js';
 import { AegisError } from '../domain/errors.js';
 import type { ExplanationAnswer } from '../domain/explanation.js';
 import { GATEWAY_OBSERVER, type GatewayObserver, silentObserver } from '../domain/observer.js';
@@ -28,6 +31,8 @@ import { StreamRules } from './stream/stream-rules.js';
 type Answer = ChatAnswer | ExplanationAnswer;
 
 const FAILURE_RULE = 'filter-failed';
+/** As many as there are levels. */
+const MAX_RECENT = CLASSIFICATIONS.length;
 const BUDGET_RULE = 'scan-budget-exceeded';
 
 /**
@@ -36,16 +41,26 @@ const BUDGET_RULE = 'scan-budget-exceeded';
  * sees what became of them here.
  */
 @Injectable()
-export class AnswerFilterInterceptor implements NestInterceptor<Answer, Answer> {
+export class AnswerFilterInterceptor implements NestInterceptor<Answer, Answer>, OnModuleInit {
   private readonly logger = new Logger('Filter');
   private readonly observer: GatewayObserver;
   private readonly compiled = new WeakMap<ActiveFilters, Map<Classification, StreamRules | null>>();
+  /** Levels and configurations mostly do the same. */
+  private recent: StreamRules[] = [];
 
   constructor(
     private readonly rules: FilterRules,
     @Optional() @Inject(GATEWAY_OBSERVER) observer?: GatewayObserver,
+    @Optional() private readonly snapshots?: SnapshotService,
   ) {
     this.observer = observer ?? silentObserver;
+  }
+
+  /** No answer is to wait for its rules to be made ready. */
+  onModuleInit(): void {
+    if (!this.snapshots) return;
+    this.warmUp(this.snapshots.current);
+    this.snapshots.changes$.subscribe((snapshot) => this.warmUp(snapshot));
   }
 
   intercept(execution: ExecutionContext, next: CallHandler<Answer>): Observable<Answer> {
@@ -69,18 +84,26 @@ export class AnswerFilterInterceptor implements NestInterceptor<Answer, Answer> 
       : this.filterStream(answer, rewriter, findings, context);
   }
 
-  private rulesFor({ snapshot, level, principal }: RequestContext): StreamRules | null {
+  private warmUp(snapshot: ConfigSnapshot): void {
     const active = this.rules.of(snapshot);
-    const known = level ?? principal?.defaultClassification ?? 'RESTRICTED';
+    for (const level of CLASSIFICATIONS) this.rulesAt(active, level);
+  }
+
+  private rulesFor({ snapshot, level, principal }: RequestContext): StreamRules | null {
+    return this.rulesAt(this.rules.of(snapshot), level ?? principal?.defaultClassification ?? 'RESTRICTED');
+  }
+
+  private rulesAt(active: ActiveFilters, level: Classification): StreamRules | null {
     let byLevel = this.compiled.get(active);
     if (!byLevel) {
       byLevel = new Map();
       this.compiled.set(active, byLevel);
     }
-    let rules = byLevel.get(known);
+    let rules = byLevel.get(level);
     if (rules === undefined) {
-      rules = StreamRules.of(active.scannerFor('response', known)?.rules ?? [], active.policy, known);
-      byLevel.set(known, rules);
+      rules = StreamRules.of(active.scannerFor('response', level)?.rules ?? [], active.policy, level, this.recent);
+      byLevel.set(level, rules);
+      if (rules) this.recent = [rules, ...this.recent.filter((other) => other !== rules)].slice(0, MAX_RECENT);
     }
     return rules;
   }

@@ -20,7 +20,8 @@ export interface Stage {
 }
 
 const FIRST_BEYOND_ASCII = 0x80;
-const MAX_KNOWN_TEXTS = 4_096;
+/** More than the characters of any language. */
+const MAX_KNOWN_TEXTS = 32_768;
 /** Longer ones would keep the text alive that they are cut from. */
 const MAX_KNOWN_LENGTH = 12;
 

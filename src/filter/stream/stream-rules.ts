@@ -1,5 +1,4 @@
 import type { Classification } from '../../domain/classification.js';
-import type { FilterAction } from '../../domain/finding.js';
 import type { ActionPolicy } from '../action-policy.js';
 import { AnchorAutomaton } from '../engine/anchor-automaton.js';
 import { CharacterSet } from '../engine/character-set.js';
@@ -66,14 +65,23 @@ export class StreamRules {
     for (const each of rules) this.addBeginnings(each);
   }
 
-  /** Null where nothing is looked for in answers to requests of this level. */
-  static of(rules: readonly ScanRule[], policy: ActionPolicy, level: Classification): StreamRules | null {
+  /**
+   * Null where nothing is looked for in answers to requests of this level. One of `known` where that is the same: making
+   * them anew takes tens of milliseconds.
+   */
+  static of(
+    rules: readonly ScanRule[],
+    policy: ActionPolicy,
+    level: Classification,
+    known: readonly StreamRules[] = [],
+  ): StreamRules | null {
     const active: StreamRule[] = [];
     for (const rule of rules) {
       const action = policy.resolve({ filter: rule.filter, rule: rule.id, actions: rule.actions }, 'response', level);
-      if (action !== 'off') active.push(compile(rule, active.length, action));
+      if (action !== 'off') active.push({ ...compile(rule), index: active.length, action });
     }
-    return active.length === 0 ? null : new StreamRules(active);
+    if (active.length === 0) return null;
+    return known.find((each) => isSameList(each.rules, active)) ?? new StreamRules(active);
   }
 
   /** Of anchors that begin with `text`: what must not stand before them. Empty where there are none. */
@@ -102,18 +110,25 @@ export class StreamRules {
   }
 }
 
-function compile(rule: ScanRule, index: number, action: FilterAction): StreamRule {
+type Compiled = Omit<StreamRule, 'index' | 'action'>;
+
+/** Rules stay the same from one configuration to the next where their file does. */
+const compiledRules = new WeakMap<ScanRule, Compiled>();
+
+function compile(rule: ScanRule): Compiled {
+  const known = compiledRules.get(rule);
+  if (known) return known;
   const partial = PartialPattern.of(rule.pattern, rule.ignoreCase);
-  return {
+  const compiled = {
     rule,
-    index,
-    action,
     partial,
     alphabet: studyPattern(parsePattern(rule.pattern, rule.ignoreCase)).alphabet,
     actsBehindAnchor:
       rule.hasSecretGroup && rule.lead === 0 && rule.anchors.every((anchor) => actsBehind(partial, anchor)),
     hasRandomLead: rule.lead > 0 && rule.filter === RANDOM_FILTER,
   };
+  compiledRules.set(rule, compiled);
+  return compiled;
 }
 
 function actsBehind(partial: PartialPattern, anchor: string): boolean {
@@ -132,4 +147,10 @@ function longestAnchor({ anchors }: ScanRule): number {
 function isSame(first: CharacterSet | null, second: CharacterSet | null): boolean {
   if (first === null || second === null) return first === second;
   return first.beyondAscii === second.beyondAscii && first.ascii.every((bit, code) => bit === second.ascii[code]);
+}
+
+/** In answers every action is a word. */
+function isSameList(first: readonly StreamRule[], second: readonly StreamRule[]): boolean {
+  if (first.length !== second.length) return false;
+  return first.every(({ rule, action }, index) => rule === second[index]?.rule && action === second[index].action);
 }

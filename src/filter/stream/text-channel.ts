@@ -43,6 +43,8 @@ export class TextChannel {
   private released = 0;
   /** Up to where something is being dropped whose end was not known. */
   private droppedTo = 0;
+  /** The same with what is known now of how it goes on. */
+  private coveredTo = 0;
   private matches: StreamMatch[] = [];
   private markers: FoundMarker[] = [];
 
@@ -113,6 +115,8 @@ export class TextChannel {
     let out = '';
     this.matches = joinDrops(this.matches.sort(byPlace));
     this.markers.sort((first, second) => first.start - second.start);
+    this.coveredTo = this.droppedTo;
+    for (const { drop, end } of this.matches) if (drop === 'goes on') this.coveredTo = Math.max(this.coveredTo, end);
     while (this.matches.length > 0 || this.markers.length > 0) {
       const drop = this.matches[0]?.drop ? this.matches[0] : null;
       if (drop && drop.start < (this.markers[0]?.start ?? Number.POSITIVE_INFINITY)) {
@@ -166,7 +170,8 @@ export class TextChannel {
 
   /** Whether it lies in text that is gone: dropped, or already dealt with in another form of the text. */
   private isDone({ start, end, action }: StreamMatch): boolean {
-    return end <= this.released || (action !== 'block' && start < this.droppedTo && end <= this.droppedTo);
+    const coveredTo = Math.max(this.droppedTo, this.coveredTo);
+    return end <= this.released || (action !== 'block' && start < this.droppedTo && end <= coveredTo);
   }
 
   private act({ candidate, action }: Chosen<StreamMatch>, markers: readonly FoundMarker[], before: string): string {

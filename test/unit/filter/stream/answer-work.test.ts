@@ -19,7 +19,7 @@ describe('the work that an answer may take', () => {
   });
 
   it('ends where it is spent, in one piece of work or in many', () => {
-    const work = new AnswerWork(0);
+    const work = new AnswerWork(-1);
     const run = (): unknown => drain(work.bound(steps()));
     expect(run).toThrow(AnswerWorkExceededError);
     expect(run).toThrow(AnswerWorkExceededError);

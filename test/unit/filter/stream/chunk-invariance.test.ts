@@ -92,6 +92,20 @@ describe('an answer in any pieces', () => {
     );
   });
 
+  it('comes out the same where another credential is found in a key that is being dropped', () => {
+    const lines = [
+      `${SECRETS.awsId}Sure: PuTTY-User-Key-File-3: ssh-rsa`,
+      'Encryption: none',
+      `Private-${'Lines'}: 2`,
+      'bbXY4MuAnvCImfUi1qe9gRR2pv0sdWs1CI5dYTs2+wQJ+vw3xY2SPTKqki20n9tq',
+      'Bqb3VrYOR2Js474Yb1pGkhq/GWnHKWZQstPJHHEC',
+      ' as you asked. Bye',
+    ].join('\n');
+    const whole = run([lines]);
+    expect(whole.findings).toEqual(['putty-private-key redact']);
+    for (let size = 1; size < 40; size++) expect(run(split(lines, size)).out).toBe(whole.out);
+  });
+
   it('is found where it follows much other text', () => {
     const filler = 'The quick brown fox — as ever — jumps over 12 lazy dogs at 5 % & more. '.repeat(400);
     const long = `${filler}${SECRETS.github} ${filler}`;
