@@ -42,6 +42,7 @@ export class RulesDetector implements TextDetector {
   /** Every match once: what lies in another is still told. */
   *scan(text: string, budget: ScanBudget): Generator<void, readonly Detection[]> {
     const found = new FoundMatches();
+    if (this.scanner.readsNumbers) budget.allowNumbers(text.length);
     for (let from = 0; ; from += STEP) {
       const last = from + WINDOW >= text.length;
       const window = from === 0 && last ? text : text.slice(from, from + WINDOW);

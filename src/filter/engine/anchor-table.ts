@@ -2,6 +2,7 @@ import type { ScanRule } from '../rules/scan-rule.js';
 import { AnchorAutomaton } from './anchor-automaton.js';
 import { AnchorFilter } from './anchor-filter.js';
 import { ContextWords } from './context-words.js';
+import { MOST_NUMBER } from './numbers.js';
 import { PatternOutline } from './pattern-outline.js';
 import { membersOf, RunMemory, type RunSet } from './run-memory.js';
 
@@ -37,6 +38,8 @@ export class AnchorTable {
   readonly memory = new RunMemory();
   /** Rules that look at every number. */
   readonly digitRules: readonly AnchoredRule[];
+  /** Those of them that so many digits are enough for. */
+  private readonly rulesOfDigits: readonly (readonly AnchoredRule[])[];
   /** The context of those rules; null where none needs any. */
   readonly digitContexts: ContextWords | null;
 
@@ -55,9 +58,17 @@ export class AnchorTable {
     this.digitRules = rules.flatMap((rule, index) =>
       rule.startsAt === 'digit' ? [this.outline(rule, index, '')] : [],
     );
+    this.rulesOfDigits = Array.from({ length: MOST_NUMBER + 1 }, (_, digits) =>
+      this.digitRules.filter(({ rule }) => rule.minDigits <= digits),
+    );
     this.digitContexts = ContextWords.of(
       this.digitRules.map(({ rule, index }) => ({ index, words: rule.context?.words ?? [] })),
     );
+  }
+
+  /** The rules whose matches may begin with a number of so many digits. */
+  digitRulesFor(digits: number): readonly AnchoredRule[] {
+    return this.rulesOfDigits[Math.min(digits, MOST_NUMBER)] ?? [];
   }
 
   private outline(rule: ScanRule, index: number, anchor: string): AnchoredRule {

@@ -2,7 +2,7 @@ import type { ScanRule } from '../rules/scan-rule.js';
 import { NUMBER_SEPARATORS } from './character-set.js';
 
 /** No number is written longer before the digits all rules ask for have come. */
-const MOST_NUMBER = 48;
+export const MOST_NUMBER = 48;
 
 export function isDigit(unit: number): boolean {
   return unit >= 48 && unit <= 57;

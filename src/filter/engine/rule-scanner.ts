@@ -43,6 +43,9 @@ const JUDGE_STEPS = 400;
 const STEPS_PER_JUDGED_CHARACTER = 20;
 const NOTE_STEPS = 1_000;
 const CONTEXT_STEPS = 4;
+/** To measure a number, and to look whether one of the rules for numbers can match there. */
+const NUMBER_STEPS = 30;
+const STEPS_PER_NUMBER_RULE = 6;
 /** So much of an opening line tells where the next one is. */
 const OPENING_CHARACTERS = 11;
 
@@ -52,6 +55,11 @@ export class RuleScanner {
 
   constructor(readonly rules: readonly ScanRule[]) {
     this.table = new AnchorTable(rules);
+  }
+
+  /** Whether any rule looks at every number: those cost more a character than all others. */
+  get readsNumbers(): boolean {
+    return this.table.digitRules.length > 0;
   }
 
   /** Yields whenever a slice of work is done; returns the matches in the order they were met. */
@@ -83,7 +91,7 @@ export class RuleScanner {
       }
     }
     budget.spend(READ_STEPS * (pass.index - start));
-    if (this.table.digitRules.length > 0) this.scanDigits(pass, start, pass.index);
+    if (this.readsNumbers) this.scanDigits(pass, start, pass.index);
   }
 
   /** Runs the automaton from `start` until the filter can take over again. */
@@ -199,9 +207,11 @@ export class RuleScanner {
       if (digit && !inNumber) {
         const digits = countDigits(units, length, at);
         const run = countRun(units, length, at);
-        for (const anchored of this.table.digitRules) {
+        const rules = this.table.digitRulesFor(digits);
+        pass.budget.spend(NUMBER_STEPS + STEPS_PER_NUMBER_RULE * rules.length);
+        for (const anchored of rules) {
           const { rule, index } = anchored;
-          if (digits < rule.minDigits || run < rule.minRun || pass.searchedTo(index) > at) continue;
+          if (run < rule.minRun || pass.searchedTo(index) > at) continue;
           if (mayBeginAt(units, rule, at) && this.mayHaveContext(pass, anchored, at)) {
             this.searchToken(pass, anchored, at, at);
           }

@@ -9,18 +9,20 @@ export class ScanBudgetExceededError extends Error {
 /** So many steps take well under a millisecond. */
 const STEPS_PER_SLICE = 262_144;
 /** A step is about a nanosecond: a short text has a few milliseconds, a long one several times what its like needs. */
-const BASE_STEPS = 3_000_000;
-const STEPS_PER_CHARACTER = 40;
+const BASE_STEPS = 2_000_000;
+const STEPS_PER_CHARACTER = 50;
+/** More of them where numbers are looked at: a list of customers is nothing but values to find, and ordinary. */
+const STEPS_PER_CHARACTER_WITH_NUMBERS = 100;
 
 /**
  * Bounds the work of one request in steps of about a nanosecond: what each kind of work takes was measured. Ordinary text
- * takes 2 to 10 steps a character, with much to decode up to 30.
+ * takes 2 to 10 steps a character, with much to decode up to 30, a list of customers 110 where personal data is looked for.
  */
 export class ScanBudget {
   private spentSteps = 0;
   private sliceEndSteps = STEPS_PER_SLICE;
 
-  constructor(readonly limitSteps: number) {}
+  constructor(private limitSteps: number) {}
 
   static forCharacters(characters: number): ScanBudget {
     return new ScanBudget(BASE_STEPS + STEPS_PER_CHARACTER * characters);
@@ -28,6 +30,11 @@ export class ScanBudget {
 
   get spent(): number {
     return this.spentSteps;
+  }
+
+  /** Allows what looking at the numbers of so many more characters takes. */
+  allowNumbers(characters: number): void {
+    this.limitSteps += STEPS_PER_CHARACTER_WITH_NUMBERS * characters;
   }
 
   spend(steps: number): void {

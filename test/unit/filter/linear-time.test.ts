@@ -1,7 +1,14 @@
+import { readFileSync } from 'node:fs';
+import { choosePersonalRules } from '../../../src/filter/detectors/personal-data.js';
 import { RulesDetector } from '../../../src/filter/detectors/rules.detector.js';
+import { detectAll } from '../../../src/filter/detectors/text-detector.js';
 import { RuleScanner } from '../../../src/filter/engine/rule-scanner.js';
 import { ScanBudget, ScanBudgetExceededError } from '../../../src/filter/engine/scan-budget.js';
-import { detector, RULE_EXAMPLES, SHIPPED_RULES } from './support.js';
+import { loadRules } from '../../../src/filter/rules/rule-loader.js';
+import { detector, RULE_EXAMPLES, RULES_TEXT, SHIPPED_RULES } from './support.js';
+
+const PERSONAL_RULES = loadRules(readFileSync('config/personal-data-rules.yaml', 'utf8'), 'personal_data').rules;
+const everything = new RulesDetector(new RuleScanner([...SHIPPED_RULES, ...choosePersonalRules(PERSONAL_RULES, [])]));
 
 /** Both within one window, and long beside the longest pattern: twice the text may take twice the steps. */
 const SMALL = 16_384;
@@ -21,6 +28,56 @@ function growth(seed: string, one = detector): number {
   const text = seed.repeat(Math.ceil(LARGE / seed.length));
   return stepsOf(text.slice(0, LARGE), one) / stepsOf(text.slice(0, SMALL), one);
 }
+
+/** With the check digits that belong to them; the accounts and cards are nobody's. */
+function cardOf(customer: number): string {
+  const digits = `41111111${1_000_000 + customer}`;
+  const sum = [...digits].reduceRight((total, each, index) => {
+    const doubled = (digits.length - index) % 2 === 1 ? 2 * Number(each) : Number(each);
+    return total + (doubled > 9 ? doubled - 9 : doubled);
+  }, 0);
+  return `${digits}${(10 - (sum % 10)) % 10}`;
+}
+
+function accountOf(customer: number): string {
+  const account = `37040044${String(532_013_000 + customer).padStart(10, '0')}`;
+  return `DE${String(98n - (BigInt(`${account}131400`) % 97n)).padStart(2, '0')}${account}`;
+}
+
+function customerList(customers: number): string {
+  return Array.from({ length: customers }, (_, each) => {
+    const phone = `+49 30 ${1_234_567 + 7_919 * (each % 1_000)}`;
+    return `Erika Muster;erika.muster${each}@post.acme.test;${phone};${accountOf(each)};${cardOf(each)}`;
+  }).join('\n');
+}
+
+/** As generators of parsers write their tables. */
+function numberTable(numbers: number): string {
+  return Array.from({ length: numbers }, (_, each) => String(((each * 7_919) % 1_999) - 400).padStart(6)).join(',');
+}
+
+describe('the work an ordinary text takes', () => {
+  it('is within the budget for a long list of customers with all their numbers', () => {
+    const list = customerList(1_100);
+    expect(list.length).toBeGreaterThan(100_000);
+    expect(stepsOf(list, everything) / list.length).toBeLessThan(130);
+    expect(detectAll(everything, list).length).toBeGreaterThan(4_000);
+    expect(() => detectAll(everything, customerList(10_000))).not.toThrow();
+  });
+
+  it('is within the budget for a generated table of numbers', () => {
+    const table = numberTable(15_000);
+    expect(table.length).toBeGreaterThan(103_000);
+    expect(stepsOf(table, everything) / table.length).toBeLessThan(30);
+    expect(() => detectAll(everything, table)).not.toThrow();
+  });
+
+  it('is within the budget for the rules for credentials themselves, which name them all', () => {
+    expect(stepsOf(RULES_TEXT) / RULES_TEXT.length).toBeLessThan(55);
+    expect(() => detectAll(detector, RULES_TEXT)).not.toThrow();
+    expect(() => detectAll(everything, RULES_TEXT)).not.toThrow();
+  });
+});
 
 describe('the work a text takes', () => {
   it.each(SHIPPED_RULES)('grows with its length, not faster, when the beginning of $id is repeated', (rule) => {
