@@ -134,6 +134,8 @@ export type ChainGap =
       readonly of: string;
       readonly first: number;
       readonly last: number;
+      /** Hash of the record before `first`: with it, what stands before the gap is as firm as what stands behind it. */
+      readonly chained_to: string;
     };
 
 export interface ChainPurged {
@@ -259,7 +261,7 @@ export function parseRecord(line: string): StoredRecord | null {
 function isRecord(value: unknown): value is AuditRecord {
   if (!isObject(value) || value.v !== FORMAT || !isUuid(value.writer) || !isCount(value.seq) || value.seq < 1)
     return false;
-  if (!isHash(value.prev) || typeof value.at !== 'string' || !MOMENT.test(value.at)) return false;
+  if (!isHash(value.prev) || !isMoment(value.at)) return false;
   const type = AUDIT_EVENT_TYPES.find((known) => known === value.type);
   return type !== undefined && isShaped(type, value);
 }
@@ -272,7 +274,7 @@ function isShaped(type: AuditEventType, value: Record<string, unknown>): boolean
     case 'chain.purged':
       return isUuid(value.of) && isCount(value.last) && isHash(value.last_hash);
     case 'chain.gap':
-      return value.reason === 'not_written' || (isUuid(value.of) && isCount(value.first) && isCount(value.last));
+      return value.reason === 'not_written' || isNamedGap(value);
     case 'request.decided':
     case 'key.changed':
     case 'budget.changed':
@@ -282,6 +284,17 @@ function isShaped(type: AuditEventType, value: Record<string, unknown>): boolean
     default:
       return type satisfies never;
   }
+}
+
+function isNamedGap({ of, first, last, chained_to: chainedTo }: Record<string, unknown>): boolean {
+  return isUuid(of) && isCount(first) && isCount(last) && isHash(chainedTo);
+}
+
+/** As we write them: a day or an hour that no clock shows would be neither old nor young. */
+function isMoment(value: unknown): boolean {
+  if (typeof value !== 'string' || !MOMENT.test(value)) return false;
+  const ms = Date.parse(value);
+  return !Number.isNaN(ms) && new Date(ms).toISOString() === value;
 }
 
 function isSeal(value: unknown): value is Seal {

@@ -5,6 +5,12 @@ import type { AuditStore } from './audit.store.js';
 import type { AuditLog } from './audit-log.js';
 import { type ChainGap, parseRecord, type StoredRecord } from './audit-record.js';
 
+/** The last record of a writer that was read. */
+interface Seen {
+  readonly seq: number;
+  readonly hash: string;
+}
+
 /** Brings the audit's journal to PostgreSQL, and has the chain tell of what does not get there. */
 export class AuditShipper extends JournalShipper<StoredRecord> {
   constructor(journal: AuditJournal, store: Pick<AuditStore, 'insert'>, log: AuditLog, logger: JournalLog) {
@@ -19,7 +25,7 @@ export class AuditShipper extends JournalShipper<StoredRecord> {
 }
 
 function shipmentOf(store: Pick<AuditStore, 'insert'>, log: AuditLog): Shipment<StoredRecord> {
-  const seen = new Map<string, number>();
+  const seen = new Map<string, Seen>();
   const tell = (gap: ChainGap): void => {
     try {
       log.record(gap);
@@ -38,23 +44,23 @@ function shipmentOf(store: Pick<AuditStore, 'insert'>, log: AuditLog): Shipment<
     },
     nameOf: ({ record }) => `${record.writer}:${record.seq}`,
     toLine: ({ line }) => line,
-    refused: ({ record: { writer, seq } }) => {
-      seen.set(writer, seq);
-      tell({ type: 'chain.gap', reason: 'refused', of: writer, first: seq, last: seq });
+    refused: ({ record: { writer, seq, prev }, hash }) => {
+      seen.set(writer, { seq, hash });
+      tell({ type: 'chain.gap', reason: 'refused', of: writer, first: seq, last: seq, chained_to: prev });
     },
   };
 }
 
 /** Numbers that are missing where a journal was read from one record to the next: what lay between was damaged. */
-function findGaps(records: readonly StoredRecord[], seen: Map<string, number>): ChainGap[] {
+function findGaps(records: readonly StoredRecord[], seen: Map<string, Seen>): ChainGap[] {
   const gaps: ChainGap[] = [];
-  for (const { record } of records) {
+  for (const { record, hash } of records) {
     const last = seen.get(record.writer);
-    if (last !== undefined && record.seq > last + 1) {
-      const between = { of: record.writer, first: last + 1, last: record.seq - 1 };
-      gaps.push({ type: 'chain.gap', reason: 'damaged', ...between });
+    if (last && record.seq > last.seq + 1) {
+      const between = { of: record.writer, first: last.seq + 1, last: record.seq - 1 };
+      gaps.push({ type: 'chain.gap', reason: 'damaged', ...between, chained_to: last.hash });
     }
-    if (last === undefined || record.seq > last) seen.set(record.writer, record.seq);
+    if (!last || record.seq > last.seq) seen.set(record.writer, { seq: record.seq, hash });
   }
   return gaps;
 }

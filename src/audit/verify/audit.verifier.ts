@@ -23,8 +23,10 @@ interface Witness {
   readonly by: PlacedRecord;
 }
 
+type NamedGap = Extract<ChainGap, { of: string }>;
+
 interface Statement {
-  readonly event: ChainPurged | Extract<ChainGap, { of: string }>;
+  readonly event: ChainPurged | NamedGap;
   readonly by: PlacedRecord;
 }
 
@@ -168,10 +170,16 @@ export class AuditVerifier {
     }
   }
 
-  private checkMissing({ first, last, shownBy }: MissingRange, said: readonly Statement['event'][]): void {
+  /**
+   * A purge takes beginnings alone, and a gap says which record stood before it: else whoever finds one could make
+   * records in it, or before it, that no hash is chained to.
+   */
+  private checkMissing({ first, last, before, shownBy }: MissingRange, said: readonly Statement['event'][]): void {
     let next = first;
-    for (const event of [...said].sort((one, other) => firstOf(one) - firstOf(other))) {
-      if (firstOf(event) <= next && event.last >= next) next = event.last + 1;
+    const gaps = said.filter((event): event is NamedGap => event.type === 'chain.gap');
+    for (const gap of gaps.sort((one, other) => one.first - other.first)) {
+      const isNext = next === first ? gap.first === first && gap.chained_to === before.hash : gap.first <= next;
+      if (isNext && gap.last >= next) next = gap.last + 1;
     }
     const { writer } = shownBy.record;
     if (next > last) {
@@ -218,10 +226,6 @@ export class AuditVerifier {
       );
     }
   }
-}
-
-function firstOf(event: Statement['event']): number {
-  return event.type === 'chain.purged' ? 1 : event.first;
 }
 
 export function nameOf({ writer, seq }: { readonly writer: string; readonly seq: number }): string {

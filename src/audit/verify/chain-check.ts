@@ -11,6 +11,8 @@ export interface PlacedRecord extends StoredRecord {
 export interface MissingRange {
   readonly first: number;
   readonly last: number;
+  /** The record before them. */
+  readonly before: PlacedRecord;
   readonly shownBy: PlacedRecord;
 }
 
@@ -65,7 +67,7 @@ export class ChainCheck {
       const expected = this.last.record.seq + 1;
       const { seq } = record.record;
       if (seq === expected) this.checkLink(this.last, record, next);
-      else if (!this.placeElsewhere(record, expected, next)) return;
+      else if (!this.placeElsewhere(record, this.last, next)) return;
     }
     this.last = record;
     this.checkSeal(record);
@@ -99,14 +101,15 @@ export class ChainCheck {
   }
 
   /** A record that is not the one expected. False where it is left aside. */
-  private placeElsewhere(record: PlacedRecord, expected: number, next: PlacedRecord | null): boolean {
+  private placeElsewhere(record: PlacedRecord, before: PlacedRecord, next: PlacedRecord | null): boolean {
+    const expected = before.record.seq + 1;
     const { seq } = record.record;
     const nextSeq = next?.record.seq;
     if (seq < expected) {
-      const isSame = seq === expected - 1 && this.last?.hash === record.hash;
+      const isSame = seq === expected - 1 && before.hash === record.hash;
       const isFork = seq === expected - 1 && !isSame;
-      if (isFork) this.say('forked', record, 'another record claims the same place');
-      else if (!this.takeMissing(seq)) this.say('inserted', record, 'there was one of this number before');
+      if (isFork) return this.judgeFork(record, before, next);
+      if (!this.takeMissing(seq)) this.say('inserted', record, 'there was one of this number before');
       else this.say('reordered', record, 'records with higher numbers stand before it');
       return false;
     }
@@ -120,9 +123,17 @@ export class ChainCheck {
       return false;
     }
     if (this.early !== expected || seq !== expected + 1) {
-      this.missing.push({ first: expected, last: seq - 1, shownBy: record });
+      this.missing.push({ first: expected, last: seq - 1, before, shownBy: record });
     }
     return true;
+  }
+
+  /** Of two that claim one place, the next one tells which is right. True where the later is. */
+  private judgeFork(record: PlacedRecord, before: PlacedRecord, next: PlacedRecord | null): boolean {
+    const isBasis = next?.record.seq === record.record.seq + 1 && next.record.prev === record.hash;
+    this.say('forked', isBasis ? before : record, 'another record claims the same place');
+    if (isBasis && this.open.at(-1) === before) this.open.pop();
+    return isBasis;
   }
 
   /** True where the number was missing; it is not any more. */
@@ -130,10 +141,9 @@ export class ChainCheck {
     const index = this.missing.findIndex(({ first, last }) => first <= seq && seq <= last);
     const range = this.missing[index];
     if (!range) return false;
-    const { first, last, shownBy } = range;
     const rest = [
-      { first, last: seq - 1, shownBy },
-      { first: seq + 1, last, shownBy },
+      { ...range, last: seq - 1 },
+      { ...range, first: seq + 1 },
     ];
     this.missing.splice(index, 1, ...rest.filter((part) => part.first <= part.last));
     return true;

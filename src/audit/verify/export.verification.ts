@@ -12,6 +12,8 @@ import { AuditVerifier } from './audit.verifier.js';
 import type { Verification } from './verification.js';
 
 const LINE_END = 0x0a;
+/** More than any manifest has. What is longer is cut, and so no line of ours: a file without ends must not fill the memory. */
+const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
 export interface ExportVerification extends Verification {
   /** False where nothing proves that whole ends of chains, or whole chains, were not left out. */
@@ -29,7 +31,9 @@ export async function verifyExport(bytes: Readable, keys: TrustedKeys, nowMs: nu
 class ExportCheck {
   private readonly digest = createHash('sha256');
   private readonly decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-  private rest: Buffer = Buffer.alloc(0);
+  /** Of a line whose end has not come. */
+  private rest: Buffer[] = [];
+  private restBytes = 0;
   private held: Buffer | null = null;
   private place = 0;
   private header: ExportHeader | null = null;
@@ -42,28 +46,37 @@ class ExportCheck {
   ) {}
 
   add(chunk: Buffer): void {
-    const bytes = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
     let start = 0;
-    for (let end = bytes.indexOf(LINE_END); end >= 0; end = bytes.indexOf(LINE_END, start)) {
-      this.advance(bytes.subarray(start, end + 1));
+    for (let end = chunk.indexOf(LINE_END); end >= 0; end = chunk.indexOf(LINE_END, start)) {
+      this.keep(chunk.subarray(start, end + 1));
+      this.advance(Buffer.concat(this.rest));
+      this.rest = [];
+      this.restBytes = 0;
       start = end + 1;
     }
-    this.rest = bytes.subarray(start);
+    this.keep(chunk.subarray(start));
   }
 
   finish(): ExportVerification {
     const verifier = this.getVerifier();
-    const manifest = this.held && this.rest.length === 0 ? parseManifest(this.decode(this.held) ?? '') : null;
+    const manifest = this.held && this.restBytes === 0 ? parseManifest(this.decode(this.held) ?? '') : null;
     if (this.place === 0 && this.held) verifier.say('missing', 1, null, 'the header is not there');
     if (manifest) this.checkManifest(verifier, manifest);
     else this.sayNoManifest(verifier);
     return { ...verifier.finish(), isManifestSigned: manifest?.signature != null };
   }
 
+  private keep(piece: Buffer): void {
+    const kept = piece.subarray(0, MAX_LINE_BYTES - this.restBytes);
+    if (kept.length === 0) return;
+    this.rest.push(kept);
+    this.restBytes += kept.length;
+  }
+
   /** A line came, its end included: the one before it is none of the last. */
   private advance(line: Buffer): void {
     const { held } = this;
-    this.held = Buffer.from(line);
+    this.held = line;
     if (!held) return;
     this.digest.update(held);
     this.place++;
@@ -86,6 +99,7 @@ class ExportCheck {
   }
 
   private decode(line: Buffer): string | null {
+    if (line.at(-1) !== LINE_END) return null;
     try {
       return this.decoder.decode(line.subarray(0, -1));
     } catch {
@@ -95,7 +109,7 @@ class ExportCheck {
 
   private sayNoManifest(verifier: AuditVerifier): void {
     const place = this.place + 1;
-    const isCut = this.rest.length > 0 || !this.held || !this.held.includes('export.manifest');
+    const isCut = this.restBytes > 0 || !this.held || !this.held.includes('export.manifest');
     if (isCut) verifier.say('truncated', place, null, 'the export does not end with its manifest');
     else verifier.say('altered', place, null, 'this is no manifest of an export');
   }

@@ -103,6 +103,19 @@ describe('an export', () => {
     });
   });
 
+  it('is refused, and does not fill the memory, where a line has no end', async () => {
+    const piece = Buffer.alloc(1024 * 1024, 'x');
+    const lines = function* (): Generator<Buffer> {
+      yield Buffer.from(`${rows[0]}\n`);
+      for (let count = 0; count < 600; count++) yield piece;
+      yield Buffer.from('\n{}\n');
+    };
+    const before = process.memoryUsage().arrayBuffers;
+    const { problems } = await verifyExport(Readable.from(lines()), keys, NOW_MS);
+    expect(problems[0]).toMatchObject({ fault: 'altered', place: 2 });
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(400 * 1024 * 1024);
+  });
+
   it('is no export where it is something else', async () => {
     for (const text of [
       '',

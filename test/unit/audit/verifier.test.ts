@@ -1,4 +1,10 @@
-import { parseRecord, type StoredRecord, store, toCanonicalJson } from '../../../src/audit/audit-record.js';
+import {
+  type ChainGap,
+  parseRecord,
+  type StoredRecord,
+  store,
+  toCanonicalJson,
+} from '../../../src/audit/audit-record.js';
 import { signSeal } from '../../../src/audit/seal.js';
 import type { AuditFault } from '../../../src/audit/verify/verification.js';
 import { AT, ChainBuilder, makeSigningKey, NOW_MS, verifyLines } from '../../support/audit-chains.js';
@@ -41,6 +47,15 @@ describe('the verifier', () => {
     const late = verifyLines(lines, key, { nowMs: NOW_MS + 3_600_000 });
     expect(late.problems[0]).toMatchObject({ fault: 'unsealed', place: 1 });
   });
+
+  it.each(['2026-13-45T99:99:99.999Z', '2026-02-30T12:00:00.000Z', '2026-10-31T24:00:00.000Z'])(
+    'is not taken in by a moment that there is not: %s',
+    (at) => {
+      const { lines } = new ChainBuilder(makeSigningKey()).events(3);
+      const timeless = lines.map((line) => alter(line, /"at":"[^"]+"/, `"at":"${at}"`));
+      expect(firstOf(timeless)).toMatchObject({ fault: 'altered', place: 1 });
+    },
+  );
 
   it.each(Array.from({ length: 19 }, (_, index) => index))('names a record that was altered: number %i', (index) => {
     const chain = makeChain();
@@ -90,12 +105,13 @@ describe('the verifier', () => {
     expect(firstOf(lines)).toEqual({ fault: 'inserted', record: `${chain.writer}:5`, place: 6 });
   });
 
-  it('names two records that claim one place', () => {
+  it.each([4, 5])('names the wrong one of two records that claim one place, in whichever order: %i', (at) => {
     const chain = makeChain();
     const lines = [...chain.lines];
     const fork = forge(chain.records[4], { organization: 'evil' });
-    lines.splice(5, 0, fork.line);
-    expect(firstOf(lines)?.fault).toBe('forked');
+    lines.splice(at, 0, fork.line);
+    expect(firstOf(lines)).toEqual({ fault: 'forked', record: `${chain.writer}:5`, place: at + 1 });
+    expect(verifyLines(lines, key, { allSealed: true }).problems).toHaveLength(1);
   });
 
   it('is not taken in by a chain that was made anew behind a change', () => {
@@ -169,7 +185,7 @@ describe('what a chain cannot say itself', () => {
     const chain = makeChain();
     const torn = chain.lines.filter((_, index) => index !== 4 && index !== 5);
     const teller = new ChainBuilder(key);
-    teller.event({ type: 'chain.gap', reason: 'damaged', of: chain.writer, first: 5, last: 6 });
+    teller.event(gapOf(chain, 5, 6));
     expect(verifyLines([...torn, ...teller.lines], key).problems[0]).toMatchObject({
       fault: 'missing',
       record: `${chain.writer}:5`,
@@ -180,6 +196,33 @@ describe('what a chain cannot say itself', () => {
     expect(verified.notes).toEqual([`${chain.writer}: records 5 to 6 are missing, and accounted for`]);
     const more = chain.lines.filter((_, index) => index < 4 || index > 6);
     expect(verifyLines([...more, ...teller.lines], key).problems[0]).toMatchObject({ fault: 'missing' });
+  });
+
+  it('a gap leaves nothing before it that could be made anew, and no room within it', () => {
+    const chain = makeChain();
+    const teller = new ChainBuilder(key).event(gapOf(chain, 5, 6)).seal();
+    const unsigned = (record: StoredRecord): StoredRecord => record;
+    const forged = rechain(chain.records.slice(0, 4), 2, { organization: 'evil' }, unsigned).map(({ line }) => line);
+    expect(verifyLines([...forged, ...chain.lines.slice(6), ...teller.lines], key).problems[0]).toMatchObject({
+      fault: 'missing',
+      record: `${chain.writer}:5`,
+    });
+    const planted = forge(chain.records[4], { organization: 'evil' });
+    const lines = [...chain.lines.slice(0, 4), planted.line, ...chain.lines.slice(6), ...teller.lines];
+    expect(verifyLines(lines, key).problems[0]).toMatchObject({ fault: 'missing', record: `${chain.writer}:6` });
+  });
+
+  it('a purge leaves no room for records in the place of those that are gone', () => {
+    const chain = makeChain();
+    const purge = new ChainBuilder(key);
+    const last_hash = chain.records[7]?.hash ?? '';
+    purge
+      .event({ type: 'chain.purged', reason: 'retention', of: chain.writer, last: 8, last_hash, before: AT })
+      .close();
+    const planted = forge(chain.records[4], { organization: 'evil' });
+    expect(
+      verifyLines([planted.line, ...chain.lines.slice(8), ...purge.lines], key, { allSealed: true }).problems[0],
+    ).toMatchObject({ fault: 'missing', record: `${chain.writer}:6` });
   });
 
   it('a purge says of what is gone, once that is sealed', () => {
@@ -211,14 +254,18 @@ describe('what a chain cannot say itself', () => {
   it('nobody without the key can say', () => {
     const chain = makeChain();
     const thief = new ChainBuilder(makeSigningKey());
-    const first = { of: chain.writer, first: 5, last: 6 };
-    thief.event({ type: 'chain.gap', reason: 'damaged', ...first }).close();
+    thief.event(gapOf(chain, 5, 6)).close();
     const torn = chain.lines.filter((_, index) => index !== 4 && index !== 5);
     const faults = verifyLines([...torn, ...thief.lines], key).problems.map(({ fault }) => fault);
     expect(faults).toContain('missing');
     expect(faults).toContain('re-signed');
   });
 });
+
+function gapOf({ writer, records }: ChainBuilder, first: number, last: number): ChainGap {
+  const chained_to = records[first - 2]?.hash ?? '';
+  return { type: 'chain.gap', reason: 'damaged', of: writer, first, last, chained_to };
+}
 
 function forge(stored: StoredRecord | undefined, changes: object): StoredRecord {
   const { line } = stored ?? { line: '' };
