@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { AuditStore } from './audit.store.js';
 import { AuditChain } from './audit-chain.js';
-import { type ChainPurged, parseRecord, type StoredRecord } from './audit-record.js';
-import type { SigningKey } from './signing-key.js';
+import { type ChainPurged, parseRecord, type StoredRecord, sealOf } from './audit-record.js';
+import { isTrustedSeal } from './seal.js';
+import type { SigningKey, TrustedKeys } from './signing-key.js';
 
 const REMOVE_AT_ONCE = 5_000;
 const CHECKPOINT_EVERY = 1_000;
@@ -25,13 +26,17 @@ export class AuditPurger {
     private readonly store: AuditStore,
     private readonly key: SigningKey,
     private readonly configVersion: string,
+    /** Keys whose seals prove that a record is old. */
+    private readonly trusted: TrustedKeys,
+    private readonly now: () => Date = () => new Date(),
   ) {}
 
   async purge(before: Date): Promise<PurgeResult> {
     const cuts: ChainPurged[] = [];
     for (const { writer, first } of await this.store.listChains()) {
       const sealedTo = await this.store.findSealedTo(writer, before);
-      const last = Math.max(sealedTo, first - 1);
+      const isOld = sealedTo >= first && (await this.isSealedBefore(writer, sealedTo, before));
+      const last = isOld ? sealedTo : first - 1;
       if (last === 0) continue;
       const cut = await this.describeCut(writer, last, before);
       if (cut) cuts.push(cut);
@@ -42,6 +47,23 @@ export class AuditPurger {
     let removed = 0;
     for (const { of, last } of fresh) removed += await this.removeUpTo(of, last);
     return { removed, chains: fresh.length };
+  }
+
+  /**
+   * By what is signed. PostgreSQL's columns only say where to look: who can write them would else have all removed, and
+   * signed for, by making it old.
+   */
+  private async isSealedBefore(writer: string, last: number, before: Date): Promise<boolean> {
+    const limit = before.toISOString();
+    const lines = await this.store.read({ writer, first: last, last }, 2);
+    for (const line of [...lines, ...(await this.store.findSeals({ writer, seq: last }))]) {
+      const stored = parseRecord(line);
+      const seal = stored && sealOf(stored.record);
+      if (!stored || !seal || stored.record.at >= limit || !isTrustedSeal(stored.record, this.trusted)) continue;
+      const isOwn = stored.record.writer === writer && stored.record.seq === last;
+      if (isOwn || (seal.of === writer && seal.last === last)) return true;
+    }
+    return false;
   }
 
   /** By the record at the cut; where that is gone, by what the next one builds on. Null where neither is there. */
@@ -66,7 +88,7 @@ export class AuditPurger {
 
   private buildChain(cuts: readonly ChainPurged[]): StoredRecord[] {
     const chain = new AuditChain(randomUUID(), this.key);
-    const at = new Date().toISOString();
+    const at = this.now().toISOString();
     const records: StoredRecord[] = [];
     const add = (record: StoredRecord): void => {
       chain.commit(record);

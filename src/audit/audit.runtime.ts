@@ -11,7 +11,7 @@ import { AuditWriter } from './audit.writer.js';
 import type { AuditLog } from './audit-log.js';
 import { ChangeIntake } from './change.intake.js';
 import { RequestAuditor } from './request.auditor.js';
-import { loadSigningKey } from './signing-key.js';
+import { loadSigningKey, loadTrustedKeys } from './signing-key.js';
 
 /** What the journal's rest may take to reach PostgreSQL as the process ends; where it takes longer, it waits there. */
 const LAST_SHIPPING_MS = 5_000;
@@ -69,10 +69,11 @@ export class AuditRuntime implements OnModuleInit {
   /** Every gateway may: what another has removed is removed once. */
   private async purge(): Promise<void> {
     const { gateway, version } = this.snapshots.current;
-    const { retentionMs } = gateway.audit;
+    const { audit } = gateway;
+    const { retentionMs } = audit;
     if (retentionMs === 0 || !this.database.isAvailable) return;
     try {
-      const purger = new AuditPurger(this.store, loadSigningKey(gateway.audit), version);
+      const purger = new AuditPurger(this.store, loadSigningKey(audit), version, loadTrustedKeys(audit));
       const { removed } = await purger.purge(new Date(Date.now() - retentionMs));
       if (removed > 0) this.logger.log(`Removed ${removed} audit records that are older than audit.retention.`);
     } catch (error) {

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { DatabaseService } from '../database/database.service.js';
 import { type StoredRecord, sealOf } from './audit-record.js';
@@ -32,7 +32,16 @@ export interface ChainExtent extends ChainRange {
 /** All statements about audit records. Every method throws `DatabaseUnavailableError` where it cannot be asked. */
 @Injectable()
 export class AuditStore {
-  constructor(private readonly database: DatabaseService) {}
+  constructor(@Inject(DatabaseService) private readonly database: Pick<DatabaseService, 'run'>) {}
+
+  /** Does all its work on the records as they are at one moment, whatever is added and purged meanwhile. */
+  atOneMoment<Result>(work: (store: AuditStore) => Promise<Result>): Promise<Result> {
+    return this.database.run((manager) =>
+      manager.transaction('REPEATABLE READ', (moment) =>
+        work(new AuditStore({ run: (operation) => operation(moment) })),
+      ),
+    );
+  }
 
   /** How many of the records were new. Takes each once, however often it is sent. */
   async insert(records: readonly StoredRecord[]): Promise<number> {

@@ -6,7 +6,7 @@ import {
   toCanonicalJson,
 } from './audit-record.js';
 import { hashTree } from './merkle.js';
-import type { SigningKey } from './signing-key.js';
+import { isSignedBy, type SigningKey, type TrustedKeys } from './signing-key.js';
 
 export type SealingEvent = ChainCheckpoint | ChainClosed;
 
@@ -33,4 +33,11 @@ export function signSeal(record: AuditRecord<SealingEvent>, key: SigningKey): Au
 export function signedText(record: AuditRecord<SealingEvent>): string {
   const { signature: _signature, ...seal } = record.seal;
   return toCanonicalJson({ ...record, seal });
+}
+
+/** Whether it seals, and is signed by one of the keys. */
+export function isTrustedSeal(record: AuditRecord, keys: TrustedKeys): boolean {
+  if (record.type !== 'chain.checkpoint' && record.type !== 'chain.closed') return false;
+  const key = keys.get(record.seal.key);
+  return key !== undefined && isSignedBy(key, signedText(record), record.seal.signature);
 }

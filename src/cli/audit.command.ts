@@ -87,8 +87,9 @@ export async function purgeRecords(options: Options): Promise<void> {
   else if (beforeMs !== null && beforeMs > Date.now()) input.problem('--before lies in the future');
   input.assertValid();
   await withLedger(async ({ database, snapshot }) => {
-    const key = loadSigningKey(snapshot.gateway.audit);
-    const purger = new AuditPurger(new AuditStore(database), key, snapshot.version);
+    const { audit } = snapshot.gateway;
+    const key = loadSigningKey(audit);
+    const purger = new AuditPurger(new AuditStore(database), key, snapshot.version, loadTrustedKeys(audit));
     const { removed, chains } = await purger.purge(new Date(beforeMs ?? 0));
     process.stdout.write(
       options.json === true

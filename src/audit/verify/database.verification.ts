@@ -4,8 +4,17 @@ import type { TrustedKeys } from '../signing-key.js';
 import { AuditVerifier } from './audit.verifier.js';
 import type { Verification } from './verification.js';
 
-/** Verifies what PostgreSQL has: all of it, or what is sealed of a period. */
-export async function verifyDatabase(
+/** Verifies what PostgreSQL has at one moment: all of it, or what is sealed of a period. */
+export function verifyDatabase(
+  store: AuditStore,
+  period: AuditPeriod,
+  keys: TrustedKeys,
+  nowMs: number,
+): Promise<Verification> {
+  return store.atOneMoment((moment) => verifyRecords(moment, period, keys, nowMs));
+}
+
+async function verifyRecords(
   store: AuditStore,
   period: AuditPeriod,
   keys: TrustedKeys,
