@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { request } from 'undici';
 import type { Principal } from '../../src/domain/principal.js';
 import { startTestGateway, type TestConfig, type TestGateway } from './gateway.js';
@@ -21,8 +22,13 @@ export interface BusyGateway {
 }
 
 const CEILING = { classification_ceiling: 'RESTRICTED' };
-/** A body made to cost the filters more than its length allows. */
-const COSTLY_TEXT = '-eyJ'.repeat(200_000);
+/** A rule and a text made to cost the filters more than a text of that length may. */
+const COSTLY_RULE = `
+  - {id: acme-badge, vendor: Acme, type: badge, severity: low, source: "https://acme.test/", anchors: [acme-],
+     pattern: 'acme-[0-9]{3}', max_length: 8, context: {words: [badge], within: 4000},
+     examples: {positive: ['badge acme-482']}}
+`;
+const COSTLY_TEXT = 'acme-482 '.repeat(20_000);
 const WORDS = ['one', ' two', ' three', ' four'];
 const CREDENTIAL = ['AKIA', 'Z7QX2MNBVCR4TKWD'].join('');
 
@@ -58,6 +64,7 @@ export async function startBusyGateway(redis: TestRedis): Promise<BusyGateway> {
       // Short, so that an open circuit is tried, and found as bad as before, in every wave.
       routing: { circuit_breaker: { open_for: '500ms', open_for_max: '1s' } },
     },
+    rules: { 'secret-rules.yaml': readFileSync('config/secret-rules.yaml', 'utf8') + COSTLY_RULE },
     providers: Object.fromEntries(
       Object.entries({ good, bad, moody, slow, limited, locked, cutting }).map(([name, upstream]) => [
         name,

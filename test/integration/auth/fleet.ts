@@ -37,7 +37,7 @@ export class Fleet {
     const [database, redis, upstream] = await Promise.all([createDatabase(), startRedis(), ScriptableUpstream.start()]);
     upstream.answerWith((received) =>
       (received.json() as { stream?: boolean }).stream === true
-        ? brokenStreamAnswer(['a'], 'stall')
+        ? brokenStreamAnswer(['.'], 'stall')
         : { refuse: 'hang' },
     );
     const configDirectory = mkdtempSync(join(tmpdir(), 'aegis-fleet-'));
@@ -117,7 +117,7 @@ export async function openStream(member: FleetMember, key: string): Promise<Open
     try {
       for await (const piece of answer.body) {
         text += String(piece);
-        if (text.includes('"a"')) begin();
+        if (text.includes('"."')) begin();
       }
     } catch {
       // A connection that is cut: that is how a stream ends that is not whole.

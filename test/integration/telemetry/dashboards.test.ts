@@ -35,6 +35,7 @@ const MAY_BE_ZERO = new Set([
   'In the journal',
   'Waiting for PostgreSQL',
   'Failures',
+  'Audit records and seals',
   'Entries of keys in Redis that were ignored',
   'Garbage collection',
 ]);
