@@ -222,6 +222,29 @@ describe('the audit of a gateway', () => {
     await gateway.reload(config());
   });
 
+  it('has what was done about the part of an answer that a client took before it left', async () => {
+    const words = [`${SECRET} `, ...Array.from({ length: 400 }, () => 'word ')];
+    first.script({ ...streamAnswer(words), pieceDelayMs: 50 });
+    const requestId = `request-${++count}`;
+    requestIds.push(requestId);
+    const { body } = await request(`${gateway.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${gateway.key}`,
+        'content-type': 'application/json',
+        'x-request-id': requestId,
+      },
+      body: JSON.stringify({ model: 'alias', stream: true, messages: [{ role: 'user', content: CANARY }] }),
+    });
+    let text = '';
+    for await (const piece of body) {
+      text += String(piece);
+      if (text.includes('REDACTED')) break;
+    }
+    expect(text).toContain('REDACTED');
+    await expectEvents({ requestId }, [allow, { decision: 'redact', reason: 'rule', direction: 'response', rules }]);
+  });
+
   it('counts callers whom nobody knows', async () => {
     const before = await readEvents("type = 'request.decided' AND request_id IS NULL");
     await Promise.all(Array.from({ length: 5 }, () => ask({ key: gateway.unknownKey() })));
