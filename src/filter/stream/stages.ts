@@ -20,6 +20,8 @@ export interface Stage {
 }
 
 const FIRST_BEYOND_ASCII = 0x80;
+const FIRST_SURROGATE = 0xd800;
+const LAST_SURROGATE = 0xdfff;
 /** More than the characters of any language. */
 const MAX_KNOWN_TEXTS = 32_768;
 /** Longer ones would keep the text alive that they are cut from. */
@@ -109,11 +111,33 @@ class KnownTexts {
 
 const foldedCharacters = new KnownTexts((character) => foldUnicode(ScanText.of(character))?.finish().text ?? character);
 
+const UNITS = 0x1_0000;
+const [UNKNOWN, PLAIN, FOLDED] = [0, 1, 2];
+/** What is known of each unit: letters of most scripts are what they look like. */
+const foldingOf = new Uint8Array(UNITS);
+
+/** Whether a reader sees the unit as it is; never half a character. */
+function isPlain(unit: number): boolean {
+  if (unit < FIRST_BEYOND_ASCII) return true;
+  if (foldingOf[unit] === UNKNOWN) {
+    const character = String.fromCharCode(unit);
+    const isHalf = unit >= FIRST_SURROGATE && unit <= LAST_SURROGATE;
+    foldingOf[unit] = !isHalf && foldedCharacters.of(character) === character ? PLAIN : FOLDED;
+  }
+  return foldingOf[unit] === PLAIN;
+}
+
 /** As a reader sees it: without invisible characters, in compatibility form, look-alike letters as ASCII. */
 export class FoldingStage implements Stage {
   private waiting: Waiting = { text: '', starts: [], ends: [] };
 
-  static readonly concerns = /[\u0080-\uffff]/;
+  /** Whether a text would be another one. */
+  static readonly concerns = {
+    test: (text: string): boolean => {
+      for (let index = 0; index < text.length; index++) if (!isPlain(text.charCodeAt(index))) return true;
+      return false;
+    },
+  };
 
   get waitsFrom(): number | null {
     return this.waiting.starts[0] ?? null;
@@ -129,7 +153,7 @@ export class FoldingStage implements Stage {
     let from = 0;
     for (let index = 0; index < to; index++) {
       const unit = text.charCodeAt(index);
-      if (unit < FIRST_BEYOND_ASCII) continue;
+      if (isPlain(unit)) continue;
       out.copy(piece, from, index);
       const character = String.fromCodePoint(text.codePointAt(index) ?? unit);
       const last = index + character.length - 1;
