@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import type { AuditStore } from './audit.store.js';
 import { AuditChain } from './audit-chain.js';
 import { type ChainPurged, parseRecord, type StoredRecord, sealOf } from './audit-record.js';
+import { isIncluded, proveInclusion } from './export/audit.prover.js';
 import { isTrustedSeal } from './seal.js';
 import type { SigningKey, TrustedKeys } from './signing-key.js';
 
@@ -37,7 +38,7 @@ export class AuditPurger {
       const sealedTo = await this.store.findSealedTo(writer, before);
       const isOld = sealedTo >= first && (await this.isSealedBefore(writer, sealedTo, before));
       const last = isOld ? sealedTo : first - 1;
-      if (last === 0) continue;
+      if (last === 0 || !(isOld || (await this.wasPurged(writer, last)))) continue;
       const cut = await this.describeCut(writer, last, before);
       if (cut) cuts.push(cut);
     }
@@ -62,6 +63,20 @@ export class AuditPurger {
       if (!stored || !seal || stored.record.at >= limit || !isTrustedSeal(stored.record, this.trusted)) continue;
       const isOwn = stored.record.writer === writer && stored.record.seq === last;
       if (isOwn || (seal.of === writer && seal.last === last)) return true;
+    }
+    return false;
+  }
+
+  /** Whether a purge has signed for it: whatever else is gone, nobody may have it signed for by waiting for the next one. */
+  private async wasPurged(of: string, last: number): Promise<boolean> {
+    for (const { writer, seq } of await this.store.findStatements(of)) {
+      for (const line of await this.store.read({ writer, first: seq, last: seq }, 2)) {
+        const stored = parseRecord(line);
+        if (stored?.record.type !== 'chain.purged' || stored.record.of !== of || stored.record.last < last) continue;
+        const proof = await proveInclusion(this.store, stored);
+        const seal = proof && parseRecord(proof.seal);
+        if (proof && seal && isTrustedSeal(seal.record, this.trusted) && isIncluded(stored.hash, proof)) return true;
+      }
     }
     return false;
   }

@@ -124,10 +124,12 @@ export class AuditStore {
     return { before: Number(rows[0]?.before ?? 0), after: Number(rows[0]?.after ?? 0) };
   }
 
-  /** Where other chains tell of this one: of its gaps, its purges, its death. */
+  /** Where other chains tell of this one: of its gaps, its purges, its death; newest first. */
   async findStatements(about: string): Promise<{ writer: string; seq: number }[]> {
     const rows: { writer: string; seq: string }[] = await this.database.run((manager) =>
-      manager.query('SELECT writer, seq FROM audit_record WHERE about = $1 AND writer <> about', [about]),
+      manager.query('SELECT writer, seq FROM audit_record WHERE about = $1 AND writer <> about ORDER BY at DESC', [
+        about,
+      ]),
     );
     return rows.map(({ writer, seq }) => ({ writer, seq: Number(seq) }));
   }

@@ -29,6 +29,20 @@ export function findPath(leaves: readonly string[], index: number): string[] {
   return path;
 }
 
+/** The root that an audit path leads to, from the leaf at `index` of so many; null where the path is of another length. */
+export function followPath(leaf: string, index: number, count: number, path: readonly string[]): string | null {
+  const neighbors = [...path];
+  let node = Buffer.from(leaf, 'hex');
+  for (let at = index, last = count - 1; last > 0; at >>= 1, last >>= 1) {
+    if (at === last && at % 2 === 0) continue;
+    const neighbor = neighbors.shift();
+    if (neighbor === undefined) return null;
+    const pair = [node, Buffer.from(neighbor, 'hex')];
+    node = hash('sha256', Buffer.concat([Buffer.of(NODE), ...(at % 2 === 1 ? pair.reverse() : pair)]), 'buffer');
+  }
+  return neighbors.length === 0 ? node.toString('hex') : null;
+}
+
 function toBuffers(hashes: readonly string[]): Buffer[] {
   return hashes.map((leaf) => Buffer.from(leaf, 'hex'));
 }

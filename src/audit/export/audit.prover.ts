@@ -1,6 +1,6 @@
 import type { AuditStore } from '../audit.store.js';
 import { isUuid, parseRecord, type Seal, type StoredRecord, sealOf } from '../audit-record.js';
-import { findPath } from '../merkle.js';
+import { findPath, followPath } from '../merkle.js';
 import { readRange } from './selection.js';
 
 /** That one record is among those that a signed seal was made over. Verified by `examples/verify-audit-proof.mjs`. */
@@ -43,6 +43,13 @@ export async function proveInclusion(
     return { type: 'audit.proof', v: 1, record: line, index, path: findPath(hashes, index), seal: sealLine };
   }
   return null;
+}
+
+/** Whether the path leads from a record's hash to the root that the seal has. The seal's signature is another question. */
+export function isIncluded(hash: string, { index, path, seal: line }: InclusionProof): boolean {
+  const by = parseRecord(line);
+  const seal = by && sealOf(by.record);
+  return seal !== null && seal !== undefined && followPath(hash, index, seal.count, path) === seal.root;
 }
 
 async function readHashes(store: AuditStore, { of: writer, first, last }: Seal): Promise<string[]> {

@@ -287,6 +287,26 @@ describe('audit records in PostgreSQL', () => {
     expect(await purger.purge(new Date(Date.now() - DAY_MS))).toEqual({ removed: 0, chains: 0 });
   });
 
+  it('are not signed for by a purge where somebody else removed them', async () => {
+    const robbed = new TimedChain(Date.now() - 2 * DAY_MS).events(5).seal().after(DAY_MS).events(3).seal();
+    const old = new TimedChain(Date.now() - 10 * DAY_MS).events(3).close();
+    await store.insert([...robbed.records, ...old.records]);
+    await tamper('DELETE FROM audit_record WHERE writer = $1 AND seq <= 7', [robbed.writer]);
+    const purger = new AuditPurger(store, key, 'version', keys);
+    expect(await purger.purge(new Date(Date.now() - 5 * DAY_MS))).toEqual({ removed: 5, chains: 1 });
+    expect((await verify()).problems[0]).toMatchObject({ fault: 'missing', record: `${robbed.writer}:8` });
+    // Nor by one that is told so by a record that nobody has signed.
+    const thief = new TimedChain(Date.now() - 3 * DAY_MS, makeSigningKey());
+    const last_hash = robbed.records[6]?.hash ?? '';
+    const before = new Date().toISOString();
+    thief.event({ type: 'chain.purged', reason: 'retention', of: robbed.writer, last: 7, last_hash, before }).close();
+    const older = new TimedChain(Date.now() - 9 * DAY_MS).events(3).close();
+    await store.insert([...thief.records, ...older.records]);
+    expect(await purger.purge(new Date(Date.now() - 5 * DAY_MS))).toEqual({ removed: 5, chains: 1 });
+    await tamper('DELETE FROM audit_record WHERE writer = $1', [thief.writer]);
+    expect((await verify()).problems[0]).toMatchObject({ fault: 'missing', record: `${robbed.writer}:8` });
+  });
+
   it('verify while a purge removes some of them', async () => {
     const chain = new TimedChain(Date.now() - 10 * DAY_MS);
     chain

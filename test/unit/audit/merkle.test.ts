@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
-import { findPath, hashLeaf, hashTree } from '../../../src/audit/merkle.js';
+import { findPath, followPath, hashLeaf, hashTree } from '../../../src/audit/merkle.js';
 
 const sha256 = (...parts: readonly Buffer[]): Buffer => createHash('sha256').update(Buffer.concat(parts)).digest();
 
@@ -37,6 +37,10 @@ describe('the Merkle tree of a seal', () => {
       expect(hashTree(hex(leaves))).toBe(treeHash(leaves).toString('hex'));
       for (let index = 0; index < count; index++) {
         expect(findPath(hex(leaves), index)).toEqual(hex(auditPath(index, leaves)));
+        const path = findPath(hex(leaves), index);
+        const [leaf = ''] = hex(leaves.slice(index));
+        expect(followPath(leaf, index, leaves.length, path)).toBe(hashTree(hex(leaves)));
+        expect(followPath(leaf, index, leaves.length, [...path, leaf])).toBeNull();
       }
     }
   });
