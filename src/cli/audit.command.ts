@@ -25,6 +25,7 @@ import { InputError, InputReader } from './input.js';
 type Options = Readonly<Record<string, unknown>>;
 
 const FAULTY_EXIT_CODE = 2;
+const UNPROVEN_EXIT_CODE = 1;
 const MAX_TOLD = 20;
 
 /** `aegis audit export`. */
@@ -43,7 +44,7 @@ export async function exportRecords(options: Options): Promise<void> {
   });
 }
 
-/** `aegis audit verify`. Exit code 2 where something is wrong. */
+/** `aegis audit verify`. Exit code 2 where something is wrong, 1 where an export cannot show that nothing was left out. */
 export async function verifyRecords(file: string | undefined, options: Options): Promise<void> {
   const input = new InputReader(options);
   const period = readPeriod(input);
@@ -52,8 +53,12 @@ export async function verifyRecords(file: string | undefined, options: Options):
     input.problem('--from and --to do not go with a file: an export has its own');
   input.assertValid();
   const given = keyFiles.length > 0 ? readPublicKeys(keyFiles) : null;
-  const result = file === undefined ? await verifyOnline(period, given) : await verifyFile(file, given);
-  tell(result, options.json === true);
+  if (file === undefined) return tell(await verifyOnline(period, given), options.json === true, true);
+  const result = await verifyFile(file, given);
+  tell(result, options.json === true, result.isManifestSigned);
+  // Else whoever can write the file takes away the signature, and with it whole chains, and all is well.
+  const isProven = result.isManifestSigned || options.acceptUnsigned === true;
+  if (result.problems.length === 0 && !isProven) process.exitCode = UNPROVEN_EXIT_CODE;
 }
 
 /** `aegis audit prove`. */
@@ -142,7 +147,7 @@ async function verifyFile(file: string, given: TrustedKeys | null): Promise<Veri
   return result;
 }
 
-function tell(result: Verification, isJson: boolean): void {
+function tell(result: Verification, isJson: boolean, isComplete: boolean): void {
   const { problems, notes } = result;
   const first = problems[0] ?? null;
   if (isJson) {
@@ -159,7 +164,9 @@ function tell(result: Verification, isJson: boolean): void {
     if (problems.length > MAX_TOLD) lines.push(`… and ${problems.length - MAX_TOLD} more.`);
     lines.push(
       first === null
-        ? 'The audit is whole.'
+        ? isComplete
+          ? 'The audit is whole.'
+          : 'What is there is as it was written.'
         : `The audit is not whole. First bad record: ${first.record ?? `line ${first.place}`}, ${first.fault}.`,
     );
     process.stdout.write(`${lines.join('\n')}\n`);

@@ -19,6 +19,10 @@ export function addAudit(program: Command): void {
     .option('--from <date>', 'records from then on, e.g. 2027-01-31 or 2027-01-31T12:00:00Z')
     .option('--to <date>', 'records before')
     .option('--public-key <files...>', 'trust these keys (PEM) and no others; else those of the configuration')
+    .option(
+      '--accept-unsigned',
+      'of an export without a signed manifest: what is there is enough, whatever was left out',
+    )
     .option('--json', 'print one JSON object')
     .addHelpText('after', '\nExit code: 0 the audit is whole, 2 it is not, 1 it cannot be said.')
     .action((file: string | undefined, options: Options) => verifyRecords(file, options));

@@ -3,7 +3,7 @@ import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { AuditStore } from '../../../src/audit/audit.store.js';
-import type { StoredRecord } from '../../../src/audit/audit-record.js';
+import { type StoredRecord, toCanonicalJson } from '../../../src/audit/audit-record.js';
 import { readSigningKey, type SigningKey } from '../../../src/audit/signing-key.js';
 import { DatabaseService } from '../../../src/database/database.service.js';
 import { buildDatabaseSettings } from '../../../src/database/database-settings.js';
@@ -93,6 +93,18 @@ describe('aegis audit', () => {
     expect(await aegis('verify', file('nowhere.jsonl'))).toMatchObject({ code: 1, stdout: '' });
     expect(await aegis('verify', file('export.jsonl'), '--public-key', file('key.pem'))).toMatchObject({ code: 2 });
     expect(await aegis('verify', file('export.jsonl'), '--from', '2027-01-01')).toMatchObject({ code: 2 });
+  });
+
+  it('does not call an export whole that could lack anything', async () => {
+    const lines = readFileSync(file('export.jsonl'), 'utf8').trimEnd().split('\n');
+    const manifest = JSON.parse(lines.at(-1) ?? '') as object;
+    const stripped = toCanonicalJson({ ...manifest, key: null, signature: null });
+    writeFileSync(file('stripped.jsonl'), `${lines.with(-1, stripped).join('\n')}\n`);
+    const verify = (...more: string[]) => aegis('verify', file('stripped.jsonl'), ...more);
+    const unproven = await verify();
+    expect(unproven).toMatchObject({ code: 1, stderr: expect.stringContaining('not signed') as unknown });
+    expect(unproven.stdout).not.toContain('whole');
+    expect(await verify('--accept-unsigned')).toMatchObject({ code: 0 });
   });
 
   async function otherPublicKey(): Promise<string> {
