@@ -137,10 +137,10 @@ function verifyOnline(period: AuditPeriod, given: TrustedKeys | null): Promise<V
   );
 }
 
-async function verifyFile(file: string, given: TrustedKeys | null): Promise<Verification> {
+async function verifyFile(file: string, given: TrustedKeys | null): Promise<ExportVerification> {
   const keys = given ?? (await withConfig(async ({ gateway }) => loadTrustedKeys(gateway.audit)));
   if (keys.size === 0) throw new Error('There is no key to verify with: give --public-key FILE.');
-  const result: ExportVerification = await verifyExport(createReadStream(file), keys, Date.now());
+  const result = await verifyExport(createReadStream(file), keys, Date.now());
   if (!result.isManifestSigned && result.problems.length === 0) {
     warn('The manifest is not signed: nothing proves that no ends of chains were left out.');
   }
