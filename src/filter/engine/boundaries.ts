@@ -45,3 +45,26 @@ export function endsToken(text: string, end: number, forbidden: CharacterSet | n
 function isPartOfToken(code: number, forbidden: CharacterSet): boolean {
   return forbidden.has(code) || ALPHANUMERICS.has(code) || ADORNMENTS.has(code);
 }
+
+/** Whether the word stands there, in just these letters. */
+export function standsAt(word: string, units: Uint16Array, start: number): boolean {
+  for (let index = 0; index < word.length; index++) {
+    if (units[start + index] !== word.charCodeAt(index)) return false;
+  }
+  return true;
+}
+
+/** Whether a word begins here: after anything but a letter, or at a hump as in `myHerokuKey`. */
+export function beginsName(units: Uint16Array, start: number): boolean {
+  const before = start === 0 ? 0 : (units[start - 1] ?? 0);
+  if (!isLetter(before)) return true;
+  return isLower(before) && !isLower(units[start] ?? 0);
+}
+
+function isLower(code: number): boolean {
+  return code >= 97 && code <= 122;
+}
+
+function isLetter(code: number): boolean {
+  return isLower(code | 32) && code < 128;
+}

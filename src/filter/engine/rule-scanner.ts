@@ -2,7 +2,7 @@ import type { ScanRule } from '../rules/scan-rule.js';
 import { type Reading, UNITS_PER_KEY } from './anchor-filter.js';
 import { type Anchor, type AnchoredRule, AnchorTable } from './anchor-table.js';
 import { findBlockEnd } from './armoured-block.js';
-import { beginsToken, endsToken, isInsideToken } from './boundaries.js';
+import { beginsName, beginsToken, endsToken, isInsideToken, standsAt } from './boundaries.js';
 import { type ContextPlaces, hasWordsAround, namesContext } from './context-words.js';
 import { judgeSecret } from './judgement.js';
 import { countDigits, countRun, isDigit, mayBeginAt } from './numbers.js';
@@ -158,13 +158,21 @@ export class RuleScanner {
     pass.setSearchedTo(index, match.end, this.rules.length);
   }
 
-  /** Where the match begins that the anchor stands in. */
-  private findLead(pass: Pass, { rule, head }: AnchoredRule, anchorStart: number): number {
+  /** Where the match begins that the anchor stands in. What was read before for the last anchor is not read again. */
+  private findLead(pass: Pass, { rule, index, head }: AnchoredRule, anchorStart: number): number {
     const { units } = pass.text;
+    const leads = pass.leadsOf(this.rules.length);
+    const knownFrom = leads[2 * index] as number;
+    const knownTo = leads[2 * index + 1] as number;
     const earliest = Math.max(0, anchorStart - rule.lead);
+    const isKnown = knownFrom < knownTo && knownTo <= anchorStart;
+    const stop = isKnown ? Math.max(earliest, knownTo) : earliest;
     let start = anchorStart;
-    while (start > earliest && head[Math.min(units[start - 1] as number, ASCII)] === 1) start--;
+    while (start > stop && head[Math.min(units[start - 1] as number, ASCII)] === 1) start--;
     pass.budget.spend(anchorStart - start);
+    if (isKnown && start === knownTo) start = Math.max(earliest, knownFrom);
+    leads[2 * index] = start;
+    leads[2 * index + 1] = anchorStart;
     return start;
   }
 
@@ -296,6 +304,8 @@ class Pass implements TextMatches, Reading {
   state = 0;
   /** For each rule, up to where its matches and values have been looked for; null while that is nowhere. */
   private searched: Int32Array | null = null;
+  /** For each rule, from where to where the characters are known to be such as its matches begin with; see `leadsOf`. */
+  private leads: Int32Array | null = null;
   /** Where the words of numbers' contexts stand; null while nobody asked. */
   contexts: ContextPlaces | null = null;
 
@@ -307,6 +317,11 @@ class Pass implements TextMatches, Reading {
     this.end = text.length === 0 ? 0 : text.length + UNITS_PER_KEY - 1;
   }
 
+  leadsOf(rules: number): Int32Array {
+    this.leads ??= new Int32Array(2 * rules);
+    return this.leads;
+  }
+
   searchedTo(rule: number): number {
     return this.searched?.[rule] ?? 0;
   }
@@ -315,26 +330,4 @@ class Pass implements TextMatches, Reading {
     this.searched ??= new Int32Array(rules);
     this.searched[rule] = place;
   }
-}
-
-function standsAt(word: string, units: Uint16Array, start: number): boolean {
-  for (let index = 0; index < word.length; index++) {
-    if (units[start + index] !== word.charCodeAt(index)) return false;
-  }
-  return true;
-}
-
-/** Whether a word begins here: after anything but a letter, or at a hump as in `myHerokuKey`. */
-function beginsName(units: Uint16Array, start: number): boolean {
-  const before = start === 0 ? 0 : (units[start - 1] ?? 0);
-  if (!isLetter(before)) return true;
-  return isLower(before) && !isLower(units[start] ?? 0);
-}
-
-function isLower(code: number): boolean {
-  return code >= 97 && code <= 122;
-}
-
-function isLetter(code: number): boolean {
-  return isLower(code | 32) && code < 128;
 }

@@ -9,7 +9,7 @@ export class ScanBudgetExceededError extends Error {
 /** So many steps take well under a millisecond. */
 const STEPS_PER_SLICE = 262_144;
 /** A step is about a nanosecond: a short text has a few milliseconds, a long one several times what its like needs. */
-const BASE_STEPS = 2_000_000;
+const BASE_STEPS = 3_000_000;
 const STEPS_PER_CHARACTER = 50;
 /** More of them where numbers are looked at: a list of customers is nothing but values to find, and ordinary. */
 const STEPS_PER_CHARACTER_WITH_NUMBERS = 100;
