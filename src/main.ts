@@ -1,5 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { SigningKeyError } from './audit/signing-key.js';
 import { startGateway } from './bootstrap.js';
 import { checkConfiguration } from './cli/config-check.js';
 import { ConfigError } from './config/config.error.js';
@@ -45,6 +46,7 @@ async function describeStartFailure(problem: unknown): Promise<string> {
   if (isPortTaken(problem)) {
     return `Port ${problem.port} is in use. Set GATEWAY_PORT (or METRICS_PORT) to a free one, or stop what listens there.`;
   }
+  if (problem instanceof SigningKeyError) return problem.message;
   return problem instanceof Error ? (problem.stack ?? problem.message) : String(problem);
 }
 

@@ -63,6 +63,25 @@ export function toPem(publicKey: KeyObject): string {
   return publicKey.export({ type: 'spki', format: 'pem' }).toString();
 }
 
+/** There is no key to seal the audit with. */
+export class SigningKeyError extends Error {
+  constructor(file: string, cause: unknown) {
+    super(`audit.signing_key_file: ${describe(cause)} (${file}). Make one with: aegis audit keygen`, { cause });
+    this.name = 'SigningKeyError';
+  }
+}
+
+/** Null where the configured key can be used, or none is configured. */
+export function findSigningKeyProblem(audit: AuditConfig): string | null {
+  if (!audit.enabled || audit.signingKeyFile === '') return null;
+  try {
+    loadSigningKey(audit);
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
 /**
  * The configured key; without one, in development, a key that is made once and kept in the data folder. Throws where
  * there is none or it cannot be read.
@@ -73,7 +92,7 @@ export function loadSigningKey(audit: AuditConfig): SigningKey {
   try {
     return readSigningKey(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw new Error(`audit.signing_key_file: ${describe(error)} (${file}). Make one with: aegis audit keygen`);
+    throw new SigningKeyError(file, error);
   }
 }
 

@@ -1,3 +1,4 @@
+import { findSigningKeyProblem } from '../audit/signing-key.js';
 import { loadConfigFromDirectory } from '../config/directory.js';
 import { formatProblem } from '../config/problem.js';
 import type { ConfigSnapshot } from '../config/snapshot.js';
@@ -41,5 +42,9 @@ export async function checkConfiguration(environment: NodeJS.ProcessEnv): Promis
     return null;
   };
   const loaded = await loadConfigFromDirectory(directory, environment, FILTER_SETTINGS).catch(note);
-  return { snapshot: loaded?.snapshot ?? null, problems, warnings: (loaded?.warnings ?? []).map(formatProblem) };
+  const warnings = (loaded?.warnings ?? []).map(formatProblem);
+  // Where a configuration is checked, its secrets need not be.
+  const signing = loaded ? findSigningKeyProblem(loaded.snapshot.gateway.audit) : null;
+  if (signing !== null) warnings.push(signing);
+  return { snapshot: loaded?.snapshot ?? null, problems, warnings };
 }

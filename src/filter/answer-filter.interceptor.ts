@@ -26,6 +26,7 @@ import { AnswerFindings } from './stream/answer-findings.js';
 import { AnswerRewriter, BlockedAnswerError } from './stream/answer-rewriter.js';
 import { textsOf } from './stream/answer-texts.js';
 import { AnswerWork, AnswerWorkExceededError } from './stream/answer-work.js';
+import { SharedFlow } from './stream/shared-flow.js';
 import { StreamRules } from './stream/stream-rules.js';
 
 type Answer = ChatAnswer | ExplanationAnswer;
@@ -135,6 +136,7 @@ export class AnswerFilterInterceptor implements NestInterceptor<Answer, Answer>,
     context: RequestContext,
   ): StreamAnswer {
     const work = new AnswerWork();
+    const flow = new SharedFlow(answer.flow);
     // What still waits when the source fails may be the beginning of a secret: it is not sent.
     const end = (fault: unknown, out: string[]): Observable<readonly string[]> => {
       if (fault instanceof BlockedAnswerError) out.push(...fault.before);
@@ -149,7 +151,7 @@ export class AnswerFilterInterceptor implements NestInterceptor<Answer, Answer>,
       try {
         const done = runInSlices(work.bound(rewritten(out)), context.signal);
         if (!(done instanceof Promise)) return out.length === 0 ? EMPTY : of(out);
-        return from(done).pipe(
+        return from(flow.during(done)).pipe(
           mergeMap(() => (out.length === 0 ? EMPTY : of(out))),
           catchError((fault: unknown) => end(fault, out)),
         );
@@ -170,7 +172,7 @@ export class AnswerFilterInterceptor implements NestInterceptor<Answer, Answer>,
       rewrite(function* (out) {
         out.push(...rewriter.finish());
       });
-    return { ...answer, chunks: concat(answer.chunks.pipe(concatMap(rewriteBatch)), defer(finish)) };
+    return { ...answer, flow, chunks: concat(answer.chunks.pipe(concatMap(rewriteBatch)), defer(finish)) };
   }
 
   private toError(fault: unknown, findings: AnswerFindings, context: RequestContext): AegisError {

@@ -1,3 +1,4 @@
+import { admits, type Classification } from '../domain/classification.js';
 import { AegisError } from '../domain/errors.js';
 import type { Finding } from '../domain/finding.js';
 import { MEDIA_FILTER } from './filter-names.js';
@@ -6,13 +7,29 @@ const MAX_NAMED_FINDINGS = 10;
 
 /** Refuses a request for what was found in it; names rules and places, never what was matched. */
 export function contentFilterError(blocked: readonly Finding[]): AegisError {
-  const named = blocked.slice(0, MAX_NAMED_FINDINGS).map(({ rule, path }) => `${rule} at ${path}`);
-  const more = blocked.length > named.length ? ` and ${blocked.length - named.length} more` : '';
   return new AegisError(
     'content_filter',
-    `This request was blocked because it holds ${kindOf(blocked)}: ${named.join(', ')}${more}. ${adviceOn(blocked)}`,
+    `This request was blocked because it holds ${kindOf(blocked)}: ${nameAll(blocked)}. ${adviceOn(blocked)}`,
     { param: blocked[0]?.path ?? null, findings: blocked },
   );
+}
+
+/** Refuses a request whose level is above what its key may send; names what raised it there. */
+export function deniedError(level: Classification, most: Classification, findings: readonly Finding[]): AegisError {
+  const raising = findings.filter(({ action }) => typeof action === 'object' && !admits(most, action.raiseTo));
+  const cause = raising.length > 0 ? ` It was raised by ${nameAll(raising)}.` : '';
+  return new AegisError(
+    'classification_denied',
+    `This request is ${level}, and this key may send at most ${most}.${cause} ` +
+      'Use a key with that clearance, or take out what raised the level.',
+    raising.length > 0 ? { param: raising[0]?.path ?? null, findings: raising } : {},
+  );
+}
+
+function nameAll(findings: readonly Finding[]): string {
+  const named = findings.slice(0, MAX_NAMED_FINDINGS).map(({ rule, path }) => `${rule} at ${path}`);
+  const more = findings.length > named.length ? ` and ${findings.length - named.length} more` : '';
+  return named.join(', ') + more;
 }
 
 function kindOf(blocked: readonly Finding[]): string {

@@ -8,7 +8,7 @@ import type { Principal } from '../domain/principal.js';
 import { RequestBody } from '../domain/request-body.js';
 import type { ScreenedRequest, WellFormedRequest } from '../domain/screened-request.js';
 import type { RequestContext } from '../request-context/request-context.js';
-import { contentFilterError } from './content-filter.error.js';
+import { contentFilterError, deniedError } from './content-filter.error.js';
 import { ScanBudget, ScanBudgetExceededError } from './engine/scan-budget.js';
 import { ENGINE_FILTER } from './filter-names.js';
 import { FilterRules } from './filter-rules.js';
@@ -71,11 +71,7 @@ export class FilterService {
 
     const level = context.level ?? principal.defaultClassification;
     if (!admits(principal.maxClassification, level)) {
-      throw new AegisError(
-        'classification_denied',
-        `This request is ${level}, and this key may send at most ${principal.maxClassification}. ` +
-          'Use a key with that clearance, or take out what raised the level.',
-      );
+      throw deniedError(level, principal.maxClassification, findings);
     }
     return { chat, body, findings, level };
   }

@@ -42,7 +42,7 @@ describeWithOwnRedis('keys of three gateways', () => {
   beforeEach(() => {
     fleet.upstream.answerWith((received) =>
       (received.json() as { stream?: boolean }).stream === true
-        ? brokenStreamAnswer(['a'], 'stall')
+        ? brokenStreamAnswer(['.'], 'stall')
         : completionAnswer('Hello'),
     );
   });

@@ -94,7 +94,7 @@ describe('an answer without end', () => {
     const grownMebibytes = (most - before) / MEBIBYTE;
     expect(grownMebibytes).toBeLessThan(50);
     note(`${(bytes / MEBIBYTE).toFixed(0)} MiB passed, ${grownMebibytes.toFixed(0)} MiB more memory`);
-  });
+  }, 60_000);
 
   it.each([
     ['blanks in a JSON answer', false, ' '.repeat(65_536)],

@@ -574,6 +574,18 @@ describe('the level of a request', () => {
     );
     expect(error.code).toBe('classification_denied');
   });
+
+  it('names what raised it above what the key may send', async () => {
+    const error = await refusal(() =>
+      service.screen(say('about Falcon-12'), contextOf({ rules: raising('RESTRICTED'), highest: 'INTERNAL' })),
+    );
+    expect(error).toMatchObject({
+      code: 'classification_denied',
+      param: 'messages[0].content',
+      message: expect.stringContaining('project-name at messages[0].content'),
+      findings: [expect.objectContaining({ rule: 'project-name' })],
+    });
+  });
 });
 
 describe('a filter that fails', () => {
