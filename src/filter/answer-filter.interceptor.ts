@@ -9,7 +9,7 @@ import {
   Optional,
 } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { catchError, concat, concatMap, defer, EMPTY, from, mergeMap, type Observable, of, throwError } from 'rxjs';
+import { from, mergeMap, type Observable, of } from 'rxjs';
 import type { ConfigSnapshot } from '../config/snapshot.js';
 import { SnapshotService } from '../config/snapshot.service.js';
 import type { ChatCompletion } from '../domain/chat.js';
@@ -26,6 +26,8 @@ import { AnswerFindings } from './stream/answer-findings.js';
 import { AnswerRewriter, BlockedAnswerError } from './stream/answer-rewriter.js';
 import { textsOf } from './stream/answer-texts.js';
 import { AnswerWork, AnswerWorkExceededError } from './stream/answer-work.js';
+import { BatchSearch, type ChunkSearch } from './stream/batch-search.js';
+import { inOrder, type Step } from './stream/in-order.js';
 import { SharedFlow } from './stream/shared-flow.js';
 import { StreamRules } from './stream/stream-rules.js';
 
@@ -138,41 +140,33 @@ export class AnswerFilterInterceptor implements NestInterceptor<Answer, Answer>,
     const work = new AnswerWork();
     const flow = new SharedFlow(answer.flow);
     // What still waits when the source fails may be the beginning of a secret: it is not sent.
-    const end = (fault: unknown, out: string[]): Observable<readonly string[]> => {
-      if (fault instanceof BlockedAnswerError) out.push(...fault.before);
-      const error = this.toError(fault, findings, context);
-      return concat(
-        of(out),
-        throwError(() => error),
+    const search: ChunkSearch = (chunk) => rewriter.chunkInSteps(chunk);
+    const fail = (out: readonly string[], fault: unknown): Step => ({
+      out: fault instanceof BlockedAnswerError ? [...out, ...fault.before] : out,
+      error: this.toError(fault, findings, context),
+    });
+    const rewriteBatch = (batch: readonly string[]): Step | Promise<Step> => {
+      const searched = new BatchSearch(batch, search, work);
+      const { out } = searched;
+      try {
+        if (searched.runSlice()) return { out, error: null };
+      } catch (fault) {
+        return fail(out, fault);
+      }
+      const rest = searched.runRest(context.signal);
+      return flow.during(rest).then(
+        () => ({ out, error: null }),
+        (fault: unknown) => fail(out, fault),
       );
     };
-    const rewrite = (rewritten: (out: string[]) => Generator<void, void>): Observable<readonly string[]> => {
-      const out: string[] = [];
+    const finish = (): Step => {
       try {
-        const done = runInSlices(work.bound(rewritten(out)), context.signal);
-        if (!(done instanceof Promise)) return out.length === 0 ? EMPTY : of(out);
-        return from(flow.during(done)).pipe(
-          mergeMap(() => (out.length === 0 ? EMPTY : of(out))),
-          catchError((fault: unknown) => end(fault, out)),
-        );
+        return { out: rewriter.finish(), error: null };
       } catch (fault) {
-        return end(fault, out);
+        return fail([], fault);
       }
     };
-    const rewriteBatch = (batch: readonly string[]): Observable<readonly string[]> =>
-      rewrite(function* (out) {
-        for (const chunk of batch) {
-          work.expect(1, chunk.length);
-          out.push(...(yield* rewriter.chunkInSteps(chunk)));
-          yield;
-        }
-      });
-    const finish = (): Observable<readonly string[]> =>
-      // biome-ignore lint/correctness/useYield: it never pauses.
-      rewrite(function* (out) {
-        out.push(...rewriter.finish());
-      });
-    return { ...answer, flow, chunks: concat(answer.chunks.pipe(concatMap(rewriteBatch)), defer(finish)) };
+    return { ...answer, flow, chunks: inOrder(answer.chunks, rewriteBatch, finish) };
   }
 
   private toError(fault: unknown, findings: AnswerFindings, context: RequestContext): AegisError {

@@ -25,6 +25,12 @@ export class AnswerWork {
     this.limitMs += chunks * MS_PER_CHUNK + characters * MS_PER_CHARACTER;
   }
 
+  /** So long was worked. Throws `AnswerWorkExceededError` where that is too long. */
+  spend(ms: number): void {
+    this.spentMs += ms;
+    if (this.spentMs > this.limitMs) throw new AnswerWorkExceededError();
+  }
+
   /** The same work; throws `AnswerWorkExceededError` where it takes too long. */
   *bound<T>(work: Generator<void, T>): Generator<void, T> {
     for (;;) {

@@ -99,10 +99,10 @@ describe('the circuit of a target', () => {
   };
 
   it('counts a stream that falls silent after the deadline of its request', async () => {
-    const words = Array.from({ length: 5 }, () => 'word ');
-    upstream.script({ ...brokenStreamAnswer(words, 'stall'), pieceDelayMs: 60 });
-    const target = harness.targetOf(upstream, { idleMs: 150 });
-    const call = harness.call([target], { stream: true, routing: { ...STRICT, deadlineMs: 200 } });
+    const words = Array.from({ length: 12 }, () => 'word ');
+    upstream.script({ ...brokenStreamAnswer(words, 'stall'), pieceDelayMs: 100 });
+    const target = harness.targetOf(upstream, { idleMs: 500 });
+    const call = harness.call([target], { stream: true, routing: { ...STRICT, deadlineMs: 1_000 } });
     expect((await readAll(await streamOf(call))).error).toMatchObject(TOO_LATE);
     expect(isLeftAlone(target)).toBe(true);
   });
