@@ -95,7 +95,7 @@ export class TextView {
     return chosen;
   }
 
-  /** Whether this form has been the same as the one it is made from for as long as any rule looks back. */
+  /** Whether this form has been the same as the one it is made from for as long as the rules look back. */
   private get isUseless(): boolean {
     if (this.quietUnits <= this.rules.reach + this.rules.lookback + UNKNOWN_BEGINNING) return false;
     return this.scanner.isIdle && this.folded === null && this.decoded === null;
