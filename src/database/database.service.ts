@@ -6,7 +6,7 @@ import { systemClock } from '../domain/clock.js';
 import type { DependencyState, GatewayObserver } from '../domain/observer.js';
 import { CLOCK, GATEWAY_OBSERVER, silentObserver } from '../domain/observer.js';
 import { buildDataSource } from './data-source.js';
-import { DatabaseUnavailableError, isUnavailability } from './database.errors.js';
+import { DatabaseUnavailableError, isSaidByServer, isUnavailability } from './database.errors.js';
 import type { DatabaseSettings } from './database-settings.js';
 import { DATABASE_SETTINGS } from './database-settings.js';
 import type { EmbeddedPostgres } from './embedded-postgres.js';
@@ -42,6 +42,8 @@ export class DatabaseService implements OnModuleInit, OnApplicationShutdown {
   private reason: string | null = 'not connected yet';
   private reportedState: DependencyState | null = null;
   private lastHealthyAtMs: number | null = null;
+  /** How many operations have got an answer. */
+  private answers = 0;
   private wake: (() => void) | null = null;
   private loop: Promise<void> = Promise.resolve();
 
@@ -83,18 +85,27 @@ export class DatabaseService implements OnModuleInit, OnApplicationShutdown {
     await this.waitUntilReady(FIRST_CONNECTION_MS);
   }
 
-  /** Runs a statement or a transaction. Throws `DatabaseUnavailableError` at once where the database is known to be away. */
+  /**
+   * Runs a statement or a transaction. Throws `DatabaseUnavailableError` at once where the database is known to be away.
+   * It counts as away for all only where nobody else got an answer meanwhile: one who waited in vain for a connection of
+   * a busy pool says nothing about the server.
+   */
   async run<T>(operation: (manager: EntityManager) => Promise<T>): Promise<T> {
     const dataSource = this.dataSource;
     if (dataSource === null || !this.isUsable) {
       throw new DatabaseUnavailableError(this.reason ?? 'closed');
     }
+    const answersBefore = this.answers;
     try {
-      return await operation(dataSource.manager);
+      const result = await operation(dataSource.manager);
+      this.answers += 1;
+      return result;
     } catch (error) {
       if (!isUnavailability(error)) throw error;
-      this.markUnusable(error);
-      this.wake?.();
+      if (isSaidByServer(error) || this.answers === answersBefore) {
+        this.markUnusable(error);
+        this.wake?.();
+      }
       throw new DatabaseUnavailableError(describe(error), { cause: error });
     }
   }

@@ -64,6 +64,18 @@ export class Fleet {
     return this.members.map(({ process }) => process.output()).join('');
   }
 
+  /** Until everyone, each by its own probe, has noticed that Redis answers again. */
+  async untilRedisIsBack(): Promise<void> {
+    await waitUntil(() => this.operator.redis.isAvailable);
+    for (const { url } of this.members) {
+      await waitUntil(async () => {
+        const answer = await request(`${url}/aegis/v1/health`);
+        const health = (await answer.body.json()) as { details: { redis: { status: string } } };
+        return health.details.redis.status === 'up';
+      });
+    }
+  }
+
   mint(changes: Partial<Principal> = {}): Promise<MintedKey> {
     return this.operator.administration.mint(
       'test',

@@ -72,7 +72,9 @@ describe('the key store on a real PostgreSQL, without Redis', () => {
     const order = buildOrder();
     await keys.create(order);
     await store.find(order.keyHash);
-    await Promise.all(Array.from({ length: 200 }, () => store.find(randomBytes(32).toString('hex'))));
+    for (let round = 0; round < 20; round += 1) {
+      await Promise.all(Array.from({ length: 10 }, () => store.find(randomBytes(32).toString('hex'))));
+    }
     expect((await store.find(order.keyHash)).tier).toBe('memory');
   });
 

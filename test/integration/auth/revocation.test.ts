@@ -120,7 +120,7 @@ describeWithOwnRedis('three gateways', () => {
     } finally {
       fleet.redis.thaw();
     }
-    await waitUntil(() => fleet.operator.redis.isAvailable);
+    await fleet.untilRedisIsBack();
     for (const { key } of keys) expect(await statusEverywhere(key)).toEqual([401, 401, 401]);
   });
 

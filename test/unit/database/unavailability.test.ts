@@ -10,6 +10,7 @@ describe('a failed statement', () => {
   it.each([
     ['a refused connection', 'ECONNREFUSED'],
     ['a reset connection', 'ECONNRESET'],
+    ['a connection closed by the server', 'EPIPE'],
     ['a limit of time', undefined],
     ['a shutdown', '57P01'],
     ['a start', '57P03'],
