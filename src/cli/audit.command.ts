@@ -37,10 +37,13 @@ export async function exportRecords(options: Options): Promise<void> {
   await withLedger(async ({ database, snapshot }) => {
     const key = findSigningKey(snapshot.gateway.audit);
     if (!key) warn('There is no signing key here: nothing will prove that no ends of chains were left out.');
-    const lines = Readable.from(exportAudit(new AuditStore(database), period, key, new Date()));
-    // Who asked whom is nobody else's on this machine.
-    if (output !== null) await pipeline(lines, createWriteStream(output, { mode: 0o600 }));
-    else await pipeline(lines, process.stdout, { end: false });
+    // As the audit is at one moment: a purge meanwhile would leave a hole that nobody could explain.
+    await new AuditStore(database).atOneMoment(async (store) => {
+      const lines = Readable.from(exportAudit(store, period, key, new Date()));
+      // Who asked whom is nobody else's on this machine.
+      if (output !== null) await pipeline(lines, createWriteStream(output, { mode: 0o600 }));
+      else await pipeline(lines, process.stdout, { end: false });
+    });
   });
 }
 

@@ -327,6 +327,24 @@ describe('audit records in PostgreSQL', () => {
     expect(await verify()).toMatchObject({ problems: [] });
   });
 
+  it('are exported as they were at one moment, while a purge removes some of them', async () => {
+    const chain = new TimedChain(Date.now() - 10 * DAY_MS)
+      .events(5_000)
+      .seal()
+      .after(9.5 * DAY_MS)
+      .events(3)
+      .close();
+    await store.insert(chain.records);
+    const purger = new AuditPurger(store, key, 'version', keys);
+    const lines: string[] = [];
+    await store.atOneMoment(async (moment) => {
+      for await (const line of exportAudit(moment, EVER, key, new Date())) {
+        if (lines.push(line) === 1) await purger.purge(new Date(Date.now() - DAY_MS));
+      }
+    });
+    expect(await verifyText(lines.join(''))).toMatchObject({ problems: [], records: chain.records.length });
+  });
+
   it('stay provable where a purge died halfway', async () => {
     const chain = new TimedChain(Date.now() - 10 * DAY_MS)
       .events(30)
