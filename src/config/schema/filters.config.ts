@@ -9,36 +9,35 @@ export type RequestAction = (typeof REQUEST_ACTIONS)[number];
 export const RESPONSE_ACTIONS = ['block', 'redact', 'flag', 'off'] as const;
 export type ResponseAction = (typeof RESPONSE_ACTIONS)[number];
 
-/** What every rule of a filter does, unless the rule itself or an override says otherwise. */
-export class SecretsFilterConfig {
-  @Switch({ about: 'Whether credentials are looked for.' })
+/** A filter made of rules: what each of them does, unless the rule itself or an override says otherwise. */
+class RuleFilterConfig {
+  @Switch({ about: 'Whether the rules of this filter are looked for.' })
   enabled = true;
 
-  @Choice({ about: 'What happens to a credential in a request.', choices: REQUEST_ACTIONS })
-  action: RequestAction = 'block';
-
-  @Choice({ about: 'The level that `action: raise` raises to.', choices: CLASSIFICATIONS })
-  raiseTo: Classification = 'RESTRICTED';
-
-  @Choice({ about: 'What happens to a credential in an answer.', choices: RESPONSE_ACTIONS })
-  responseAction: ResponseAction = 'redact';
-}
-
-export class PersonalDataFilterConfig {
-  @Switch({ about: 'Whether personal data (e-mail, phone, cards, national ids …) are looked for.' })
-  enabled = false;
-
-  @TextList({ about: 'Rules that are looked for, by id; empty: all.' })
-  rules: string[] = [];
-
-  @Choice({ about: 'What happens to personal data in a request.', choices: REQUEST_ACTIONS })
-  action: RequestAction = 'pseudonymize';
+  @Choice({ about: 'What happens to what is found in a request.', choices: REQUEST_ACTIONS })
+  action: RequestAction = 'flag';
 
   @Choice({ about: 'The level that `action: raise` raises to.', choices: CLASSIFICATIONS })
   raiseTo: Classification = 'CONFIDENTIAL';
 
-  @Choice({ about: 'What happens to personal data in an answer.', choices: RESPONSE_ACTIONS })
+  @Choice({ about: 'What happens to what is found in an answer.', choices: RESPONSE_ACTIONS })
   responseAction: ResponseAction = 'off';
+}
+
+/** Credentials. */
+export class SecretsFilterConfig extends RuleFilterConfig {
+  override action: RequestAction = 'block';
+  override raiseTo: Classification = 'RESTRICTED';
+  override responseAction: ResponseAction = 'redact';
+}
+
+/** E-mail, phone, cards, national ids … */
+export class PersonalDataFilterConfig extends RuleFilterConfig {
+  override enabled = false;
+  override action: RequestAction = 'pseudonymize';
+
+  @TextList({ about: 'Rules that are looked for, by id; empty: all.' })
+  rules: string[] = [];
 }
 
 /** Scores are 0 to 100. */
@@ -53,20 +52,8 @@ export class PromptInjectionFilterConfig {
   blockAt = 0;
 }
 
-/** The terms themselves stand in `terms.yaml`. */
-export class TermsFilterConfig {
-  @Switch({ about: 'Whether the terms of terms.yaml are looked for.' })
-  enabled = true;
-
-  @Choice({ about: 'What happens to a term in a request.', choices: REQUEST_ACTIONS })
-  action: RequestAction = 'flag';
-
-  @Choice({ about: 'The level that `action: raise` raises to.', choices: CLASSIFICATIONS })
-  raiseTo: Classification = 'CONFIDENTIAL';
-
-  @Choice({ about: 'What happens to a term in an answer.', choices: RESPONSE_ACTIONS })
-  responseAction: ResponseAction = 'off';
-}
+/** An operator's own terms, which stand in `terms.yaml`. */
+export class TermsFilterConfig extends RuleFilterConfig {}
 
 /** The first one that fits decides. */
 export class FilterOverrideConfig {
