@@ -1,11 +1,11 @@
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 import { CLASSIFICATIONS, findClassification } from '../../domain/classification.js';
 import type { FilterAction } from '../../domain/finding.js';
 import { isObject } from '../../domain/json.js';
 import { CharacterSet, WORD } from '../engine/character-set.js';
 import { type PatternFacts, studyPattern } from '../rules/pattern-facts.js';
 import { PatternSyntaxError, parsePattern } from '../rules/pattern-syntax.js';
-import type { LoadedRules, RuleProblem } from '../rules/rule-loader.js';
+import { type RuleProblem, readRuleDocument } from '../rules/rule-document.js';
+import type { LoadedRules } from '../rules/rule-loader.js';
 import type { ScanRule } from '../rules/scan-rule.js';
 import { patternOfWords } from './term-pattern.js';
 
@@ -36,34 +36,16 @@ const CASED = /[\p{Lu}\p{Ll}\p{Lt}\w]/u;
  * empty list, are no terms and no problem.
  */
 export function loadTerms(text: string): LoadedRules {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
-  const problems: RuleProblem[] = document.errors.map((error) => ({
-    line: lines.linePos(error.pos[0]).line,
-    message: error.message.split('\n')[0] ?? 'not YAML',
-  }));
-  visit(document, {
-    Alias: (_, { range }) => {
-      problems.push({ line: range ? lines.linePos(range[0]).line : 0, message: 'aliases are not supported' });
-    },
-  });
-  if (problems.length > 0) return { rules: [], problems };
-  if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) return NO_TERMS;
-  const list = isMap(document.contents) ? document.get('terms', true) : undefined;
-  if (isScalar(list) && list.value === null) return NO_TERMS;
-  if (!isSeq(list)) return { rules: [], problems: [{ line: 0, message: `expected a list 'terms'` }] };
+  const { entries, problems: faults } = readRuleDocument(text, 'terms');
+  if (faults.length > 0) return { rules: [], problems: faults };
+  if (!entries) return { rules: [], problems: [{ line: 0, message: `expected a list 'terms'` }] };
 
+  const problems: RuleProblem[] = [];
   const rules: ScanRule[] = [];
   const ids = new Set<string>();
   let characters = 0;
-  for (const item of list.items) {
-    const lineOf = (key: string | null): number => {
-      const pair =
-        key !== null && isMap(item) ? item.items.find(({ key: name }) => isScalar(name) && name.value === key) : null;
-      const node = isScalar(pair?.key) ? pair.key : isMap(item) || isScalar(item) || isSeq(item) ? item : null;
-      return node?.range ? lines.linePos(node.range[0]).line : 0;
-    };
-    const reader = new TermReader(isMap(item) ? item.toJS(document) : null);
+  for (const { value, lineOf } of entries) {
+    const reader = new TermReader(value);
     rules.push(...reader.read());
     characters += reader.characters;
     if (ids.has(reader.name)) reader.refuse('id', 'this id is used twice');
@@ -80,8 +62,6 @@ export function loadTerms(text: string): LoadedRules {
   }
   return problems.length > 0 ? { rules: [], problems } : { rules, problems };
 }
-
-const NO_TERMS: LoadedRules = { rules: [], problems: [] };
 
 /** Reads one item of the list; collects everything that is wrong instead of stopping at the first. */
 class TermReader {

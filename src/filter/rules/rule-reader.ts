@@ -2,7 +2,7 @@ import { CLASSIFICATIONS, findClassification } from '../../domain/classification
 import { AS_CONFIGURED, type FilterAction, type RuleActions } from '../../domain/finding.js';
 import { isObject } from '../../domain/json.js';
 import { ALPHANUMERICS, BLANKS, CharacterSet, NUMBER_SEPARATORS, WORD } from '../engine/character-set.js';
-import { RuleScanner } from '../engine/rule-scanner.js';
+import type { RuleScanner } from '../engine/rule-scanner.js';
 import { ScanBudget } from '../engine/scan-budget.js';
 import { VALIDATORS, type Validator } from '../engine/validators.js';
 import { PERSONAL_VALIDATORS } from '../validators-personal/personal-validators.js';
@@ -56,9 +56,17 @@ const QUOTES = CharacterSet.of('"');
 const NOT_IN_A_RUN = CharacterSet.of(`"'<> \t\n\r`);
 const BASE64_SYMBOLS = CharacterSet.of('+/');
 
-/** Reads one rule and tries its examples; collects everything that is wrong instead of stopping at the first. */
+interface Examples {
+  readonly positive: readonly string[];
+  readonly negative: readonly string[];
+}
+
+const NO_EXAMPLES: Examples = { positive: [], negative: [] };
+
+/** Reads one rule; collects everything that is wrong instead of stopping at the first. */
 export class RuleReader {
   readonly problems: { readonly key: string | null; readonly message: string }[] = [];
+  private examples: Examples = NO_EXAMPLES;
 
   constructor(
     private readonly source: unknown,
@@ -122,9 +130,19 @@ export class RuleReader {
       after: startsAt === 'digit' ? PART_OF_NUMBER : boundaryAfter(facts),
       run: facts.alphabet.overlaps(NOT_IN_A_RUN) ? null : facts.alphabet,
     };
-    if (this.problems.length > 0) return null;
-    this.tryExamples(rule);
+    this.examples = this.readExamples();
     return this.problems.length > 0 ? null : rule;
+  }
+
+  /** Tries the examples of the rule that was read, among all that the scanner looks for. */
+  tryExamples(rule: ScanRule, scanner: RuleScanner): void {
+    const { positive, negative } = this.examples;
+    positive.forEach((example, index) => {
+      if (!isFound(rule, scanner, example)) this.refuse('examples', `positive example ${index + 1} is not found`);
+    });
+    negative.forEach((example, index) => {
+      if (isFound(rule, scanner, example)) this.refuse('examples', `negative example ${index + 1} is found`);
+    });
   }
 
   private studyPattern(ignoreCase: boolean, maxLength: number | null): PatternFacts | null {
@@ -253,21 +271,13 @@ export class RuleReader {
     return found;
   }
 
-  private tryExamples(rule: ScanRule): void {
+  private readExamples(): Examples {
     const examples = this.field('examples');
     const positive = isObject(examples) ? examples.positive : undefined;
     const negative = isObject(examples) ? (examples.negative ?? []) : undefined;
-    if (!areTexts(positive) || positive.length === 0 || !areTexts(negative)) {
-      this.refuse('examples', 'expected {positive: [texts], negative: [texts]} with at least one positive');
-      return;
-    }
-    const scanner = new RuleScanner([rule]);
-    positive.forEach((example, index) => {
-      if (!isFound(scanner, example)) this.refuse('examples', `positive example ${index + 1} is not found`);
-    });
-    negative.forEach((example, index) => {
-      if (isFound(scanner, example)) this.refuse('examples', `negative example ${index + 1} is found`);
-    });
+    if (areTexts(positive) && positive.length > 0 && areTexts(negative)) return { positive, negative };
+    this.refuse('examples', 'expected {positive: [texts], negative: [texts]} with at least one positive');
+    return NO_EXAMPLES;
   }
 
   private field(key: string): unknown {
@@ -312,12 +322,12 @@ function areTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((each) => typeof each === 'string');
 }
 
-function isFound(scanner: RuleScanner, example: string): boolean {
+function isFound(rule: ScanRule, scanner: RuleScanner, example: string): boolean {
   const text = example.replaceAll(EXAMPLE_SEAM, '');
   const scan = scanner.scan(text, ScanBudget.forCharacters(text.length));
   let step = scan.next();
   while (!step.done) step = scan.next();
-  return step.value.length > 0;
+  return step.value.some((match) => match.rule === rule);
 }
 
 /** A token may not follow a word; a value that has no prefix of its own may not follow its own characters either. */

@@ -113,6 +113,12 @@ describe('the rule loader', () => {
     expect(loadRules('rules:\n  - {id: [', 'secrets').problems[0]?.line).toBe(2);
   });
 
+  it('refuses an alias, with its line', () => {
+    expect(loadRules('rules:\n  - &a {id: a}\n  - *a', 'secrets').problems).toEqual([
+      { line: 3, message: 'aliases are not supported' },
+    ]);
+  });
+
   it('takes an action of the rule, short for the request, or one for each direction', () => {
     const actionsOf = (change: object) => load({ ...GOOD, ...change }).rules[0]?.actions;
     expect(actionsOf({})).toEqual({ request: null, response: null });
