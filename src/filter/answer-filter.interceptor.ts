@@ -34,9 +34,9 @@ import { StreamRules } from './stream/stream-rules.js';
 type Answer = ChatAnswer | ExplanationAnswer;
 
 const FAILURE_RULE = 'filter-failed';
+const BUDGET_RULE = 'scan-budget-exceeded';
 /** As many as there are levels. */
 const MAX_RECENT = CLASSIFICATIONS.length;
-const BUDGET_RULE = 'scan-budget-exceeded';
 
 /**
  * Filters what the model answers, whole or streamed, and puts back the values that markers stood for in the request. An
@@ -139,7 +139,6 @@ export class AnswerFilterInterceptor implements NestInterceptor<Answer, Answer>,
   ): StreamAnswer {
     const work = new AnswerWork();
     const flow = new SharedFlow(answer.flow);
-    // What still waits when the source fails may be the beginning of a secret: it is not sent.
     const search: ChunkSearch = (chunk) => rewriter.chunkInSteps(chunk);
     const fail = (out: readonly string[], fault: unknown): Step => ({
       out: fault instanceof BlockedAnswerError ? [...out, ...fault.before] : out,
@@ -159,6 +158,7 @@ export class AnswerFilterInterceptor implements NestInterceptor<Answer, Answer>,
         (fault: unknown) => fail(out, fault),
       );
     };
+    // Only where the source ends well: what waits when it fails may be the beginning of a secret, and is not sent.
     const finish = (): Step => {
       try {
         return { out: rewriter.finish(), error: null };

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 
 /** The longest a piece of work holds the event loop, in milliseconds. */
-const SLICE_MS = 6;
+export const SLICE_MS = 6;
 
 /**
  * Runs work that pauses now and then. What is done within one slice is returned at once; the rest goes on slice by

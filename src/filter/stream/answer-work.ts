@@ -34,10 +34,9 @@ export class AnswerWork {
   /** The same work; throws `AnswerWorkExceededError` where it takes too long. */
   *bound<T>(work: Generator<void, T>): Generator<void, T> {
     for (;;) {
-      if (this.spentMs > this.limitMs) throw new AnswerWorkExceededError();
       const startedMs = performance.now();
       const step = work.next();
-      this.spentMs += performance.now() - startedMs;
+      this.spend(performance.now() - startedMs);
       if (step.done) return step.value;
       yield;
     }

@@ -1,8 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
+import { SLICE_MS } from '../slices.js';
 import type { AnswerWork } from './answer-work.js';
-
-/** The longest the search of one answer holds the event loop, in milliseconds. */
-const SLICE_MS = 6;
 
 /** Searches one chunk, in steps; what may go out comes last. */
 export type ChunkSearch = (chunk: string) => Generator<void, readonly string[]>;
@@ -25,26 +23,21 @@ export class BatchSearch {
   /** Works for one slice; true where all is done. Throws what the search throws, and `AnswerWorkExceededError`. */
   runSlice(): boolean {
     const { batch, work, out } = this;
-    const startedMs = performance.now();
-    let nowMs = startedMs;
-    try {
-      while (this.next < batch.length) {
-        const chunk = batch[this.next] ?? '';
-        if (!this.steps) {
-          work.expect(1, chunk.length);
-          this.steps = this.search(chunk);
-        }
-        const step = this.steps.next();
-        nowMs = performance.now();
-        if (step.done) {
-          for (const text of step.value) out.push(text);
-          this.steps = null;
-          this.next += 1;
-        }
-        if (nowMs - startedMs > SLICE_MS) break;
+    const deadlineMs = performance.now() + SLICE_MS;
+    for (let nowMs = 0; this.next < batch.length && nowMs < deadlineMs; ) {
+      const chunk = batch[this.next] ?? '';
+      if (!this.steps) {
+        work.expect(1, chunk.length);
+        this.steps = this.search(chunk);
       }
-    } finally {
+      const startedMs = performance.now();
+      const step = this.steps.next();
+      nowMs = performance.now();
       work.spend(nowMs - startedMs);
+      if (!step.done) continue;
+      for (const text of step.value) out.push(text);
+      this.steps = null;
+      this.next += 1;
     }
     return this.next >= batch.length;
   }
