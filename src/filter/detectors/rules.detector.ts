@@ -2,8 +2,8 @@ import type { Detection } from '../../domain/detector.js';
 import { decodeRuns } from '../encoded-runs.js';
 import type { RuleMatch, RuleScanner } from '../engine/rule-scanner.js';
 import type { ScanBudget } from '../engine/scan-budget.js';
-import { BEYOND_ASCII, ScanText } from '../engine/scan-text.js';
-import { decodeEscapes, ESCAPE_TRAITS } from '../escapes.js';
+import { ScanText } from '../engine/scan-text.js';
+import { decodeEscapes, mayHoldEscapes } from '../escapes.js';
 import { foldUnicode } from '../normaliser.js';
 import { chainMaps, type DerivedText, identityMap, type SourceMap } from '../source-map.js';
 import { decodeSpacedHex } from '../spaced-hex.js';
@@ -57,13 +57,12 @@ export class RulesDetector implements TextDetector {
   /** Searches a view, and what it decodes to. The view is not to be used any more. */
   private *look(view: View, decoding: Decoding, budget: ScanBudget, found: FoundMatches): Generator<void, void> {
     let seen = view;
-    let traits = yield* this.scanView(view, budget, found);
-    if ((traits & BEYOND_ASCII) !== 0) {
+    if (!(yield* this.scanView(view, budget, found))) {
       budget.spend(DECODE_STEPS * view.text.length);
       const folded = foldUnicode(view.text);
       if (folded) {
         seen = derive(view, folded, false);
-        traits |= yield* this.scanView(seen, budget, found);
+        yield* this.scanView(seen, budget, found);
       }
     }
     if (budget.passedSlice()) yield;
@@ -74,9 +73,9 @@ export class RulesDetector implements TextDetector {
       const spaced = decodeSpacedHex(seen.text);
       if (spaced) yield* this.look(derive(seen, spaced, true), inner, budget, found);
     }
-    if (decoding.escapes > 0 && (traits & ESCAPE_TRAITS) !== 0) {
+    if (decoding.escapes > 0 && mayHoldEscapes(seen.text)) {
       budget.spend(DECODE_STEPS * seen.text.length);
-      const unescaped = decodeEscapes(seen.text, traits, seen.isNew);
+      const unescaped = decodeEscapes(seen.text, seen.isNew);
       if (unescaped) {
         const inner = { escapes: decoding.escapes - 1, runs: decoding.runs };
         yield* this.look(derive(seen, unescaped, true), inner, budget, found);
@@ -86,11 +85,11 @@ export class RulesDetector implements TextDetector {
     view.text.release();
   }
 
-  /** Tells what the text holds beside plain ASCII. */
-  private *scanView(view: View, budget: ScanBudget, found: FoundMatches): Generator<void, number> {
-    const { matches, traits } = yield* this.scanner.scanText(view.text, budget);
+  /** Tells whether the text is plain ASCII. */
+  private *scanView(view: View, budget: ScanBudget, found: FoundMatches): Generator<void, boolean> {
+    const { matches, isAscii } = yield* this.scanner.scanText(view.text, budget);
     for (const match of matches) found.add(match, view.map);
-    return traits;
+    return isAscii;
   }
 }
 

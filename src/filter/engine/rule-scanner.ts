@@ -1,5 +1,5 @@
 import type { ScanRule } from '../rules/scan-rule.js';
-import { type Reading, UNITS_PER_KEY } from './anchor-filter.js';
+import { REACH, READ_ON, type Reading, SEEN_BEFORE } from './anchor-filter.js';
 import { type Anchor, type AnchoredRule, AnchorTable } from './anchor-table.js';
 import { findBlockEnd } from './armoured-block.js';
 import { beginsName, beginsToken, endsToken, isInsideToken, standsAt } from './boundaries.js';
@@ -8,7 +8,7 @@ import { judgeSecret } from './judgement.js';
 import { countDigits, countRun, isDigit, mayBeginAt } from './numbers.js';
 import { ASCII } from './run-memory.js';
 import type { ScanBudget } from './scan-budget.js';
-import { ScanText, traitsOfUnit } from './scan-text.js';
+import { ScanText } from './scan-text.js';
 
 export interface RuleMatch {
   readonly rule: ScanRule;
@@ -24,8 +24,7 @@ export interface RuleMatch {
 
 export interface TextMatches {
   readonly matches: readonly RuleMatch[];
-  /** What the text holds beside plain ASCII: bits of `scan-text.ts`. */
-  readonly traits: number;
+  readonly isAscii: boolean;
 }
 
 /** After so many steps the scan offers to pause: well under a millisecond of work. */
@@ -46,6 +45,7 @@ const CONTEXT_STEPS = 4;
 /** To measure a number, and to look whether one of the rules for numbers can match there. */
 const NUMBER_STEPS = 30;
 const STEPS_PER_NUMBER_RULE = 6;
+const LAST_ASCII = 0x7f;
 /** So much of an opening line tells where the next one is. */
 const OPENING_CHARACTERS = 11;
 
@@ -87,7 +87,7 @@ export class RuleScanner {
     const spent = budget.spent;
     while (pass.index < end && budget.spent - spent <= STEPS_PER_SLICE) {
       if (this.table.filter.skip(pass, pass.text.units, end)) {
-        this.followAnchors(pass, pass.index - UNITS_PER_KEY);
+        this.followAnchors(pass, pass.index - REACH);
       }
     }
     budget.spend(READ_STEPS * (pass.index - start));
@@ -98,24 +98,23 @@ export class RuleScanner {
   private followAnchors(pass: Pass, start: number): void {
     const { units, length } = pass.text;
     const { columnOf, next, endsWord, depth } = this.table.automaton;
-    const traitsOf = traitsOfUnit;
     const goesOn = start < pass.followedTo;
     const from = goesOn ? pass.followedTo : Math.max(0, start);
     const atLeast = pass.index;
     let at = from;
     let state = goesOn ? pass.state : 0;
-    let depthOfState = UNITS_PER_KEY;
-    let traits = 0;
-    while (at < length && (at < atLeast || depthOfState >= UNITS_PER_KEY)) {
+    let depthOfState = 0;
+    let bits = 0;
+    while (at < length && (at < atLeast || depthOfState > SEEN_BEFORE)) {
       const unit = units[at++] as number;
-      traits |= traitsOf[unit] as number;
+      bits |= unit;
       const entry = state + (columnOf[unit] as number);
       state = next[entry] as number;
       depthOfState = depth[entry] as number;
       if (endsWord[entry] === 1) this.tryAnchors(pass, state, at);
     }
     pass.budget.spend(FOLLOW_STEPS * (at - from));
-    pass.traits |= traits;
+    pass.bits |= bits;
     pass.state = state;
     pass.followedTo = at;
     pass.index = Math.max(atLeast, at);
@@ -295,7 +294,7 @@ export class RuleScanner {
 /** How far a scan has come. */
 class Pass implements TextMatches, Reading {
   readonly matches: RuleMatch[] = [];
-  traits = 0;
+  bits = 0;
   /** The next unit to read, and where reading ends: so far behind the text that the filter sees its last units. */
   index = 0;
   readonly end: number;
@@ -314,7 +313,11 @@ class Pass implements TextMatches, Reading {
     readonly budget: ScanBudget,
     readonly base: number,
   ) {
-    this.end = text.length === 0 ? 0 : text.length + UNITS_PER_KEY - 1;
+    this.end = text.length === 0 ? 0 : text.length + READ_ON;
+  }
+
+  get isAscii(): boolean {
+    return this.bits <= LAST_ASCII;
   }
 
   leadsOf(rules: number): Int32Array {
