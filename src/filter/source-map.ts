@@ -1,10 +1,5 @@
+import type { TextRange } from '../domain/detector.js';
 import { PADDING, ScanText, takeUnits } from './engine/scan-text.js';
-
-/** A stretch of a text, in UTF-16 indexes; `end` is exclusive. */
-export interface TextRange {
-  readonly start: number;
-  readonly end: number;
-}
 
 /** Where the characters of a derived text came from. */
 export interface SourceMap {
@@ -71,6 +66,20 @@ export class DerivedText implements SourceMap {
       if (this.touched[block] === 1) return true;
     }
     return false;
+  }
+
+  /** Everything in the finished text that lies within `near` of a change, in order. */
+  stretchesNear(near: number): TextRange[] {
+    const stretches: TextRange[] = [];
+    const { touched, derivedLength } = this;
+    for (let block = touched.indexOf(1); block !== -1; block = touched.indexOf(1, block + 1)) {
+      const start = Math.max(0, (block << TOUCHED_BITS) - near);
+      const end = Math.min(derivedLength, ((block + 1) << TOUCHED_BITS) + near);
+      const last = stretches.at(-1);
+      if (last && start <= last.end) stretches[stretches.length - 1] = { start: last.start, end };
+      else if (start < end) stretches.push({ start, end });
+    }
+    return stretches;
   }
 
   /** Leaves out `source[start, end)`; what stands between this and the last replacement is kept. */

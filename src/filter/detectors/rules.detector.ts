@@ -1,6 +1,7 @@
-import type { Detection } from '../../domain/detector.js';
+import type { Detection, TextRange } from '../../domain/detector.js';
 import { decodeRuns } from '../encoded-runs.js';
-import type { RuleMatch, RuleScanner } from '../engine/rule-scanner.js';
+import { NEAR } from '../engine/anchor-table.js';
+import type { RuleMatch, RuleScanner, TextMatches } from '../engine/rule-scanner.js';
 import type { ScanBudget } from '../engine/scan-budget.js';
 import { ScanText } from '../engine/scan-text.js';
 import { decodeEscapes, mayHoldEscapes } from '../escapes.js';
@@ -25,6 +26,8 @@ const DECODE_STEPS = 4;
 interface View {
   readonly text: ScanText;
   readonly map: SourceMap;
+  /** Where to search: what was searched before needs no second look. */
+  readonly stretches: readonly TextRange[];
   /** Whether a stretch was not there before the text was decoded. */
   isNew(start: number, end: number): boolean;
 }
@@ -47,7 +50,12 @@ export class RulesDetector implements TextDetector {
       const last = from + WINDOW >= text.length;
       const window = from === 0 && last ? text : text.slice(from, from + WINDOW);
       found.moveTo(from, from === 0 ? 0 : from + OVERLAP / 2, last ? text.length + 1 : from + WINDOW - OVERLAP / 2);
-      const view: View = { text: ScanText.of(window), map: identityMap, isNew: () => true };
+      const view = {
+        text: ScanText.of(window),
+        map: identityMap,
+        stretches: [{ start: 0, end: window.length }],
+        isNew: () => true,
+      };
       yield* this.look(view, { escapes: ESCAPE_LEVELS, runs: true }, budget, found);
       if (last) return found.sorted();
       yield;
@@ -57,49 +65,51 @@ export class RulesDetector implements TextDetector {
   /** Searches a view, and what it decodes to. The view is not to be used any more. */
   private *look(view: View, decoding: Decoding, budget: ScanBudget, found: FoundMatches): Generator<void, void> {
     let seen = view;
-    if (!(yield* this.scanView(view, budget, found))) {
+    const scan = yield* this.scanView(view, budget, found);
+    let looksFar = scan.reachesFar;
+    if (!scan.isAscii) {
       budget.spend(DECODE_STEPS * view.text.length);
       const folded = foldUnicode(view.text);
       if (folded) {
-        seen = derive(view, folded, false);
-        yield* this.scanView(seen, budget, found);
+        seen = derive(view, folded, looksFar, () => true);
+        looksFar ||= (yield* this.scanView(seen, budget, found)).reachesFar;
       }
     }
+    // What was settled before it was decoded was decoded as far as can be.
+    const settle = (derived: DerivedText): View =>
+      derive(seen, derived, looksFar, (start, end) => derived.isTouched(start, end));
     if (budget.passedSlice()) yield;
     if (decoding.runs) {
       const inner = { escapes: Math.min(decoding.escapes, 1), runs: false };
       const decoded = yield* decodeRuns(seen.text, budget, seen.isNew);
-      if (decoded) yield* this.look(derive(seen, decoded, true), inner, budget, found);
+      if (decoded) yield* this.look(settle(decoded), inner, budget, found);
       const spaced = decodeSpacedHex(seen.text);
-      if (spaced) yield* this.look(derive(seen, spaced, true), inner, budget, found);
+      if (spaced) yield* this.look(settle(spaced), inner, budget, found);
     }
     if (decoding.escapes > 0 && mayHoldEscapes(seen.text)) {
       budget.spend(DECODE_STEPS * seen.text.length);
       const unescaped = decodeEscapes(seen.text, seen.isNew);
       if (unescaped) {
         const inner = { escapes: decoding.escapes - 1, runs: decoding.runs };
-        yield* this.look(derive(seen, unescaped, true), inner, budget, found);
+        yield* this.look(settle(unescaped), inner, budget, found);
       }
     }
     if (seen !== view) seen.text.release();
     view.text.release();
   }
 
-  /** Tells whether the text is plain ASCII. */
-  private *scanView(view: View, budget: ScanBudget, found: FoundMatches): Generator<void, boolean> {
-    const { matches, isAscii } = yield* this.scanner.scanText(view.text, budget);
-    for (const match of matches) found.add(match, view.map);
-    return isAscii;
+  private *scanView(view: View, budget: ScanBudget, found: FoundMatches): Generator<void, TextMatches> {
+    const scan = yield* this.scanner.scanText(view.text, budget, view.stretches);
+    for (const match of scan.matches) found.add(match, view.map);
+    return scan;
   }
 }
 
-/** `isSettled`: what was not changed now was already decoded as far as can be. */
-function derive(from: View, derived: DerivedText, isSettled: boolean): View {
-  return {
-    text: derived.finish(),
-    map: chainMaps(from.map, derived),
-    isNew: isSettled ? (start, end) => derived.isTouched(start, end) : () => true,
-  };
+/** `looksFar`: something was met that a change anywhere may have made a match of. */
+function derive(from: View, derived: DerivedText, looksFar: boolean, isNew: View['isNew']): View {
+  const text = derived.finish();
+  const stretches = looksFar ? [{ start: 0, end: text.length }] : derived.stretchesNear(NEAR);
+  return { text, map: chainMaps(from.map, derived), stretches, isNew };
 }
 
 /** Matches in indexes of the whole text, each once. */

@@ -1,3 +1,4 @@
+import type { TextRange } from '../../domain/detector.js';
 import type { ScanRule } from '../rules/scan-rule.js';
 import { REACH, READ_ON, type Reading, SEEN_BEFORE } from './anchor-filter.js';
 import { type Anchor, type AnchoredRule, AnchorTable } from './anchor-table.js';
@@ -25,6 +26,8 @@ export interface RuleMatch {
 export interface TextMatches {
   readonly matches: readonly RuleMatch[];
   readonly isAscii: boolean;
+  /** Whether a match may reach from a place that was read further than `NEAR` characters. */
+  readonly reachesFar: boolean;
 }
 
 /** After so many steps the scan offers to pause: well under a millisecond of work. */
@@ -70,14 +73,26 @@ export class RuleScanner {
     return matches;
   }
 
-  /** The same for a text that is at hand as units. */
-  *scanText(text: ScanText, budget: ScanBudget): Generator<void, TextMatches> {
+  /**
+   * The same for a text that is at hand as units. Only matches that begin in one of the stretches, or stand for a name
+   * there, are told: each stretch from its first place up to its last, one behind the other, none empty.
+   */
+  *scanText(
+    text: ScanText,
+    budget: ScanBudget,
+    stretches: readonly TextRange[] = [{ start: 0, end: text.length }],
+  ): Generator<void, TextMatches> {
     const pass = new Pass(text, budget, this.table.memory.takeBase(text.length));
-    for (;;) {
-      this.scanSlice(pass);
-      if (pass.index >= pass.end) return pass;
-      yield;
+    pass.reachesFar = this.table.hasFarNumbers;
+    for (const { start, end } of stretches) {
+      pass.enter(start, end);
+      for (;;) {
+        this.scanSlice(pass);
+        if (pass.index >= pass.end) break;
+        yield;
+      }
     }
+    return pass;
   }
 
   private scanSlice(pass: Pass): void {
@@ -132,6 +147,7 @@ export class RuleScanner {
     const anchorStart = anchorEnd - anchor.text.length;
     for (const anchored of anchor.rules) {
       const { rule, index } = anchored;
+      if (anchored.isFar) pass.reachesFar = true;
       if (rule.valueWithin !== null) {
         if (beginsName(pass.text.units, anchorStart)) this.searchValue(pass, anchored, anchorStart, anchorEnd);
       } else if (
@@ -295,9 +311,10 @@ export class RuleScanner {
 class Pass implements TextMatches, Reading {
   readonly matches: RuleMatch[] = [];
   bits = 0;
-  /** The next unit to read, and where reading ends: so far behind the text that the filter sees its last units. */
+  reachesFar = false;
+  /** The next unit to read, and where reading ends: so far behind the stretch that the filter sees its last units. */
   index = 0;
-  readonly end: number;
+  end = 0;
   /** Up to where the automaton has read, and its state there. */
   followedTo = 0;
   state = 0;
@@ -312,8 +329,11 @@ class Pass implements TextMatches, Reading {
     readonly text: ScanText,
     readonly budget: ScanBudget,
     readonly base: number,
-  ) {
-    this.end = text.length === 0 ? 0 : text.length + READ_ON;
+  ) {}
+
+  enter(start: number, end: number): void {
+    this.index = Math.max(this.index, start);
+    this.end = end === 0 ? 0 : end + READ_ON;
   }
 
   get isAscii(): boolean {
