@@ -1,5 +1,7 @@
 import { readCode, trailingBytes } from './encoded-bytes.js';
+import type { ScanBudget } from './engine/scan-budget.js';
 import type { ScanText } from './engine/scan-text.js';
+import * as cost from './engine/step-costs.js';
 import { DerivedText } from './source-map.js';
 
 /** Escapes often follow each other: so far behind one, the next is looked for unit by unit. */
@@ -67,12 +69,13 @@ interface Escape {
 /**
  * The text with JSON, JavaScript, percent and HTML escapes decoded; null where it holds none. Escapes of one kind within
  * each other are one: however often JSON was put into JSON, and `%2541` or `&amp;#65;` as well. Those far from anything
- * `isNew` sees as new are left as they are.
+ * `isNew` sees as new are left as they are. Yields where it has worked for a while.
  */
-export function decodeEscapes(
+export function* decodeEscapes(
   source: ScanText,
+  budget: ScanBudget,
   isNew: (start: number, end: number) => boolean = () => true,
-): DerivedText | null {
+): Generator<void, DerivedText | null> {
   const { units, length } = source;
   const marks = new NextMarks(source);
   let derived: DerivedText | null = null;
@@ -83,6 +86,8 @@ export function decodeEscapes(
     if (index >= near) index = marks.from(index);
     if (index >= askedTo) {
       askedTo = index + STRETCH;
+      budget.spend(cost.DECODE * STRETCH);
+      if (budget.passedSlice()) yield;
       if (!isNew(index - BESIDE, askedTo + BESIDE)) {
         index = askedTo - 1;
         continue;
@@ -94,6 +99,7 @@ export function decodeEscapes(
     if (readEscape(units, length, index, unit, found)) {
       derived ??= new DerivedText(source);
       derived.replaceCode(index, found.end, found.code);
+      budget.spend(cost.REPLACEMENT);
     }
     index = Math.max(index, found.end - 1);
   }

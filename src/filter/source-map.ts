@@ -33,6 +33,12 @@ const SURROGATE_BITS = 10;
 const SURROGATE_MASK = 0x3ff;
 /** From so many units on it pays to have them copied at once. */
 const LONG_COPY = 128;
+/** Room for replacements that nobody reads any more, for the next text: to ask for it anew costs more than to use it. */
+const kept: Int32Array[] = [];
+const NOTHING = new Int32Array(0);
+const MAX_KEPT = 4;
+const SMALLEST_KEPT = 256 * NUMBERS_PER_REPLACEMENT;
+const LARGEST_KEPT = 131_072 * NUMBERS_PER_REPLACEMENT;
 /** The derived text is touched or not in stretches of `2 ** TOUCHED_BITS` units. */
 const TOUCHED_BITS = 6;
 
@@ -44,7 +50,7 @@ export class DerivedText implements SourceMap {
   private units: Uint16Array;
   private derivedLength = 0;
   private sourceTo = 0;
-  private replacements = new Int32Array(16 * NUMBERS_PER_REPLACEMENT);
+  private replacements = kept.pop() ?? new Int32Array(SMALLEST_KEPT);
   private count = 0;
   private touched: Uint8Array;
   private replaced = false;
@@ -57,6 +63,11 @@ export class DerivedText implements SourceMap {
   /** False where the derived text is the source. */
   get changed(): boolean {
     return this.replaced;
+  }
+
+  /** How many replacements are remembered. */
+  get replacedCount(): number {
+    return this.count;
   }
 
   /** Whether anything in the derived text from `start` to `end` may be other than it was; beside a change counts as well. */
@@ -155,6 +166,14 @@ export class DerivedText implements SourceMap {
   finish(): ScanText {
     this.keepUntil(this.source.length);
     return new ScanText(this.units, this.derivedLength);
+  }
+
+  /** The way back is not to be asked for any more. */
+  release(): void {
+    const { replacements } = this;
+    this.count = 0;
+    this.replacements = NOTHING;
+    if (kept.length < MAX_KEPT && replacements.length <= LARGEST_KEPT) kept.push(replacements);
   }
 
   toSource(start: number, end: number): TextRange {

@@ -54,9 +54,8 @@ describe('the automaton', () => {
         const text = upper ? pieces.join('').toUpperCase() : pieces.join('');
         let state = 0;
         for (let index = 0; index < text.length; index++) {
-          const entry = state + (automaton.columnOf[text.charCodeAt(index)] ?? 0);
-          state = automaton.next[entry] ?? 0;
-          const ending = automaton.endsWord[entry] === 1 ? automaton.wordsEndingIn(state) : [];
+          state = automaton.next[state * automaton.width + (automaton.columnOf[text.charCodeAt(index)] ?? 0)] ?? 0;
+          const ending = automaton.endsWord[state] === 1 ? automaton.wordsEndingIn(state) : [];
           const expected = WORDS.flatMap((word, number) => {
             const tail = text.slice(0, index + 1).slice(-word.length);
             return tail.toLowerCase() === word.toLowerCase() ? [number] : [];

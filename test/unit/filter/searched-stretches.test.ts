@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { RulesDetector } from '../../../src/filter/detectors/rules.detector.js';
 import { detectAll } from '../../../src/filter/detectors/text-detector.js';
-import { RuleScanner, type TextMatches } from '../../../src/filter/engine/rule-scanner.js';
+import type { TextMatches } from '../../../src/filter/engine/rule-match.js';
+import { RuleScanner } from '../../../src/filter/engine/rule-scanner.js';
 import type { ScanBudget } from '../../../src/filter/engine/scan-budget.js';
 import type { ScanText } from '../../../src/filter/engine/scan-text.js';
 import { detector, RULE_EXAMPLES, SHIPPED_RULES } from './support.js';
