@@ -81,7 +81,8 @@ export class RulesDetector implements TextDetector {
       if (folded) {
         budget.spend(cost.REPLACEMENT * folded.replacedCount);
         seen = derive(view, folded, looksFar, () => true);
-        looksFar ||= (yield* this.scanView(seen, budget, found)).reachesFar;
+        const { reachesFar } = yield* this.scanView(seen, budget, found);
+        looksFar ||= reachesFar;
       }
     }
     // What was settled before it was decoded was decoded as far as can be.
