@@ -5,8 +5,12 @@
 import { readCpuMicroseconds, waitUntilQuiet } from './processes.mjs';
 import { summarise } from './statistics.mjs';
 
-/** Until the compiler has seen it all, it is the compiler that is measured. */
-const WARM_UP_SHARE = 3;
+/** Until the compiler has seen it all, it is the compiler that is measured: so many slices at most, so many at least. */
+const MOST_WARM_UPS = 20;
+const LEAST_WARM_UPS = 3;
+/** A process is warm once this many slices in a row have not been cheaper than the cheapest before by more than this. */
+const STEADY_SLICES = 2;
+const STEADY_SHARE = 0.95;
 
 /** One slice: microseconds a request, or a chunk of a stream, of one process. */
 export async function measureSlice({ load, upstream }, subject, one) {
@@ -17,14 +21,14 @@ export async function measureSlice({ load, upstream }, subject, one) {
   return { microseconds: (readCpuMicroseconds(subject.pid) - before) / units, rate: units / seconds };
 }
 
-export async function warmUp({ load }, subject, one) {
-  const { durationMs, count } = one.load;
-  const longer = {
-    ...one.load,
-    ...(durationMs && { durationMs: durationMs * WARM_UP_SHARE }),
-    ...(count && { count: count * WARM_UP_SHARE }),
-  };
-  await load.ask('closedLoop', { target: subject.target(one), ...longer });
+export async function warmUp(bench, subject, one) {
+  let cheapest = Number.POSITIVE_INFINITY;
+  let steady = 0;
+  for (let slice = 1; slice <= MOST_WARM_UPS && (slice <= LEAST_WARM_UPS || steady < STEADY_SLICES); slice++) {
+    const { microseconds } = await measureSlice(bench, { ...subject, settleMs: 0 }, one);
+    steady = microseconds < cheapest * STEADY_SHARE ? 0 : steady + 1;
+    cheapest = Math.min(cheapest, microseconds);
+  }
   await waitUntilQuiet(subject.pid, subject.settleMs);
 }
 

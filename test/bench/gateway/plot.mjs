@@ -75,7 +75,7 @@ ${text(16, 24, 'Processor time of the gateway, every control on, beside a raw re
 ${drawLegend([...everybody.values()], 48)}
 <line class="line" x1="${one.toFixed(1)}" x2="${one.toFixed(1)}" y1="${TOP + 12}" y2="${bottom}" stroke-dasharray="3 3" opacity="0.5"/>
 ${groups.join('\n')}
-${text(16, bottom + 22, `Multiples of the raw relay; medians of ${results.rounds} rounds. ${sayMachine(results)}.`, 'opacity="0.7" font-size="11"')}
+${text(16, bottom + 22, `Multiples of the raw relay; medians of ${results.rounds} rounds. ${sayMachine(results.machine)}.`, 'opacity="0.7" font-size="11"')}
 </svg>
 `;
 }

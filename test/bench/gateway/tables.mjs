@@ -95,5 +95,5 @@ export function toMarkdown(results, level = 3) {
     const text = make(results);
     return text ? [`${'#'.repeat(level)} ${title}\n\n${text}`] : [];
   });
-  return [sayMachine(results), ...sections].join('\n\n');
+  return [sayMachine(results.machine), ...sections].join('\n\n');
 }
