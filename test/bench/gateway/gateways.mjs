@@ -114,10 +114,11 @@ const runCli = (environment, ...parameters) =>
 /**
  * @param changes deep changes of gateway.yaml
  * @param nodeFlags before all others
+ * @param environment of the gateway's process alone
  */
 export async function startGateway(
   { stores, upstream },
-  { name, label, redis = false, limits = true, changes = {}, nodeFlags = [] },
+  { name, label, redis = false, limits = true, changes = {}, nodeFlags = [], environment: more = {} },
 ) {
   started += 1;
   const folder = path.join(stores.folder, `gateway-${started}`);
@@ -143,7 +144,7 @@ export async function startGateway(
   const startedAt = performance.now();
   const child = await spawnUntil(isReady(ports.gateway), process.execPath, [...nodeFlags, ...MAIN], {
     cwd: root,
-    env: environment,
+    env: { ...environment, ...more },
     stdio: ['ignore', log, 'inherit'],
   });
   const startMs = performance.now() - startedAt;
