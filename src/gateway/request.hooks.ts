@@ -11,7 +11,7 @@ import { AegisError, toAegisError } from '../domain/errors.js';
 import { parseTraceContext } from '../domain/trace-context.js';
 import type { LifecycleService } from '../lifecycle/lifecycle.service.js';
 import type { Access } from '../request-context/access.decorator.js';
-import { beginContext, type RequestContext, requestContextStorage } from '../request-context/request-context.js';
+import { beginContext, type RequestContext } from '../request-context/request-context.js';
 import type { RequestRecorder } from '../telemetry/request.recorder.js';
 import type { Tracing } from '../telemetry/tracing/tracing.service.js';
 import { BodyBudget } from './body-budget.js';
@@ -100,9 +100,6 @@ export function installRequestHooks(instance: FastifyInstance, dependencies: Hoo
       (thrown: unknown) => done(toAegisError(thrown)),
     );
   });
-
-  // The body is in, and with it the async context it was read in: everything behind this line finds the request's own.
-  instance.addHook('preHandler', (request, _reply, done) => requestContextStorage.run(request.aegis, done));
 
   instance.removeAllContentTypeParsers();
   instance.addContentTypeParser(

@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type {} from 'fastify';
 import type { ConfigSnapshot } from '../config/snapshot.js';
 import type { AttemptRecord } from '../domain/accounting.js';
@@ -124,8 +123,6 @@ export function noteFailure(context: RequestContext, error: AegisError): void {
   context.errorCode = error.wireCode ?? error.code;
   context.failedWith = error.code;
 }
-
-export const requestContextStorage = new AsyncLocalStorage<RequestContext>();
 
 declare module 'fastify' {
   interface FastifyRequest {
