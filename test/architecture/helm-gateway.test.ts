@@ -1,9 +1,12 @@
 import type { ConfigMap, Pod, Secret } from 'kubernetes-types/core/v1.js';
 import type { NetworkPolicy } from 'kubernetes-types/networking/v1.js';
+import { parse } from 'yaml';
 import { CONFIG_FILE_NAMES } from '../../src/config/files.js';
 import { HealthController } from '../../src/gateway/health.controller.js';
+import { METRICS } from '../../src/telemetry/metrics.js';
 import { SECRET_NAMES, SECRETS_FOLDER } from '../support/helm/chart-files.js';
 import { all, chart, envOf, gatewayOf, one, SECRETS, SETS } from '../support/helm/rendered-chart.js';
+import { isMap, type Value } from '../support/helm/template.functions.js';
 import { loaded } from '../unit/config/support.js';
 import { listFiles, read } from './project.js';
 
@@ -106,5 +109,28 @@ describe('the gateway in the chart', () => {
     expect(spec.endpoints).toMatchObject([
       { relabelings: [{ action: 'replace', targetLabel: 'job', replacement: 'aegis' }] },
     ]);
+  });
+
+  it('is explained with the names that it has', () => {
+    const guide = read('docs/kubernetes.md');
+    for (const name of SECRET_NAMES) expect(guide).toContain(`--from-literal=${name}=`);
+    const [, rule = ''] = /```yaml\n(rules:[\s\S]*?)```/.exec(guide) ?? [];
+    const { rules } = parse(rule) as { rules: { custom: { seriesQuery: string; name: { as: string } }[] } };
+    const names: string[] = Object.values(METRICS).map(({ name }) => name);
+    for (const { seriesQuery, name } of rules.custom) {
+      expect(seriesQuery.startsWith(`${name.as}{`)).toBe(true);
+      expect(names).toContain(name.as);
+    }
+    // A value of the chart's, as `drain.shutdownGraceSeconds`; not gateway.yaml's `server.body_limit`.
+    const mentioned = [...guide.matchAll(/`([a-zA-Z]+)\.([a-zA-Z.]+)[:`]/g)].filter(
+      ([, section = '']) => section in chart.values,
+    );
+    expect(mentioned.length).toBeGreaterThan(15);
+    for (const [text, section = '', rest = ''] of mentioned) {
+      const value = rest
+        .split('.')
+        .reduce<Value | undefined>((inner, name) => (isMap(inner) ? inner[name] : undefined), chart.values[section]);
+      expect({ text, isThere: value !== undefined }).toEqual({ text, isThere: true });
+    }
   });
 });
