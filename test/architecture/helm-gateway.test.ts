@@ -6,7 +6,7 @@ import { HealthController } from '../../src/gateway/health.controller.js';
 import { METRICS } from '../../src/telemetry/metrics.js';
 import { SECRET_NAMES, SECRETS_FOLDER } from '../support/helm/chart-files.js';
 import { all, chart, envOf, gatewayOf, one, SECRETS, SETS } from '../support/helm/rendered-chart.js';
-import { isMap, type Value } from '../support/helm/template.functions.js';
+import { isMap, type Value, type ValueMap } from '../support/helm/template.functions.js';
 import { loaded } from '../unit/config/support.js';
 import { listFiles, read } from './project.js';
 
@@ -66,6 +66,8 @@ describe('the gateway in the chart', () => {
   });
 
   it('has every secret of the configuration in the Secret that the chart makes', () => {
+    const { values } = chart.values.secrets as ValueMap;
+    expect(Object.keys(values as ValueMap).sort()).toEqual([...SECRET_NAMES].sort());
     const secrets = all<Secret>(chart.render(SECRETS), 'Secret');
     const main = secrets.find(({ metadata }) => metadata?.name === 'prod-aegis');
     expect(Object.keys(main?.stringData ?? {})).toEqual(expect.arrayContaining([...SECRET_NAMES]));
