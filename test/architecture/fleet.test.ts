@@ -1,7 +1,14 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { parse } from 'yaml';
 import { findComposeProblems, parseCompose } from '../support/compose.js';
-import { listFiles, read } from './project.js';
+import { BALANCER_ADDRESS, buildFleetGateway } from '../support/helm/chart-files.js';
+import { loaded, shipped } from '../unit/config/support.js';
+import { listFiles, read, root } from './project.js';
 
+const ENVIRONMENT = {
+  environment: { NODE_ENV: 'production', DATABASE_URL: 'postgres://db/aegis', AEGIS_KEY_PEPPER: 'p'.repeat(32) },
+};
 const GATEWAYS = ['gateway-1', 'gateway-2', 'gateway-3'];
 
 /** In seconds; of times as Compose and HAProxy write them. */
@@ -34,9 +41,11 @@ describe('deploy/compose/fleet.yml', () => {
 
   it('gives a gateway what docker-compose.yml gives it', () => {
     const { gateway, migrate, postgres, redis } = single;
-    for (const key of ['environment', 'read_only', 'cap_drop', 'command', 'volumes'] as const) {
+    for (const key of ['environment', 'read_only', 'cap_drop', 'command'] as const) {
       expect({ key, value: services['gateway-1']?.[key] }).toEqual({ key, value: gateway?.[key] });
     }
+    const file = './deploy/compose/gateway.yaml:/app/config/gateway.yaml:ro';
+    expect(services['gateway-1']?.volumes).toEqual([...(gateway?.volumes ?? []), file]);
     expect(services['gateway-1']?.depends_on).toEqual(gateway?.depends_on);
     expect(services.migrate).toEqual(migrate);
     expect(services['audit-key']).toEqual(single['audit-key']);
@@ -46,6 +55,18 @@ describe('deploy/compose/fleet.yml', () => {
     ]) {
       expect(theirs).toMatchObject(own ?? { missing: true });
     }
+  });
+
+  it('gives it the configuration of production, and believes the balancer alone when that says who asked', () => {
+    const place = 'deploy/compose/gateway.yaml';
+    if (process.env.AEGIS_WRITE_CHART === '1') writeFileSync(path.join(root, place), buildFleetGateway(root));
+    else expect(read(place)).toBe(buildFleetGateway(root));
+    expect(read('Dockerfile')).toMatch(/^WORKDIR \/app\n(.|\n)*^COPY config\/production config$/m);
+    expect(
+      loaded({ ...shipped('config/production'), 'gateway.yaml': read(place) }, ENVIRONMENT).snapshot.gateway.server,
+    ).toMatchObject({ trustedProxies: [BALANCER_ADDRESS] });
+    expect(services.balancer?.networks).toEqual({ default: { ipv4_address: BALANCER_ADDRESS } });
+    expect(compose.networks?.default?.ipam.config).toEqual([{ subnet: `${BALANCER_ADDRESS.replace(/\d+$/, '0')}/24` }]);
   });
 
   it('sends no request where none may go, and lets a gateway finish', () => {

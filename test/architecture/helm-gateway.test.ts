@@ -36,6 +36,7 @@ describe('the gateway in the chart', () => {
     for (const name of CONFIG_FILE_NAMES) expect(data[name]).toBe(chart.read(`config/${name}`));
     const own = one<ConfigMap>(chart.render(SETS['with everything on']), 'ConfigMap').data ?? {};
     expect(Object.keys(own).sort()).toEqual([...CONFIG_FILE_NAMES, 'terms.yaml'].sort());
+    expect(own['gateway.yaml']).toContain('\n  trusted_proxies: ["10.1.0.0/16","fd00::/8"]\n');
     expect(own['models.yaml']).toBe("  # {{ text }}\nmodels: {a: 'b'}\n");
   });
 
@@ -45,7 +46,12 @@ describe('the gateway in the chart', () => {
     for (const [name, text] of Object.entries(given)) secrets[`${SECRETS_FOLDER}/${name}`] = text;
     const result = loaded(data, { environment: { NODE_ENV: 'production', ...envOf(container) }, secrets });
     const { server, telemetry, accounting, audit } = result.snapshot.gateway;
-    expect(server).toMatchObject({ port: 8080, shutdownGraceMs: 10_000, gracefulShutdownMs: 30_000 });
+    expect(server).toMatchObject({
+      port: 8080,
+      trustedProxies: [],
+      shutdownGraceMs: 10_000,
+      gracefulShutdownMs: 30_000,
+    });
     expect(telemetry).toMatchObject({ metricsPort: 9090 });
     expect(accounting).toMatchObject({ journalDir: '/var/lib/aegis/journal' });
     const key = container.volumeMounts?.find(({ name }) => name === 'audit-key')?.mountPath;

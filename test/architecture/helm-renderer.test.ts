@@ -77,6 +77,7 @@ describe('the reader of templates', () => {
       '{{ trimSuffix "s" .Values.name }} {{ replace "e" "3" .Values.name }} {{ lower "AB" }} {{ add 1 2 3 }}',
       'aegi a3gis ab 6',
     ],
+    ['writes JSON', '{{ toJson (list 1 "x") }} {{ get .Values.map "x" }}', '[1,"x"] 1'],
     ['hashes', '{{ sha256sum "abc" | trunc 8 }}', 'ba7816bf'],
   ])('%s', (_what, text, expected) => {
     expect(render(text)).toBe(expected);

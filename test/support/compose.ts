@@ -15,12 +15,14 @@ export interface ComposeService {
   readonly stop_grace_period?: string;
   readonly depends_on?: Record<string, { condition: string }>;
   readonly healthcheck?: Record<string, unknown>;
+  readonly networks?: Readonly<Record<string, unknown>>;
 }
 
 export interface ComposeFile {
   readonly name: string;
   readonly services: Readonly<Record<string, ComposeService>>;
   readonly volumes: Readonly<Record<string, unknown>>;
+  readonly networks?: Readonly<Record<string, { readonly ipam: { readonly config: readonly unknown[] } }>>;
 }
 
 export const parseCompose = (text: string): ComposeFile => parse(text, { merge: true }) as ComposeFile;

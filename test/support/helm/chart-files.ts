@@ -16,11 +16,19 @@ export const SECRET_NAMES = [
   'VLLM_API_KEY',
 ] as const;
 
-/** A value of `gateway.yaml` that the chart must know as well, as it makes the pod's own limits of it. */
+/** At a schema that is not there. */
+const EDITOR_HINT = /^# yaml-language-server:.*\n#\n/;
+const BODY_LIMIT = '  body_limit: 20MiB\n';
+
+/** Values of `gateway.yaml` that come from the chart's: some of them make the pod's own limits, too. */
 const SET_BY_CHART: Readonly<Record<string, string>> = {
+  [BODY_LIMIT]: `${BODY_LIMIT}  # The chart's trustedProxies stand here.\n  trusted_proxies: []\n`,
   'shutdown_grace: 5s': `shutdown_grace: "\${AEGIS_SHUTDOWN_GRACE:5s}"`,
   'graceful_shutdown: 30s': `graceful_shutdown: "\${AEGIS_GRACEFUL_SHUTDOWN:30s}"`,
 };
+
+/** The balancer of `deploy/compose/fleet.yml`, which says who asked. */
+export const BALANCER_ADDRESS = '172.30.213.2';
 
 /** The chart's copies of files that lie elsewhere in the repository, by their place in the chart, as they have to be. */
 export function buildChartFiles(root: string): Map<string, string> {
@@ -29,9 +37,15 @@ export function buildChartFiles(root: string): Map<string, string> {
   return new Map([...files, ['rules/alerts.yml', read('deploy', 'prometheus', 'alerts.yml')]]);
 }
 
+/** `config/production/gateway.yaml` for the gateways of `deploy/compose/fleet.yml`. */
+export function buildFleetGateway(root: string): string {
+  const text = readFileSync(path.join(root, 'config', 'production', 'gateway.yaml'), 'utf8');
+  const trust = `  # The balancer's address: fleet.yml\n  trusted_proxies: [${BALANCER_ADDRESS}]\n`;
+  return text.replace(EDITOR_HINT, '').replace(BODY_LIMIT, `${BODY_LIMIT}${trust}`);
+}
+
 function adapt(text: string): string {
-  // An editor's hint at a schema that is not there.
-  let adapted = text.replace(/^# yaml-language-server:.*\n#\n/, '');
+  let adapted = text.replace(EDITOR_HINT, '');
   for (const name of SECRET_NAMES) adapted = adapted.replaceAll(`\${${name}:}`, `\${file:${SECRETS_FOLDER}/${name}}`);
   for (const [from, to] of Object.entries(SET_BY_CHART)) adapted = adapted.replace(from, to);
   return adapted;

@@ -49,6 +49,7 @@ export const SETS: Readonly<Record<string, ValueMap>> = {
     ],
     serviceAccount: { annotations: { team: 'ai' } },
     service: { type: 'LoadBalancer', port: 80, annotations: { internal: 'true' } },
+    trustedProxies: ['10.1.0.0/16', 'fd00::/8'],
     ingress: {
       enabled: true,
       className: 'nginx',

@@ -77,6 +77,7 @@ export const FUNCTIONS: Readonly<Record<string, TemplateFunction>> = {
   fail: (message) => {
     throw new Error(toText(message));
   },
+  get: (map, name) => asMap(map)[toText(name)] ?? '',
   hasKey: (map, name) => Object.hasOwn(asMap(map), toText(name)),
   int: (value) => toNumber(value),
   list: (...values) => values,
@@ -95,6 +96,7 @@ export const FUNCTIONS: Readonly<Record<string, TemplateFunction>> = {
     return map ?? null;
   },
   sha256sum: (text) => createHash('sha256').update(toText(text)).digest('hex'),
+  toJson: (value) => JSON.stringify(value ?? null),
   toYaml: (value) => stringify(value, { lineWidth: 0, version: '1.1' }).replace(/\n$/, ''),
   trimSuffix: (suffix, text) => {
     const [whole, end] = [toText(text), toText(suffix)];

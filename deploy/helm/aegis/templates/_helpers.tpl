@@ -54,6 +54,8 @@ app.kubernetes.io/component: gateway
 {{- range $name := list "gateway.yaml" "models.yaml" "pricing.yaml" "providers.yaml" -}}
 {{- $_ := set $files $name ($.Files.Get (printf "config/%s" $name)) -}}
 {{- end -}}
+{{- $proxies := printf "trusted_proxies: %s" (toJson .Values.trustedProxies) -}}
+{{- $_ := set $files "gateway.yaml" (replace "trusted_proxies: []" $proxies (get $files "gateway.yaml")) -}}
 {{- range $name, $text := .Values.config.files -}}
 {{- $_ := set $files $name $text -}}
 {{- end -}}
