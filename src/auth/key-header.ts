@@ -7,7 +7,7 @@ export type PresentedKey =
   | { readonly kind: 'conflict' }
   | { readonly kind: 'key'; readonly key: string };
 
-const BEARER = /^bearer[ \t]+(.*)$/i;
+const BEARER = /^bearer[ \t]+([^ \t].*)?$/i;
 const ABSENT: PresentedKey = { kind: 'absent' };
 
 /** Reads `Authorization: Bearer`, `x-api-key` and `api-key`. Other authorization schemes are none of ours. */

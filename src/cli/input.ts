@@ -145,7 +145,7 @@ export function findNanoUsd(text: string): bigint | null {
 /** The shortest exact decimal, e.g. `12.5`. */
 export function formatUsd(nanoUsd: bigint): string {
   const digits = nanoUsd.toString().padStart(NANO_USD_DIGITS + 1, '0');
-  const decimals = digits.slice(-NANO_USD_DIGITS).replace(/0+$/, '');
+  const decimals = digits.slice(-NANO_USD_DIGITS).replace(/(?<!0)0+$/, '');
   const whole = digits.slice(0, -NANO_USD_DIGITS);
   return decimals === '' ? whole : `${whole}.${decimals}`;
 }

@@ -3,6 +3,7 @@ import { mayHoldText } from './encoded-screen.js';
 import { ALPHANUMERICS, CharacterSet } from './engine/character-set.js';
 import type { ScanBudget } from './engine/scan-budget.js';
 import type { ScanText } from './engine/scan-text.js';
+import * as cost from './engine/step-costs.js';
 import { DerivedText } from './source-map.js';
 
 /** Base64 of the shortest credential worth finding (16 characters). */
@@ -17,9 +18,6 @@ const MAX_PADDING = 2;
 /** A run's groups may begin anywhere in it: a path can stand before it, and a window begins in its middle. */
 const BASE64_ALIGNMENTS = 4;
 const HEX_ALIGNMENTS = 2;
-/** What a run costs in the budget's steps: a little however short it is, and decoding it in every alignment. */
-const STEPS_PER_RUN = 300;
-const STEPS_PER_CHARACTER = 10;
 
 const BASE64_LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 /** What each UTF-16 unit stands for as a digit of base64 of both kinds. */
@@ -62,11 +60,13 @@ export function* decodeRuns(
   while (start < length) {
     const end = endOfRun(units, length, start);
     if (end - start >= MIN_BASE64_RUN && isNew(start, end)) {
-      budget.spend(STEPS_PER_RUN + STEPS_PER_CHARACTER * (end - start));
+      budget.spend(cost.RUN + cost.RUN_CHARACTER * (end - start));
       const texts = readTexts(readDigits(units, start, end));
       if (texts.length > 0) {
         derived ??= new DerivedText(source);
+        const before = derived.replacedCount;
         writeTexts(derived, texts, start, endOfPadding(units, length, end));
+        budget.spend(cost.REPLACEMENT * (derived.replacedCount - before));
       }
     }
     if (budget.passedSlice()) yield;

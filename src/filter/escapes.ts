@@ -1,18 +1,19 @@
 import { readCode, trailingBytes } from './encoded-bytes.js';
-import { AMPERSAND, BACKSLASH, PERCENT, type ScanText, traitsOfUnit } from './engine/scan-text.js';
+import type { ScanBudget } from './engine/scan-budget.js';
+import type { ScanText } from './engine/scan-text.js';
+import * as cost from './engine/step-costs.js';
 import { DerivedText } from './source-map.js';
-
-/** What a text must hold for an escape to be in it. */
-export const ESCAPE_TRAITS = BACKSLASH | PERCENT | AMPERSAND;
 
 /** Escapes often follow each other: so far behind one, the next is looked for unit by unit. */
 const NEAR = 32;
 /** What was settled before is left in stretches so long; so far beside what is new everything is decoded once more. */
 const STRETCH = 64;
 const BESIDE = 512;
+/** What an escape begins with. */
 const MARKS = ['\\', '%', '&'];
-const BACKSLASH_UNIT = 92;
-const PERCENT_UNIT = 37;
+const BACKSLASH = 92;
+const PERCENT = 37;
+const AMPERSAND = 38;
 const SEMICOLON = 59;
 const NUMBER_SIGN = 35;
 const REPLACEMENT = 0xfffd;
@@ -67,16 +68,16 @@ interface Escape {
 
 /**
  * The text with JSON, JavaScript, percent and HTML escapes decoded; null where it holds none. Escapes of one kind within
- * each other are one: however often JSON was put into JSON, and `%2541` or `&amp;#65;` as well. `traits` say which kinds there
- * are; those far from anything `isNew` sees as new are left as they are.
+ * each other are one: however often JSON was put into JSON, and `%2541` or `&amp;#65;` as well. Those far from anything
+ * `isNew` sees as new are left as they are. Yields where it has worked for a while.
  */
-export function decodeEscapes(
+export function* decodeEscapes(
   source: ScanText,
-  traits: number = ESCAPE_TRAITS,
+  budget: ScanBudget,
   isNew: (start: number, end: number) => boolean = () => true,
-): DerivedText | null {
+): Generator<void, DerivedText | null> {
   const { units, length } = source;
-  const marks = new NextMarks(source, traits);
+  const marks = new NextMarks(source);
   let derived: DerivedText | null = null;
   const found: Escape = { code: 0, end: 0 };
   let near = 0;
@@ -85,33 +86,36 @@ export function decodeEscapes(
     if (index >= near) index = marks.from(index);
     if (index >= askedTo) {
       askedTo = index + STRETCH;
+      budget.spend(cost.DECODE * STRETCH);
+      if (budget.passedSlice()) yield;
       if (!isNew(index - BESIDE, askedTo + BESIDE)) {
         index = askedTo - 1;
         continue;
       }
     }
     const unit = units[index] ?? 0;
-    if (((traitsOfUnit[unit] ?? 0) & ESCAPE_TRAITS) === 0) continue;
+    if (unit !== BACKSLASH && unit !== PERCENT && unit !== AMPERSAND) continue;
     near = index + NEAR;
     if (readEscape(units, length, index, unit, found)) {
       derived ??= new DerivedText(source);
       derived.replaceCode(index, found.end, found.code);
+      budget.spend(cost.REPLACEMENT);
     }
     index = Math.max(index, found.end - 1);
   }
   return derived;
 }
 
+/** Whether anything in a text could be an escape: quickly told. */
+export function mayHoldEscapes(source: ScanText): boolean {
+  return MARKS.some((mark) => source.indexOf(mark, 0) < source.length);
+}
+
 /** Where the next backslash, percent sign or ampersand stands; each kind is looked for only where the last was passed. */
 class NextMarks {
-  private readonly places: number[];
+  private readonly places = MARKS.map(() => -1);
 
-  constructor(
-    private readonly source: ScanText,
-    traits: number,
-  ) {
-    this.places = MARKS.map((mark) => (((traitsOfUnit[mark.charCodeAt(0)] ?? 0) & traits) === 0 ? source.length : -1));
-  }
+  constructor(private readonly source: ScanText) {}
 
   /** The text's length where there is none. */
   from(index: number): number {
@@ -131,14 +135,14 @@ class NextMarks {
 /** False where nothing is to be decoded; `found.end` is where reading goes on in either case. */
 function readEscape(units: Uint16Array, length: number, at: number, unit: number, found: Escape): boolean {
   found.end = at + 1;
-  if (unit === BACKSLASH_UNIT) return readBackslash(units, length, at, found);
-  if (unit === PERCENT_UNIT) return readPercent(units, length, at, found);
+  if (unit === BACKSLASH) return readBackslash(units, length, at, found);
+  if (unit === PERCENT) return readPercent(units, length, at, found);
   return readEntity(units, length, at, found);
 }
 
 function readBackslash(units: Uint16Array, length: number, at: number, found: Escape): boolean {
   let letterAt = at + 1;
-  while (letterAt < length && units[letterAt] === BACKSLASH_UNIT) letterAt++;
+  while (letterAt < length && units[letterAt] === BACKSLASH) letterAt++;
   const isDoubled = letterAt > at + 1;
   const letter = letterAt < length ? (units[letterAt] ?? 0) : 0;
   found.end = letterAt + 1;
@@ -149,7 +153,7 @@ function readBackslash(units: Uint16Array, length: number, at: number, found: Es
   if (letter === 120 && readDigits(units, length, letterAt + 1, 2, 2, HEX, found)) return true;
   if (letter === 85 && readDigits(units, length, letterAt + 1, 8, 8, HEX, found)) return true;
   found.end = letterAt;
-  found.code = BACKSLASH_UNIT;
+  found.code = BACKSLASH;
   return isDoubled;
 }
 
@@ -185,7 +189,7 @@ const utf8 = new Uint8Array(MAX_UTF8);
 
 /** `%41`, and `%2541`, `%252541` … */
 function readPercentByte(units: Uint16Array, length: number, at: number, found: Escape): boolean {
-  if (at >= length || units[at] !== PERCENT_UNIT) return false;
+  if (at >= length || units[at] !== PERCENT) return false;
   let digitsAt = at + 1;
   while (
     units[digitsAt] === 50 &&
@@ -218,7 +222,7 @@ function readEntity(units: Uint16Array, length: number, at: number, found: Escap
       return true;
     }
   }
-  found.code = 38;
+  found.code = AMPERSAND;
   found.end = Math.max(from, at + 1);
   return isDoubled;
 }

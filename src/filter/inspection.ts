@@ -2,7 +2,7 @@ import type { Detection } from '../domain/detector.js';
 import type { FilterAction, Finding } from '../domain/finding.js';
 import { type Candidate, choose } from './choice.js';
 import { detectAll, type TextDetector } from './detectors/text-detector.js';
-import type { ScanBudget } from './engine/scan-budget.js';
+import { type ScanBudget, ScanBudgetExceededError } from './engine/scan-budget.js';
 import { FILTER_NAMES, MEDIA_FILTER } from './filter-names.js';
 import type { FilterDetector } from './filter-rules.js';
 import { findMarkers, liesInMarker, type Rewrite } from './redaction.js';
@@ -34,8 +34,23 @@ const STEPS_PER_TEXT = 100;
 
 /** Looks at every text of a body, one detector after the other. Pauses between slices. */
 export function* inspectTexts(body: object, plan: InspectionPlan, budget: ScanBudget): Generator<void, Inspection> {
-  const { detectors } = plan;
   const record = new InspectionRecord(plan);
+  try {
+    yield* inspectAll(body, plan, budget, record);
+  } catch (fault) {
+    // What is blocked already is blocked whatever the rest holds, and why is of more use than that it was too much.
+    if (!(fault instanceof ScanBudgetExceededError && record.isBlocked)) throw fault;
+  }
+  return record.finish();
+}
+
+function* inspectAll(
+  body: object,
+  plan: InspectionPlan,
+  budget: ScanBudget,
+  record: InspectionRecord,
+): Generator<void, void> {
+  const { detectors } = plan;
   const walker = new TextWalker(body);
   for (const text of walker.walk()) {
     if (text === null) {
@@ -68,7 +83,6 @@ export function* inspectTexts(body: object, plan: InspectionPlan, budget: ScanBu
     }
   }
   for (const { kind, path } of walker.unscanned) record.addUnscanned(`unscanned-${kind}`, path);
-  return record.finish();
 }
 
 /** How far beside a seam a value is looked for that needs nothing from the other side. */
@@ -104,6 +118,10 @@ class InspectionRecord {
   private readonly counts = new Map<string, number>();
 
   constructor(private readonly plan: InspectionPlan) {}
+
+  get isBlocked(): boolean {
+    return this.findings.some(({ action }) => action === 'block');
+  }
 
   finish(): Inspection {
     const { findings, rewrites } = this;

@@ -1,10 +1,5 @@
+import type { TextRange } from '../domain/detector.js';
 import { PADDING, ScanText, takeUnits } from './engine/scan-text.js';
-
-/** A stretch of a text, in UTF-16 indexes; `end` is exclusive. */
-export interface TextRange {
-  readonly start: number;
-  readonly end: number;
-}
 
 /** Where the characters of a derived text came from. */
 export interface SourceMap {
@@ -38,6 +33,12 @@ const SURROGATE_BITS = 10;
 const SURROGATE_MASK = 0x3ff;
 /** From so many units on it pays to have them copied at once. */
 const LONG_COPY = 128;
+/** Room for replacements that nobody reads any more, for the next text: to ask for it anew costs more than to use it. */
+const kept: Int32Array[] = [];
+const NOTHING = new Int32Array(0);
+const MAX_KEPT = 4;
+const SMALLEST_KEPT = 256 * NUMBERS_PER_REPLACEMENT;
+const LARGEST_KEPT = 131_072 * NUMBERS_PER_REPLACEMENT;
 /** The derived text is touched or not in stretches of `2 ** TOUCHED_BITS` units. */
 const TOUCHED_BITS = 6;
 
@@ -49,7 +50,7 @@ export class DerivedText implements SourceMap {
   private units: Uint16Array;
   private derivedLength = 0;
   private sourceTo = 0;
-  private replacements = new Int32Array(16 * NUMBERS_PER_REPLACEMENT);
+  private replacements = kept.pop() ?? new Int32Array(SMALLEST_KEPT);
   private count = 0;
   private touched: Uint8Array;
   private replaced = false;
@@ -64,6 +65,11 @@ export class DerivedText implements SourceMap {
     return this.replaced;
   }
 
+  /** How many replacements are remembered. */
+  get replacedCount(): number {
+    return this.count;
+  }
+
   /** Whether anything in the derived text from `start` to `end` may be other than it was; beside a change counts as well. */
   isTouched(start: number, end: number): boolean {
     const last = Math.min(end >>> TOUCHED_BITS, this.touched.length - 1);
@@ -71,6 +77,20 @@ export class DerivedText implements SourceMap {
       if (this.touched[block] === 1) return true;
     }
     return false;
+  }
+
+  /** Everything in the finished text that lies within `near` of a change, in order. */
+  stretchesNear(near: number): TextRange[] {
+    const stretches: TextRange[] = [];
+    const { touched, derivedLength } = this;
+    for (let block = touched.indexOf(1); block !== -1; block = touched.indexOf(1, block + 1)) {
+      const start = Math.max(0, (block << TOUCHED_BITS) - near);
+      const end = Math.min(derivedLength, ((block + 1) << TOUCHED_BITS) + near);
+      const last = stretches.at(-1);
+      if (last && start <= last.end) stretches[stretches.length - 1] = { start: last.start, end };
+      else if (start < end) stretches.push({ start, end });
+    }
+    return stretches;
   }
 
   /** Leaves out `source[start, end)`; what stands between this and the last replacement is kept. */
@@ -146,6 +166,14 @@ export class DerivedText implements SourceMap {
   finish(): ScanText {
     this.keepUntil(this.source.length);
     return new ScanText(this.units, this.derivedLength);
+  }
+
+  /** The way back is not to be asked for any more. */
+  release(): void {
+    const { replacements } = this;
+    this.count = 0;
+    this.replacements = NOTHING;
+    if (kept.length < MAX_KEPT && replacements.length <= LARGEST_KEPT) kept.push(replacements);
   }
 
   toSource(start: number, end: number): TextRange {

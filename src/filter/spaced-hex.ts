@@ -1,6 +1,8 @@
 import { holdsText, type PlacedBytes, writeBytes } from './encoded-bytes.js';
 import { ALPHANUMERICS, CharacterSet, DIGITS } from './engine/character-set.js';
+import type { ScanBudget } from './engine/scan-budget.js';
 import type { ScanText } from './engine/scan-text.js';
+import * as cost from './engine/step-costs.js';
 import { DerivedText } from './source-map.js';
 
 /** Sixteen bytes of two digits with something between: `67 68 70`, `67:68:70`, `0x67, 0x68`. */
@@ -20,12 +22,13 @@ function membersOf(set: CharacterSet): Uint8Array {
 }
 
 /** The text with what bytes in hexadecimal with something between them stand for; null where there are none. */
-export function decodeSpacedHex(source: ScanText): DerivedText | null {
+export function decodeSpacedHex(source: ScanText, budget: ScanBudget): DerivedText | null {
   const { units, length } = source;
   let derived: DerivedText | null = null;
   for (let start = findStretch(units, length, 0); start < length; ) {
     let end = start;
     while (end < length && allowed[units[end] ?? 0] === 1) end++;
+    budget.spend(cost.SPACED * (end - start));
     for (let at = start; at + MIN_CHARACTERS <= end; ) {
       if (!isByte(units, length, at)) {
         at++;

@@ -151,7 +151,7 @@ function findBaseUrl(
   } else if (/[?#\s]/.test(text)) {
     problems.add(place, 'must hold no blank, query or fragment: AEGIS appends the path of each call to it');
   }
-  return text.replace(/\/+$/, '');
+  return text.replace(/(?<!\/)\/+$/, '');
 }
 
 /** Names in lower case, so that no header can be sent twice. */

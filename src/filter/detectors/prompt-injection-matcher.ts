@@ -163,7 +163,7 @@ export class PhraseReader implements PhrasePass {
   /** The way of nearly all characters: nothing but two tables are asked. */
   private readAscii(end: number): void {
     const { text } = this;
-    const { next, endsWord } = spaced.automaton;
+    const { next, width, endsWord } = spaced.automaton;
     let { state, index, afterBlank, unspacedState } = this;
     for (; index < end; index++) {
       const unit = text.charCodeAt(index);
@@ -176,9 +176,8 @@ export class PhraseReader implements PhrasePass {
         this.place += isSentenceEnd(unit) ? WORD_PLACES + SENTENCE_PLACES : WORD_PLACES;
       }
       afterBlank = isBlank;
-      const entry = state + column;
-      state = next[entry] ?? 0;
-      if (endsWord[entry] === 1) this.record(spaced, state, index);
+      state = next[state * width + column] ?? 0;
+      if (endsWord[state] === 1) this.record(spaced, state, index);
       if (unspacedState !== 0) {
         const reading = isBlank ? SPACE : readUnit(unit);
         unspacedState = this.follow(unspaced, unspacedState, reading, index);
@@ -220,10 +219,9 @@ export class PhraseReader implements PhrasePass {
   }
 
   private follow(table: PhraseTable, state: number, unit: number, at: number): number {
-    const { columnOf, next, endsWord } = table.automaton;
-    const entry = state + (columnOf[unit] ?? 0);
-    const following = next[entry] ?? 0;
-    if (endsWord[entry] === 1) this.record(table, following, at);
+    const { columnOf, next, width, endsWord } = table.automaton;
+    const following = next[state * width + (columnOf[unit] ?? 0)] ?? 0;
+    if (endsWord[following] === 1) this.record(table, following, at);
     return following;
   }
 

@@ -1,5 +1,6 @@
 import type { Detection } from '../../domain/detector.js';
 import { ScanBudget } from '../engine/scan-budget.js';
+import { runAtOnce } from '../slices.js';
 
 /**
  * Finds things in a text. Pure, and linear in the text's length; throws rather than miss silently. Its work can be paused
@@ -12,8 +13,5 @@ export interface TextDetector {
 
 /** All at once: for short texts. */
 export function detectAll(detector: TextDetector, text: string): readonly Detection[] {
-  const scan = detector.scan(text, ScanBudget.forCharacters(text.length));
-  let step = scan.next();
-  while (!step.done) step = scan.next();
-  return step.value;
+  return runAtOnce(detector.scan(text, ScanBudget.forCharacters(text.length)));
 }

@@ -17,11 +17,11 @@ export class AnchorAutomaton {
   /** Column of each UTF-16 unit. */
   readonly columnOf = new Uint16Array(UNITS);
   readonly width: number;
-  /** `next[state + column]` is the next state; states are multiples of `width`, 0 is the start. */
-  readonly next: Int32Array;
-  /** As `next`, 1 where a word ends in the next state. */
+  /** `next[state * width + column]` is the next state; 0 is the start. As small as can be: it is what has to be fetched. */
+  readonly next: Uint16Array | Int32Array;
+  /** By state: 1 where a word ends in it. */
   readonly endsWord: Uint8Array;
-  /** As `next`, how many characters read last are the beginning of a word, in the next state. */
+  /** By state: how many characters read last are the beginning of a word. */
   readonly depth: Uint8Array;
   private readonly endings: readonly (readonly number[])[];
 
@@ -40,15 +40,14 @@ export class AnchorAutomaton {
 
     const { children, endings, depths } = this.buildTrie(folded);
     this.endings = endings;
-    const states = this.linkFailures(children, endings);
-    this.endsWord = Uint8Array.from(states, (state) => ((endings[state]?.length ?? 0) > 0 ? 1 : 0));
-    this.depth = Uint8Array.from(states, (state) => depths[state] ?? 0);
-    this.next = states.map((state) => state * this.width);
+    this.next = this.linkFailures(children, endings);
+    this.endsWord = Uint8Array.from(endings, (words) => (words.length > 0 ? 1 : 0));
+    this.depth = Uint8Array.from(depths);
   }
 
   /** The words that end in a state, as indexes into the words given. */
   wordsEndingIn(state: number): readonly number[] {
-    return this.endings[state / this.width] ?? [];
+    return this.endings[state] ?? [];
   }
 
   private buildTrie(words: readonly string[]): Trie {
@@ -75,8 +74,9 @@ export class AnchorAutomaton {
   }
 
   /** Turns the trie into a table with a next state for every column, shortest states first. */
-  private linkFailures(children: readonly Map<number, number>[], endings: number[][]): Int32Array {
-    const next = new Int32Array(children.length * this.width);
+  private linkFailures(children: readonly Map<number, number>[], endings: number[][]): Uint16Array | Int32Array {
+    const States = children.length <= UNITS ? Uint16Array : Int32Array;
+    const next = new States(children.length * this.width);
     const failure = new Int32Array(children.length);
     const queue: number[] = [];
     for (const [column, child] of children[0] ?? []) {

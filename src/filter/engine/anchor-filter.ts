@@ -1,5 +1,3 @@
-import { traitsOfUnit } from './scan-text.js';
-
 const KEY_BITS = 18;
 const KEY_MASK = 0x3ffff;
 const KEY_BITS_PER_UNIT = 6;
@@ -7,21 +5,32 @@ const KEY_BITS_PER_UNIT = 6;
 const KEY_UNIT_MASK = 0x7f;
 const KEY_BITS_PER_WORD = 5;
 /** Spreads keys of four units over as many bits as those of three have. */
-const LONGER_FACTOR = 0x2f1;
+const LONGER_FACTOR = 0x9e3779b1;
+const LONGER_SHIFT = 32 - KEY_BITS;
 /** The filter looks at so many units at once. */
-export const UNITS_PER_KEY = 3;
+const UNITS_PER_KEY = 3;
+/** So far before where reading goes on lies the first unit of the earliest anchor that may have begun. */
+export const REACH = UNITS_PER_KEY + 1;
+/** So far behind a text's last unit reading has to go for the filter to see an anchor that begins there. */
+export const READ_ON = 2;
+/** An anchor that began further before the place where reading goes on is not seen from there. */
+export const SEEN_BEFORE = 1;
 
 /** How far a text was read. */
 export interface Reading {
   /** The next unit to read. */
   index: number;
-  /** What was met beside plain ASCII: bits of `scan-text.ts`. */
-  traits: number;
+  /** The bits of all units read so far: more than seven where the text is not plain ASCII. */
+  bits: number;
 }
 
+/** The beginning of a word as it may stand in a window: undefined where anything can. */
+type Window = readonly (number | undefined)[];
+
 /**
- * Tells of nearly every place in a text that no anchor begins there, by three UTF-16 units alone. A set of bits, one for
- * each key made of three units: small enough to stay in the processor's nearest cache.
+ * Tells of nearly every place in a text that no anchor begins there, by four UTF-16 units alone. A set of bits, one for each
+ * key made of three units: small enough to stay in the processor's nearest cache. Only every second place is looked at, so
+ * that each word is in the set twice: as it begins, and without its first unit.
  */
 export class AnchorFilter {
   private readonly bits = new Int32Array(2 ** (KEY_BITS - KEY_BITS_PER_WORD));
@@ -29,20 +38,22 @@ export class AnchorFilter {
   private readonly longer = new Int32Array(2 ** (KEY_BITS - KEY_BITS_PER_WORD));
 
   /**
-   * Reads on until an anchor may have begun with the last three units; false where none does before the end. The innermost
+   * Reads on until an anchor may have begun `REACH` units ago or later; false where none does before the end. The innermost
    * loop of all: what it reads is known to be there, and its numbers stand in this file, so that they are compiled into it.
    */
   skip(reading: Reading, units: Uint16Array, end: number): boolean {
     const { bits, longer } = this;
-    const traitsOf = traitsOfUnit;
-    let { index, traits } = reading;
-    let key = index < 2 ? 0 : (units[index - 2] ?? 0) & KEY_UNIT_MASK;
-    if (index > 0) key = moveOn(key, units[index - 1] ?? 0);
+    let { index, bits: seen } = reading;
+    let key = index > 0 ? (units[index - 1] as number) & KEY_UNIT_MASK : 0;
     let mayBegin = 0;
     while (index < end) {
-      const unit = units[index++] as number;
-      traits |= traitsOf[unit] as number;
-      key = ((key << KEY_BITS_PER_UNIT) ^ (unit & KEY_UNIT_MASK)) & KEY_MASK;
+      const first = units[index] as number;
+      const second = units[index + 1] as number;
+      index += 2;
+      seen |= first | second;
+      key =
+        ((key << (2 * KEY_BITS_PER_UNIT)) ^ ((first & KEY_UNIT_MASK) << KEY_BITS_PER_UNIT) ^ (second & KEY_UNIT_MASK)) &
+        KEY_MASK;
       mayBegin = ((bits[key >>> KEY_BITS_PER_WORD] as number) >>> key) & 1;
       if (mayBegin === 0) continue;
       const next = longerKey(key, units[index] as number);
@@ -50,20 +61,24 @@ export class AnchorFilter {
       if (mayBegin === 1) break;
     }
     reading.index = index;
-    reading.traits = traits;
+    reading.bits = seen;
     return mayBegin === 1;
   }
 
   /** `anyCase`: the word also begins where it stands in other letters. */
   add(word: string, anyCase: boolean): void {
-    for (const beginning of spellings(word.slice(0, UNITS_PER_KEY + 1), anyCase)) {
+    for (const beginning of spellings(word.slice(0, UNITS_PER_KEY + 2), anyCase)) {
       const codes = beginning.split('').map((unit) => unit.charCodeAt(0));
-      for (const key of keysOf(codes.slice(0, UNITS_PER_KEY))) {
-        setBit(this.bits, key);
-        const fourth = codes[UNITS_PER_KEY];
-        if (fourth !== undefined) setBit(this.longer, longerKey(key, fourth));
-        else for (let unit = 0; unit <= KEY_UNIT_MASK; unit++) setBit(this.longer, longerKey(key, unit));
-      }
+      this.addWindow(codes);
+      // What is shorter says too little without its first unit: it is looked for with the unit before it.
+      this.addWindow(codes.length > UNITS_PER_KEY ? codes.slice(1) : [undefined, ...codes]);
+    }
+  }
+
+  private addWindow(window: Window): void {
+    for (const key of keysOf(window)) {
+      setBit(this.bits, key);
+      for (const unit of unitsAt(window, UNITS_PER_KEY)) setBit(this.longer, longerKey(key, unit));
     }
   }
 }
@@ -73,15 +88,21 @@ function setBit(bits: Int32Array, key: number): void {
   bits[word] = (bits[word] ?? 0) | (1 << key);
 }
 
-/** The keys of all that begins so: behind a shorter word anything can follow. */
-function keysOf(codes: readonly number[]): number[] {
+function keysOf(window: Window): number[] {
   let keys = [0];
   for (let index = 0; index < UNITS_PER_KEY; index++) {
-    const code = codes[index];
-    const units = code === undefined ? Array.from({ length: KEY_UNIT_MASK + 1 }, (_, unit) => unit) : [code];
+    const units = unitsAt(window, index);
     keys = keys.flatMap((key) => units.map((unit) => moveOn(key, unit)));
   }
   return keys;
+}
+
+const ANY_UNIT = Array.from({ length: KEY_UNIT_MASK + 1 }, (_, unit) => unit);
+
+/** Before a word and behind it anything can stand. */
+function unitsAt(window: Window, index: number): readonly number[] {
+  const unit = window[index];
+  return unit === undefined ? ANY_UNIT : [unit];
 }
 
 function spellings(text: string, anyCase: boolean): string[] {
@@ -105,5 +126,5 @@ function moveOn(key: number, unit: number): number {
 
 /** The key of four units, made of that of three. */
 function longerKey(key: number, unit: number): number {
-  return (moveOn(key, unit) ^ (key * LONGER_FACTOR)) & KEY_MASK;
+  return Math.imul((key << 7) | (unit & KEY_UNIT_MASK), LONGER_FACTOR) >>> LONGER_SHIFT;
 }

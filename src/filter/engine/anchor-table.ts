@@ -11,6 +11,9 @@ const VALUES = -1;
 /** A rule with more anchors is a list of words: its pattern is little more than they are, and tells nothing sooner. */
 const MOST_OUTLINED = 128;
 
+/** What a rule looks at lies no further than this from its anchor, unless the rule is a far one. */
+export const NEAR = 1_024;
+
 /** A rule where one of its anchors stands. */
 export interface AnchoredRule {
   readonly rule: ScanRule;
@@ -23,6 +26,7 @@ export interface AnchoredRule {
   readonly head: Uint8Array;
   /** The rule's characters, where a match is one run of them. */
   readonly run: RunSet | null;
+  readonly isFar: boolean;
 }
 
 export interface Anchor {
@@ -38,6 +42,8 @@ export class AnchorTable {
   readonly memory = new RunMemory();
   /** Rules that look at every number. */
   readonly digitRules: readonly AnchoredRule[];
+  /** Whether one of them looks far. */
+  readonly hasFarNumbers: boolean;
   /** Those of them that so many digits are enough for. */
   private readonly rulesOfDigits: readonly (readonly AnchoredRule[])[];
   /** The context of those rules; null where none needs any. */
@@ -58,6 +64,7 @@ export class AnchorTable {
     this.digitRules = rules.flatMap((rule, index) =>
       rule.startsAt === 'digit' ? [this.outline(rule, index, '')] : [],
     );
+    this.hasFarNumbers = this.digitRules.some(({ isFar }) => isFar);
     this.rulesOfDigits = Array.from({ length: MOST_NUMBER + 1 }, (_, digits) =>
       this.digitRules.filter(({ rule }) => rule.minDigits <= digits),
     );
@@ -77,6 +84,13 @@ export class AnchorTable {
     const isList = rule.anchors.length > MOST_OUTLINED;
     const outline = isList ? null : PatternOutline.of(rule, beginning, this.memory);
     const run = rule.run && this.memory.register(rule.run, VALUES);
-    return { rule, index, outline, afterAnchor, head: membersOf(rule.head), run };
+    return { rule, index, outline, afterAnchor, head: membersOf(rule.head), run, isFar: spanOf(rule) > NEAR };
   }
+}
+
+/** How far from an anchor, before or behind it, a match and its context can lie. */
+function spanOf({ anchors, lead, valueWithin, maxLength, patternLength, context }: ScanRule): number {
+  const longest = Math.max(0, ...anchors.map(({ length }) => length));
+  const words = Math.max(0, ...(context?.words ?? []).map(({ length }) => length));
+  return lead + longest + (valueWithin ?? 0) + Math.max(maxLength, patternLength) + (context?.within ?? 0) + words;
 }

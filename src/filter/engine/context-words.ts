@@ -32,13 +32,12 @@ export class ContextWords {
 
   /** Every place of the words in a text. */
   find(units: Uint16Array, length: number): ContextPlaces {
-    const { columnOf, next, endsWord } = this.automaton;
+    const { columnOf, next, width, endsWord } = this.automaton;
     const places = new ContextPlaces();
     let state = 0;
     for (let at = 0; at < length; at++) {
-      const entry = state + (columnOf[units[at] ?? 0] ?? 0);
-      state = next[entry] ?? 0;
-      if (endsWord[entry] !== 1) continue;
+      state = next[state * width + (columnOf[units[at] ?? 0] ?? 0)] ?? 0;
+      if (endsWord[state] !== 1) continue;
       for (const index of this.automaton.wordsEndingIn(state)) {
         const word = this.words[index];
         for (const rule of word?.rules ?? []) places.add(rule, at + 1 - (word?.length ?? 0), at + 1);

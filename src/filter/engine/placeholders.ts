@@ -21,7 +21,7 @@ const WORDS = new RegExp(
 const TEMPLATE = /^(?:\$\{?[A-Za-z_]|\$\(|\{\{|<|%[sdv]|\{[A-Za-z_][\w.]{0,60}\}$|%\([A-Za-z_]|%[A-Za-z_]{2,60}%$)/;
 
 /** The same character over and over: `xxxxxx`, `000000`, `******`. */
-const MONOTONE = /(.)\1{6,255}/;
+const MONOTONE_RUN = 7;
 /** In a longer text they must make up so much of it: a credential may begin or be padded with equal characters. */
 const MONOTONE_SHARE = 0.2;
 
@@ -49,6 +49,11 @@ export function isPlaceholder(secret: string): boolean {
 }
 
 function isMonotone(secret: string): boolean {
-  const run = MONOTONE.exec(secret);
-  return run !== null && run[0].length >= MONOTONE_SHARE * secret.length;
+  const enough = Math.max(MONOTONE_RUN, MONOTONE_SHARE * secret.length);
+  for (let start = 0, index = 1; index <= secret.length; index++) {
+    if (index < secret.length && secret.charCodeAt(index) === secret.charCodeAt(start)) continue;
+    if (index - start >= enough) return true;
+    start = index;
+  }
+  return false;
 }

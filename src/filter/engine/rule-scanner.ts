@@ -1,51 +1,22 @@
+import type { TextRange } from '../../domain/detector.js';
 import type { ScanRule } from '../rules/scan-rule.js';
-import { type Reading, UNITS_PER_KEY } from './anchor-filter.js';
+import { REACH, SEEN_BEFORE } from './anchor-filter.js';
 import { type Anchor, type AnchoredRule, AnchorTable } from './anchor-table.js';
 import { findBlockEnd } from './armoured-block.js';
 import { beginsName, beginsToken, endsToken, isInsideToken, standsAt } from './boundaries.js';
 import { type ContextPlaces, hasWordsAround, namesContext } from './context-words.js';
 import { judgeSecret } from './judgement.js';
 import { countDigits, countRun, isDigit, mayBeginAt } from './numbers.js';
+import type { RuleMatch, TextMatches } from './rule-match.js';
 import { ASCII } from './run-memory.js';
 import type { ScanBudget } from './scan-budget.js';
-import { ScanText, traitsOfUnit } from './scan-text.js';
-
-export interface RuleMatch {
-  readonly rule: ScanRule;
-  /** The whole match, with the names and quotes its pattern takes in. */
-  readonly start: number;
-  readonly end: number;
-  /** The credential itself. */
-  readonly secretStart: number;
-  readonly secretEnd: number;
-  /** Whether a checksum proves it. */
-  readonly verified: boolean;
-}
-
-export interface TextMatches {
-  readonly matches: readonly RuleMatch[];
-  /** What the text holds beside plain ASCII: bits of `scan-text.ts`. */
-  readonly traits: number;
-}
+import { ScanPass } from './scan-pass.js';
+import { ScanText } from './scan-text.js';
+import * as cost from './step-costs.js';
 
 /** After so many steps the scan offers to pause: well under a millisecond of work. */
 const STEPS_PER_SLICE = 262_144;
 const CHARACTERS_PER_SLICE = 65_536;
-/** What work costs in steps, as measured: reading a character, following one through the automaton, looking for a value. */
-const READ_STEPS = 2;
-const FOLLOW_STEPS = 5;
-const SEARCH_STEPS = 3;
-/** What it costs to look whether a pattern can match; to try it, and each character of it; to judge and note a match. */
-const LOOK_STEPS = 12;
-const TRIAL_STEPS = 200;
-const STEPS_PER_TRIED_CHARACTER = 4;
-const JUDGE_STEPS = 400;
-const STEPS_PER_JUDGED_CHARACTER = 20;
-const NOTE_STEPS = 1_000;
-const CONTEXT_STEPS = 4;
-/** To measure a number, and to look whether one of the rules for numbers can match there. */
-const NUMBER_STEPS = 30;
-const STEPS_PER_NUMBER_RULE = 6;
 /** So much of an opening line tells where the next one is. */
 const OPENING_CHARACTERS = 11;
 
@@ -70,58 +41,68 @@ export class RuleScanner {
     return matches;
   }
 
-  /** The same for a text that is at hand as units. */
-  *scanText(text: ScanText, budget: ScanBudget): Generator<void, TextMatches> {
-    const pass = new Pass(text, budget, this.table.memory.takeBase(text.length));
-    for (;;) {
-      this.scanSlice(pass);
-      if (pass.index >= pass.end) return pass;
-      yield;
+  /**
+   * The same for a text that is at hand as units. Only matches that begin in one of the stretches, or stand for a name
+   * there, are told: each stretch from its first place up to its last, one behind the other, none empty.
+   */
+  *scanText(
+    text: ScanText,
+    budget: ScanBudget,
+    stretches: readonly TextRange[] = [{ start: 0, end: text.length }],
+  ): Generator<void, TextMatches> {
+    const pass = new ScanPass(text, budget, this.table.memory.takeBase(text.length));
+    pass.reachesFar = this.table.hasFarNumbers;
+    for (const { start, end } of stretches) {
+      pass.enter(start, end);
+      for (;;) {
+        this.scanSlice(pass);
+        if (pass.index >= pass.end) break;
+        yield;
+      }
     }
+    return pass;
   }
 
-  private scanSlice(pass: Pass): void {
+  private scanSlice(pass: ScanPass): void {
     const { budget } = pass;
     const start = pass.index;
     const end = Math.min(pass.end, start + CHARACTERS_PER_SLICE);
     const spent = budget.spent;
     while (pass.index < end && budget.spent - spent <= STEPS_PER_SLICE) {
       if (this.table.filter.skip(pass, pass.text.units, end)) {
-        this.followAnchors(pass, pass.index - UNITS_PER_KEY);
+        this.followAnchors(pass, pass.index - REACH);
       }
     }
-    budget.spend(READ_STEPS * (pass.index - start));
+    budget.spend(cost.READ * (pass.index - start));
     if (this.readsNumbers) this.scanDigits(pass, start, pass.index);
   }
 
   /** Runs the automaton from `start` until the filter can take over again. */
-  private followAnchors(pass: Pass, start: number): void {
+  private followAnchors(pass: ScanPass, start: number): void {
     const { units, length } = pass.text;
-    const { columnOf, next, endsWord, depth } = this.table.automaton;
-    const traitsOf = traitsOfUnit;
+    const { columnOf, next, width, endsWord, depth } = this.table.automaton;
     const goesOn = start < pass.followedTo;
     const from = goesOn ? pass.followedTo : Math.max(0, start);
     const atLeast = pass.index;
     let at = from;
     let state = goesOn ? pass.state : 0;
-    let depthOfState = UNITS_PER_KEY;
-    let traits = 0;
-    while (at < length && (at < atLeast || depthOfState >= UNITS_PER_KEY)) {
+    let depthOfState = 0;
+    let bits = 0;
+    while (at < length && (at < atLeast || depthOfState > SEEN_BEFORE)) {
       const unit = units[at++] as number;
-      traits |= traitsOf[unit] as number;
-      const entry = state + (columnOf[unit] as number);
-      state = next[entry] as number;
-      depthOfState = depth[entry] as number;
-      if (endsWord[entry] === 1) this.tryAnchors(pass, state, at);
+      bits |= unit;
+      state = next[state * width + (columnOf[unit] as number)] as number;
+      depthOfState = depth[state] as number;
+      if (endsWord[state] === 1) this.tryAnchors(pass, state, at);
     }
-    pass.budget.spend(FOLLOW_STEPS * (at - from));
-    pass.traits |= traits;
+    pass.budget.spend(cost.HIT + cost.FOLLOW * (at - from));
+    pass.bits |= bits;
     pass.state = state;
     pass.followedTo = at;
     pass.index = Math.max(atLeast, at);
   }
 
-  private tryAnchors(pass: Pass, state: number, anchorEnd: number): void {
+  private tryAnchors(pass: ScanPass, state: number, anchorEnd: number): void {
     const { automaton, anchors } = this.table;
     for (const index of automaton.wordsEndingIn(state)) {
       const anchor = anchors[index];
@@ -129,10 +110,12 @@ export class RuleScanner {
     }
   }
 
-  private tryAnchor(pass: Pass, anchor: Anchor, anchorEnd: number): void {
+  private tryAnchor(pass: ScanPass, anchor: Anchor, anchorEnd: number): void {
     const anchorStart = anchorEnd - anchor.text.length;
+    pass.budget.spend(anchor.rules.length * (cost.ANCHOR + cost.ANCHOR_CHARACTER * anchor.text.length));
     for (const anchored of anchor.rules) {
       const { rule, index } = anchored;
+      if (anchored.isFar) pass.reachesFar = true;
       if (rule.valueWithin !== null) {
         if (beginsName(pass.text.units, anchorStart)) this.searchValue(pass, anchored, anchorStart, anchorEnd);
       } else if (
@@ -145,7 +128,7 @@ export class RuleScanner {
   }
 
   /** Tries the pattern where the anchor stands. */
-  private searchToken(pass: Pass, anchored: AnchoredRule, anchorStart: number, anchorEnd: number): void {
+  private searchToken(pass: ScanPass, anchored: AnchoredRule, anchorStart: number, anchorEnd: number): void {
     const { rule, index, afterAnchor } = anchored;
     let start = anchorStart;
     if (rule.lead > 0) start = this.findLead(pass, anchored, anchorStart);
@@ -159,7 +142,7 @@ export class RuleScanner {
   }
 
   /** Where the match begins that the anchor stands in. What was read before for the last anchor is not read again. */
-  private findLead(pass: Pass, { rule, index, head }: AnchoredRule, anchorStart: number): number {
+  private findLead(pass: ScanPass, { rule, index, head }: AnchoredRule, anchorStart: number): number {
     const { units } = pass.text;
     const leads = pass.leadsOf(this.rules.length);
     const knownFrom = leads[2 * index] as number;
@@ -169,7 +152,7 @@ export class RuleScanner {
     const stop = isKnown ? Math.max(earliest, knownTo) : earliest;
     let start = anchorStart;
     while (start > stop && head[Math.min(units[start - 1] as number, ASCII)] === 1) start--;
-    pass.budget.spend(anchorStart - start);
+    pass.budget.spend(cost.LEAD * (anchorStart - start));
     if (isKnown && start === knownTo) start = Math.max(earliest, knownFrom);
     leads[2 * index] = start;
     leads[2 * index + 1] = anchorStart;
@@ -177,14 +160,14 @@ export class RuleScanner {
   }
 
   /** Tries the pattern wherever a value can begin after a name. No place is looked at twice for one rule. */
-  private searchValue(pass: Pass, anchored: AnchoredRule, anchorStart: number, anchorEnd: number): void {
+  private searchValue(pass: ScanPass, anchored: AnchoredRule, anchorStart: number, anchorEnd: number): void {
     const { rule, index, head, run } = anchored;
     const { units, length: textLength } = pass.text;
     const { memory } = this.table;
     const limit = Math.min(textLength, anchorEnd + (rule.valueWithin ?? 0));
     const from = Math.max(anchorEnd, pass.searchedTo(index));
     if (from >= limit) return;
-    pass.budget.spend(SEARCH_STEPS * (limit - from));
+    pass.budget.spend(cost.SEARCH + cost.SEARCHED * (limit - from));
     let searchedTo = limit;
     for (let at = from; at < limit; at++) {
       if (run) {
@@ -198,6 +181,7 @@ export class RuleScanner {
       if (!this.mayMatch(pass, anchored, at)) continue;
       if (!beginsToken(pass.text.text, at, rule.before)) continue;
       const match = this.tryPattern(pass, rule, at);
+      if (match && rule.context) pass.budget.spend(cost.CONTEXT * (at - anchorStart + rule.context.within));
       if (!match || !namesContext(pass.text.text, rule.context, anchorStart, at)) continue;
       pass.matches.push(match);
       searchedTo = Math.max(match.end, limit);
@@ -207,7 +191,7 @@ export class RuleScanner {
   }
 
   /** Looks at the beginning of every number. */
-  private scanDigits(pass: Pass, from: number, to: number): void {
+  private scanDigits(pass: ScanPass, from: number, to: number): void {
     const { units, length } = pass.text;
     let inNumber = isDigit(units[from - 1] ?? 0);
     for (let at = from; at < to && at < length; at++) {
@@ -216,7 +200,7 @@ export class RuleScanner {
         const digits = countDigits(units, length, at);
         const run = countRun(units, length, at);
         const rules = this.table.digitRulesFor(digits);
-        pass.budget.spend(NUMBER_STEPS + STEPS_PER_NUMBER_RULE * rules.length);
+        pass.budget.spend(cost.NUMBER + cost.NUMBER_RULE * rules.length);
         for (const anchored of rules) {
           const { rule, index } = anchored;
           if (run < rule.minRun || pass.searchedTo(index) > at) continue;
@@ -230,58 +214,58 @@ export class RuleScanner {
   }
 
   /** Looks for the words of all numbers' contexts once a text, and only where a number needs them. */
-  private contextOf(pass: Pass): ContextPlaces | null {
+  private contextOf(pass: ScanPass): ContextPlaces | null {
     const { digitContexts } = this.table;
     if (pass.contexts || !digitContexts) return pass.contexts;
     const { units, length } = pass.text;
-    pass.budget.spend(FOLLOW_STEPS * length);
+    pass.budget.spend(cost.FOLLOW * length);
     pass.contexts = digitContexts.find(units, length);
     return pass.contexts;
   }
 
   /** Whether a match that begins about here could have its context: looked at before the pattern is tried. */
-  private mayHaveContext(pass: Pass, { rule, index }: AnchoredRule, at: number): boolean {
+  private mayHaveContext(pass: ScanPass, { rule, index }: AnchoredRule, at: number): boolean {
     if (!rule.context) return true;
     const { within } = rule.context;
     const places = this.contextOf(pass);
     return places?.has(index, at - rule.lead - within, at + rule.patternLength + within) ?? false;
   }
 
-  private hasContext(pass: Pass, { rule, index }: AnchoredRule, match: RuleMatch): boolean {
+  private hasContext(pass: ScanPass, { rule, index }: AnchoredRule, match: RuleMatch): boolean {
     if (!rule.context) return true;
     const { within, words } = rule.context;
     if (rule.startsAt === 'digit') return this.contextOf(pass)?.surrounds(index, match, within) ?? false;
-    pass.budget.spend(CONTEXT_STEPS * within * words.length);
+    pass.budget.spend(cost.CONTEXT * within * words.length);
     return hasWordsAround(pass.text.text, rule.context, match);
   }
 
-  private mayMatch(pass: Pass, { outline }: AnchoredRule, at: number): boolean {
-    pass.budget.spend(LOOK_STEPS);
+  private mayMatch(pass: ScanPass, { outline }: AnchoredRule, at: number): boolean {
+    pass.budget.spend(cost.LOOK);
     const { units, length } = pass.text;
     return outline === null || outline.mayMatch(units, length, at, pass.base, this.table.memory);
   }
 
-  private tryPattern(pass: Pass, rule: ScanRule, start: number): RuleMatch | null {
+  private tryPattern(pass: ScanPass, rule: ScanRule, start: number): RuleMatch | null {
     const { budget } = pass;
     const { text } = pass.text;
     if (text.length - start < rule.minLength) return null;
     rule.matcher.lastIndex = start;
     const found = rule.matcher.exec(text);
     const tried = found ? found[0].length : Math.min(rule.patternLength, text.length - start);
-    budget.spend(TRIAL_STEPS + STEPS_PER_TRIED_CHARACTER * tried);
+    budget.spend(cost.TRIAL + cost.TRIED * tried);
     if (!found) return null;
     let end = start + found[0].length;
     if (!endsToken(text, end, rule.after)) return null;
     const range = rule.hasSecretGroup ? found.indices?.groups?.secret : undefined;
     const secretStart = range?.[0] ?? start;
     let secretEnd = range?.[1] ?? end;
-    budget.spend(JUDGE_STEPS + STEPS_PER_JUDGED_CHARACTER * (secretEnd - secretStart));
+    budget.spend(cost.JUDGEMENT + cost.JUDGED * (secretEnd - secretStart));
     const verified = judgeSecret(rule, text.slice(secretStart, secretEnd));
     if (verified === null) return null;
-    budget.spend(NOTE_STEPS);
+    budget.spend(cost.NOTE);
     if (rule.closing !== null) {
       const limit = Math.min(text.length, start + rule.maxLength);
-      budget.spend(STEPS_PER_TRIED_CHARACTER * (limit - end));
+      budget.spend(cost.TRIED * (limit - end));
       const opening = found[0].slice(0, OPENING_CHARACTERS);
       const blockEnd = findBlockEnd(text.slice(end, limit), opening, rule.closing, rule.minEntropy);
       if (blockEnd === null) return null;
@@ -289,45 +273,5 @@ export class RuleScanner {
       secretEnd = end;
     }
     return { rule, start, end, secretStart, secretEnd, verified };
-  }
-}
-
-/** How far a scan has come. */
-class Pass implements TextMatches, Reading {
-  readonly matches: RuleMatch[] = [];
-  traits = 0;
-  /** The next unit to read, and where reading ends: so far behind the text that the filter sees its last units. */
-  index = 0;
-  readonly end: number;
-  /** Up to where the automaton has read, and its state there. */
-  followedTo = 0;
-  state = 0;
-  /** For each rule, up to where its matches and values have been looked for; null while that is nowhere. */
-  private searched: Int32Array | null = null;
-  /** For each rule, from where to where the characters are known to be such as its matches begin with; see `leadsOf`. */
-  private leads: Int32Array | null = null;
-  /** Where the words of numbers' contexts stand; null while nobody asked. */
-  contexts: ContextPlaces | null = null;
-
-  constructor(
-    readonly text: ScanText,
-    readonly budget: ScanBudget,
-    readonly base: number,
-  ) {
-    this.end = text.length === 0 ? 0 : text.length + UNITS_PER_KEY - 1;
-  }
-
-  leadsOf(rules: number): Int32Array {
-    this.leads ??= new Int32Array(2 * rules);
-    return this.leads;
-  }
-
-  searchedTo(rule: number): number {
-    return this.searched?.[rule] ?? 0;
-  }
-
-  setSearchedTo(rule: number, place: number, rules: number): void {
-    this.searched ??= new Int32Array(rules);
-    this.searched[rule] = place;
   }
 }

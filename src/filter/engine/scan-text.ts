@@ -1,12 +1,5 @@
-/** What a text holds, as bits: what would have to be decoded is only looked for where it can be. */
-export const BEYOND_ASCII = 1;
-export const BACKSLASH = 2;
-export const PERCENT = 4;
-export const AMPERSAND = 8;
-
 /** Behind the last unit so many are zero, so that a look ahead needs no check. */
 export const PADDING = 4;
-const LONGEST_LATIN = 0x7f;
 const BYTES_PER_UNIT = 2;
 /** Units of a text at most that are kept for the next one; so many of them. */
 const MAX_KEPT_UNITS = 262_144;
@@ -57,10 +50,9 @@ export class ScanText {
 
   /** Where the next such character stands, by the quickest means; the length where there is none. */
   indexOf(character: string, from: number): number {
-    const place =
-      this.written?.indexOf(character, from) ??
-      this.units.subarray(0, this.length).indexOf(character.charCodeAt(0), from);
-    return place === -1 ? this.length : place;
+    if (this.written !== null) return ifNone(this.written.indexOf(character, from), this.length);
+    const found = bytesOf(this.units, this.length).indexOf(character, BYTES_PER_UNIT * from, 'utf16le');
+    return ifNone(found / BYTES_PER_UNIT, this.length);
   }
 
   /** The text is not to be used any more. */
@@ -69,12 +61,10 @@ export class ScanText {
   }
 }
 
+function ifNone(place: number, length: number): number {
+  return place < 0 ? length : place;
+}
+
 function bytesOf(units: Uint16Array, length: number): Buffer {
   return Buffer.from(units.buffer, units.byteOffset, length * BYTES_PER_UNIT);
 }
-
-/** Which of the bits a UTF-16 unit sets. */
-export const traitsOfUnit: Uint8Array = new Uint8Array(65_536).fill(BEYOND_ASCII, LONGEST_LATIN + 1);
-traitsOfUnit['\\'.charCodeAt(0)] = BACKSLASH;
-traitsOfUnit['%'.charCodeAt(0)] = PERCENT;
-traitsOfUnit['&'.charCodeAt(0)] = AMPERSAND;

@@ -30,9 +30,11 @@ export const VALIDATORS: ReadonlyMap<string, Validator> = new Map<string, Valida
 ]);
 
 const PRINTABLE = /^[\t\n\r -~]{8,}$/;
-/** Code that names a password rather than being one: `config.password`, `get_password`, `$PASSWORD`, a path, an address. */
-const IDENTIFIER =
-  /^(?:[$@&*!]?[A-Za-z_]+(?:[._:/\\|[\]?-]+[A-Za-z_]+)*[?!*.:]*|[A-Z][A-Z0-9_]+|https?:.*|[^A-Za-z]*)$/;
+/**
+ * Code that names a password rather than being one: `config.password`, `get_password`, `$PASSWORD`, a path, an address.
+ * No character belongs both to a name and to what stands between names, or names could be told apart in endless ways.
+ */
+const IDENTIFIER = /^(?:[$@&*!]?[A-Za-z_]+(?:[.:/\\|[\]?-]+[A-Za-z_]+)*[?!*.:]*|[A-Z][A-Z0-9_]+|https?:.*|[^A-Za-z]*)$/;
 
 /**
  * Changes between upper case, lower case, digits and symbols, a character: 0.6 on average where characters are random,
@@ -104,14 +106,22 @@ function decodeBase64(text: string): string {
   return Buffer.from(text, 'base64url').toString('utf8');
 }
 
+/** Characters that share their last seven bits count as one: no credential is written with others than ASCII. */
+const counts = new Uint32Array(128);
+
 /** Shannon entropy of a text in bits a character. */
 export function measureEntropy(text: string): number {
-  const counts = new Map<number, number>();
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    counts.set(code, (counts.get(code) ?? 0) + 1);
+  const { length } = text;
+  if (length === 0) return 0;
+  counts.fill(0);
+  for (let index = 0; index < length; index++) {
+    const slot = text.charCodeAt(index) & 127;
+    counts[slot] = (counts[slot] as number) + 1;
   }
-  let bits = 0;
-  for (const count of counts.values()) bits -= (count / text.length) * Math.log2(count / text.length);
-  return bits;
+  let sum = 0;
+  for (let slot = 0; slot < counts.length; slot++) {
+    const count = counts[slot] as number;
+    if (count > 1) sum += count * Math.log2(count);
+  }
+  return Math.log2(length) - sum / length;
 }

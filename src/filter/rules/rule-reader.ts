@@ -5,6 +5,7 @@ import { ALPHANUMERICS, BLANKS, CharacterSet, NUMBER_SEPARATORS, WORD } from '..
 import type { RuleScanner } from '../engine/rule-scanner.js';
 import { ScanBudget } from '../engine/scan-budget.js';
 import { VALIDATORS, type Validator } from '../engine/validators.js';
+import { runAtOnce } from '../slices.js';
 import { PERSONAL_VALIDATORS } from '../validators-personal/personal-validators.js';
 import { countLeadingDigits } from './leading-digits.js';
 import { type PatternFacts, studyPattern } from './pattern-facts.js';
@@ -324,10 +325,8 @@ function areTexts(value: unknown): value is string[] {
 
 function isFound(rule: ScanRule, scanner: RuleScanner, example: string): boolean {
   const text = example.replaceAll(EXAMPLE_SEAM, '');
-  const scan = scanner.scan(text, ScanBudget.forCharacters(text.length));
-  let step = scan.next();
-  while (!step.done) step = scan.next();
-  return step.value.some((match) => match.rule === rule);
+  const matches = runAtOnce(scanner.scan(text, ScanBudget.forCharacters(text.length)));
+  return matches.some((match) => match.rule === rule);
 }
 
 /** A token may not follow a word; a value that has no prefix of its own may not follow its own characters either. */

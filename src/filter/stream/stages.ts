@@ -1,6 +1,8 @@
+import { ScanBudget } from '../engine/scan-budget.js';
 import { ScanText } from '../engine/scan-text.js';
 import { decodeEscapes } from '../escapes.js';
 import { foldUnicode } from '../normaliser.js';
+import { runAtOnce } from '../slices.js';
 
 /**
  * A piece of a text as another reader sees it, and where each of its UTF-16 units came from: `starts[i]` to `ends[i]` of
@@ -203,7 +205,10 @@ export class UnescapingStage implements Stage {
   }
 }
 
-const decodedEscapes = new KnownTexts((written) => decodeEscapes(ScanText.of(written))?.finish().text ?? written);
+const decodedEscapes = new KnownTexts((written) => {
+  const decoding = decodeEscapes(ScanText.of(written), ScanBudget.forCharacters(written.length));
+  return runAtOnce(decoding)?.finish().text ?? written;
+});
 
 /** Where an escape begins that the text's end may have cut; its end where there is none. */
 function beginningOfCut(text: string): number {

@@ -92,23 +92,21 @@ export class StreamScanner {
   }
 
   push(piece: string): void {
-    const { columnOf, next, endsWord, depth } = this.rules.automaton;
+    const { columnOf, next, width, endsWord, depth } = this.rules.automaton;
     const offset = this.end;
     this.text += piece;
     this.textEnd.push(piece);
     let { state } = this;
-    let entry = -1;
     for (let index = 0; index < piece.length; index++) {
-      entry = state + (columnOf[piece.charCodeAt(index)] ?? 0);
-      state = next[entry] ?? 0;
-      if (endsWord[entry] === 1) {
+      state = next[state * width + (columnOf[piece.charCodeAt(index)] ?? 0)] ?? 0;
+      if (endsWord[state] === 1) {
         for (const anchor of this.rules.automaton.wordsEndingIn(state))
           this.meet(this.rules.anchors[anchor], offset + index + 1);
       }
     }
     this.state = state;
     if (this.rules.numeric.length > 0) this.meetNumbers(piece, offset);
-    if (entry !== -1) this.depth = depth[entry] ?? 0;
+    this.depth = depth[state] ?? 0;
   }
 
   /**

@@ -119,7 +119,7 @@ function toPlainBase64(data: string): string | null {
     .replace(/%2b|-/gi, '+')
     .replace(/%2f|_/gi, '/')
     .replace(/%3d/gi, '=')
-    .replace(/=+$/, '');
+    .replace(/(?<!=)=+$/, '');
   if (plain.length % 4 === 1 || !PLAIN_BASE64.test(plain)) return null;
   return plain.padEnd(Math.ceil(plain.length / 4) * 4, '=') || null;
 }

@@ -31,7 +31,7 @@ const DOCUMENTATION_HOSTS: ReadonlySet<string> = new Set([
 ]);
 
 const URL_LIKE = /\b[a-z][a-z\d+.-]{0,15}:\/\/[^\s"'<>`]+/gi;
-const TRAILING_PUNCTUATION = /[.,;:!?)\]}]+$/;
+const TRAILING_PUNCTUATION = /(?<![.,;:!?)\]}])[.,;:!?)\]}]+$/;
 const IPV4 = /\b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?\b/g;
 const IPV6_LIKE = /\[[\da-f:.]{3,45}\](?::\d{1,5})?|(?<![\w.:])[\da-f:.]{3,45}(?!\w)/gi;
 /** `vllm-0:8000`, `vllm.models:80`; a single word before a short number is more likely no host. */
@@ -90,7 +90,7 @@ function withoutSecrets(message: string): string {
 }
 
 function restateIpv6(found: string): string {
-  const address = /^\[(.*)\]/.exec(found)?.[1] ?? found.replace(/\.+$/, '');
+  const address = /^\[(.*)\]/.exec(found)?.[1] ?? found.replace(/(?<!\.)\.+$/, '');
   return isIPv6(address) ? ADDRESS + (found.endsWith('.') ? '.' : '') : found;
 }
 

@@ -166,7 +166,7 @@ function contextOf({ traceId, spanId, isSampled, state }: TraceContext): Context
 
 function signalUrl(endpoint: string, path: string): string {
   const url = new URL(endpoint);
-  url.pathname = `${url.pathname.replace(/\/+$/, '')}/${path}`;
+  url.pathname = `${url.pathname.replace(/(?<!\/)\/+$/, '')}/${path}`;
   return url.href;
 }
 

@@ -59,16 +59,23 @@ describe('keys while the database fails', () => {
     const revoked = await open('revoked', null);
     await open('expiring', Date.now() + 2_000);
     await replica.changes.sweep();
-    await replica.keys.revoke(revoked.principal.keyId, null);
-    signalFamily(server.processId, 'SIGSTOP');
-    try {
-      // Somebody says so, and nobody can be asked whether it is true.
-      replica.openRequests.doubtAll();
-      await waitUntil(() => cuts.length > 0);
-      expect(cuts).toEqual(['expiring invalid_api_key']);
-    } finally {
-      signalFamily(server.processId, 'SIGCONT');
-    }
+    // Under way when the database stops, so that no look at it beforehand can have seen it.
+    await replica.database.run((manager) =>
+      manager.transaction(async (transaction) => {
+        await transaction.query(`UPDATE api_key SET status = 'revoked', revoked_at = now() WHERE id = $1`, [
+          revoked.principal.keyId,
+        ]);
+        signalFamily(server.processId, 'SIGSTOP');
+        try {
+          // Somebody says so, and nobody can be asked whether it is true.
+          replica.openRequests.doubtAll();
+          await waitUntil(() => cuts.length > 0);
+          expect(cuts).toEqual(['expiring invalid_api_key']);
+        } finally {
+          signalFamily(server.processId, 'SIGCONT');
+        }
+      }),
+    );
     await waitUntil(() => cuts.includes('revoked invalid_api_key'));
     expect(cuts.some((cut) => cut.startsWith('lasting'))).toBe(false);
   });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { AnchorAutomaton } from '../../../src/filter/engine/anchor-automaton.js';
-import { AnchorFilter, UNITS_PER_KEY } from '../../../src/filter/engine/anchor-filter.js';
+import { AnchorFilter, REACH, READ_ON, SEEN_BEFORE } from '../../../src/filter/engine/anchor-filter.js';
 import { PatternOutline } from '../../../src/filter/engine/pattern-outline.js';
 import { RunMemory } from '../../../src/filter/engine/run-memory.js';
 import { ScanText } from '../../../src/filter/engine/scan-text.js';
@@ -9,23 +9,39 @@ import { SHIPPED_RULES } from './support.js';
 const WORDS = ['ghp_', 'sk-', 'SG.', 'SK', '@', 'eyJ', 'aws', 'Größe', '密钥', 'a', 'aab'];
 
 describe('the filter before the automaton', () => {
-  it('never passes over the beginning of an anchor, wherever it stands', () => {
+  it('never passes over the beginning of an anchor, wherever it stands and wherever reading goes on', () => {
     const filter = new AnchorFilter();
     for (const word of WORDS) filter.add(word, false);
     const texts = fc.array(fc.oneof(fc.constantFrom(...WORDS), fc.string({ maxLength: 6 })), { maxLength: 8 });
     fc.assert(
-      fc.property(texts, (pieces) => {
+      fc.property(texts, fc.infiniteStream(fc.nat(3)), (pieces, jumps) => {
         const text = pieces.join('');
         const scanned = ScanText.of(text);
-        const reading = { index: 0, traits: 0 };
-        const stops = new Set<number>();
-        while (filter.skip(reading, scanned.units, text.length + UNITS_PER_KEY - 1))
-          stops.add(reading.index - UNITS_PER_KEY);
-        for (let at = 0; at < text.length; at++) {
-          if (WORDS.some((word) => text.startsWith(word, at))) expect(stops).toContain(at);
+        const reading = { index: 0, bits: 0 };
+        const beginnings = (from: number, to: number): string[] =>
+          WORDS.flatMap((word) => {
+            const places = Array.from({ length: Math.max(0, to - from) }, (_, index) => Math.max(0, from) + index);
+            return places.filter((at) => at < to && text.startsWith(word, at)).map((at) => `${word} at ${at}`);
+          });
+        for (let from = 0; from < text.length; ) {
+          reading.index = from;
+          const stopped = filter.skip(reading, scanned.units, text.length + READ_ON);
+          expect(beginnings(from - SEEN_BEFORE, stopped ? reading.index - REACH : text.length)).toEqual([]);
+          if (!stopped) break;
+          from = reading.index + (jumps.next().value ?? 0);
         }
       }),
+      { numRuns: 2_000 },
     );
+  });
+
+  it('tells of all that it read whether it was ASCII', () => {
+    const reading = { index: 0, bits: 0 };
+    new AnchorFilter().skip(reading, ScanText.of('plain').units, 5);
+    expect(reading.bits).toBeLessThan(128);
+    reading.index = 0;
+    new AnchorFilter().skip(reading, ScanText.of('pläin').units, 5);
+    expect(reading.bits).toBeGreaterThan(127);
   });
 });
 
@@ -38,9 +54,8 @@ describe('the automaton', () => {
         const text = upper ? pieces.join('').toUpperCase() : pieces.join('');
         let state = 0;
         for (let index = 0; index < text.length; index++) {
-          const entry = state + (automaton.columnOf[text.charCodeAt(index)] ?? 0);
-          state = automaton.next[entry] ?? 0;
-          const ending = automaton.endsWord[entry] === 1 ? automaton.wordsEndingIn(state) : [];
+          state = automaton.next[state * automaton.width + (automaton.columnOf[text.charCodeAt(index)] ?? 0)] ?? 0;
+          const ending = automaton.endsWord[state] === 1 ? automaton.wordsEndingIn(state) : [];
           const expected = WORDS.flatMap((word, number) => {
             const tail = text.slice(0, index + 1).slice(-word.length);
             return tail.toLowerCase() === word.toLowerCase() ? [number] : [];

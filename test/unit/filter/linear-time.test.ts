@@ -15,7 +15,7 @@ const SMALL = 16_384;
 const LARGE = 2 * SMALL;
 const MOST = 2 * 1.2;
 /** A step is about a nanosecond. */
-const MOST_BETWEEN_PAUSES = 3_000_000;
+const MOST_BETWEEN_PAUSES = 11_000_000;
 
 function stepsOf(text: string, one = detector): number {
   const budget = new ScanBudget(Number.MAX_SAFE_INTEGER);
@@ -60,7 +60,7 @@ describe('the work an ordinary text takes', () => {
   it('is within the budget for a long list of customers with all their numbers', () => {
     const list = customerList(1_100);
     expect(list.length).toBeGreaterThan(100_000);
-    expect(stepsOf(list, everything) / list.length).toBeLessThan(130);
+    expect(stepsOf(list, everything) / list.length).toBeLessThan(150);
     expect(detectAll(everything, list).length).toBeGreaterThan(4_000);
     expect(() => detectAll(everything, customerList(10_000))).not.toThrow();
   });
@@ -68,12 +68,12 @@ describe('the work an ordinary text takes', () => {
   it('is within the budget for a generated table of numbers', () => {
     const table = numberTable(15_000);
     expect(table.length).toBeGreaterThan(103_000);
-    expect(stepsOf(table, everything) / table.length).toBeLessThan(30);
+    expect(stepsOf(table, everything) / table.length).toBeLessThan(40);
     expect(() => detectAll(everything, table)).not.toThrow();
   });
 
   it('is within the budget for the rules for credentials themselves, which name them all', () => {
-    expect(stepsOf(RULES_TEXT) / RULES_TEXT.length).toBeLessThan(55);
+    expect(stepsOf(RULES_TEXT) / RULES_TEXT.length).toBeLessThan(65);
     expect(() => detectAll(detector, RULES_TEXT)).not.toThrow();
     expect(() => detectAll(everything, RULES_TEXT)).not.toThrow();
   });

@@ -4,6 +4,7 @@ import { ScanBudget } from '../../../src/filter/engine/scan-budget.js';
 import { ScanText } from '../../../src/filter/engine/scan-text.js';
 import * as escapes from '../../../src/filter/escapes.js';
 import * as normaliser from '../../../src/filter/normaliser.js';
+import { runAtOnce } from '../../../src/filter/slices.js';
 import { DerivedText, type SourceMap } from '../../../src/filter/source-map.js';
 import * as spacedHex from '../../../src/filter/spaced-hex.js';
 
@@ -15,15 +16,12 @@ interface Decoded {
 const finished = (derived: DerivedText | null): Decoded | null =>
   derived && { text: derived.finish().text, map: derived };
 const foldUnicode = (text: string) => finished(normaliser.foldUnicode(ScanText.of(text)));
-const decodeEscapes = (text: string) => finished(escapes.decodeEscapes(ScanText.of(text)));
-const decodeSpacedHex = (text: string) => finished(spacedHex.decodeSpacedHex(ScanText.of(text)));
-const runsIn = (text: string): Decoded | null => {
-  const decoding = decodeRuns(ScanText.of(text), ScanBudget.forCharacters(text.length), () => true);
-  for (;;) {
-    const step = decoding.next();
-    if (step.done) return finished(step.value);
-  }
-};
+const decodeEscapes = (text: string) =>
+  finished(runAtOnce(escapes.decodeEscapes(ScanText.of(text), ScanBudget.forCharacters(text.length))));
+const decodeSpacedHex = (text: string) =>
+  finished(spacedHex.decodeSpacedHex(ScanText.of(text), ScanBudget.forCharacters(text.length)));
+const runsIn = (text: string) =>
+  finished(runAtOnce(decodeRuns(ScanText.of(text), ScanBudget.forCharacters(text.length), () => true)));
 
 const anyText = fc.string({
   unit: fc.constantFrom(

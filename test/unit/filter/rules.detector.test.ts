@@ -144,6 +144,31 @@ describe('a disguised credential', () => {
     .join('');
   const fullWidth = [...secret].map((each) => String.fromCharCode(each.charCodeAt(0) + 0xfee0)).join('');
 
+  const manners: [string, (character: string) => string][] = [
+    ['a zero-width space before it', (character) => `\u200b${character}`],
+    [
+      'full width',
+      (character) => (character === ' ' ? '\u3000' : String.fromCharCode(character.charCodeAt(0) + 0xfee0)),
+    ],
+    ['percent encoding', (character) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`],
+    ['an HTML entity', (character) => `&#${character.charCodeAt(0)};`],
+  ];
+
+  it.each(manners)('is found wherever one character of it has %s, whatever stands plainly before', (_, disguise) => {
+    for (const [rule, text] of [
+      ['github-token', secret],
+      ['jwt', JWT_TEXT],
+      ['private-key', PEM],
+    ] as const) {
+      for (let at = 0; at < text.length; at++) {
+        const character = text.charAt(at);
+        if (character === '\n') continue;
+        const written = `it is ${text.slice(0, at)}${disguise(character)}${text.slice(at + 1)} here`;
+        expect([at, ...new Set(rulesIn(written))]).toEqual([at, rule]);
+      }
+    }
+  });
+
   const disguises: [string, string][] = [
     ['zero-width spaces', [...secret].join('\u200b')],
     ['soft hyphens', `${secret.slice(0, 9)}\u00ad${secret.slice(9)}`],

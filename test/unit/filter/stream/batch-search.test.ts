@@ -20,6 +20,7 @@ describe('the search of chunks that came together', () => {
     const quick = new BatchSearch(
       ['a', 'b'],
       function* (chunk) {
+        yield;
         return [chunk, chunk];
       },
       new AnswerWork(),
@@ -54,6 +55,7 @@ describe('the search of chunks that came together', () => {
     const blocked = new BatchSearch(
       ['a', 'bad', 'b'],
       function* (chunk) {
+        yield;
         if (chunk === 'bad') throw new Error('blocked');
         return [chunk];
       },
