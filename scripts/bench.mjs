@@ -5,7 +5,7 @@
  *   --only NAME          translation, journal, audit, filter or gateway, and nothing else
  *   --parts A,B          of the gateway's: cpu, latency, streams, controls, start
  *   --rounds N           turns of each comparison (7)
- *   --json FILE          where all figures go
+ *   --json FILE          where all figures go, beside those of other parts that stand there
  *   --write              also into docs/performance.md and its picture
  *   --quick              only whether the gateway has become dearer; exits 1 where it has
  *   --write-baseline     with --quick: from now on compare with what is measured now

@@ -1,5 +1,5 @@
 /** What `npm run bench` does of the gateway's bench. */
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { writeDocuments } from './document.mjs';
@@ -20,7 +20,9 @@ export async function runGatewayBench({ quick, writeBaseline, profile, parts = P
     return 0;
   }
   if (quick) return (await runQuick({ writeBaseline })) ? 0 : 1;
-  const results = await measureGateway({ parts, rounds, note });
+  // Parts that were measured before and stand in the file stay there.
+  const known = json !== undefined && existsSync(json) ? JSON.parse(readFileSync(json, 'utf8')) : {};
+  const results = { ...known, ...(await measureGateway({ parts, rounds, note })) };
   const file = json ?? path.join(mkdtempSync(path.join(tmpdir(), 'aegis-results-')), 'gateway.json');
   writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
   console.log(`\n${toMarkdown(results)}\n\nAll figures: ${file}`);
