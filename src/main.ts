@@ -1,5 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { SigningKeyError } from './audit/signing-key.js';
 import { startGateway } from './bootstrap.js';
 import { checkConfiguration } from './cli/config-check.js';
@@ -10,6 +11,10 @@ import { ConfigError } from './config/config.error.js';
  * where it cannot start, saying everything that is wrong with the configuration.
  */
 export async function serve(): Promise<void> {
+  // What has survived often is made among the old by V8 from then on. Of a request nearly nothing survives, but once
+  // one kind of its objects is taken for lasting, whatever they point to is kept with them: each request then leaves
+  // 30 KB to the next full collection, and copying that takes a fifth of the processor's time.
+  setFlagsFromString('--no-allocation-site-pretenuring');
   try {
     const gateway = await startGateway();
     gateway.logger.pino.info({ url: gateway.url, metricsUrl: gateway.metricsUrl }, 'gateway is listening');

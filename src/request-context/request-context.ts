@@ -92,7 +92,14 @@ export type RequestBeginning = Pick<
 
 export function beginContext(beginning: RequestBeginning): RequestContext {
   return {
-    ...beginning,
+    requestId: beginning.requestId,
+    snapshot: beginning.snapshot,
+    startedAtMs: beginning.startedAtMs,
+    signal: beginning.signal,
+    traceContext: beginning.traceContext,
+    trace: beginning.trace,
+    project: beginning.project,
+    requestedLevel: beginning.requestedLevel,
     principal: null,
     keyTier: null,
     keyHash: null,
