@@ -89,6 +89,11 @@ export class TieredKeyStore implements KeyStore {
     return this.known.has(keyHash);
   }
 
+  /** Whether a look-up may be answered from memory, be it with a no. */
+  remembers(keyHash: string): boolean {
+    return this.known.has(keyHash) || (this.unknown.get(keyHash) ?? 0) > this.clock.monotonicMs();
+  }
+
   knownHashes(): string[] {
     return [...this.known.keys()];
   }
