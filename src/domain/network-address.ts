@@ -27,7 +27,7 @@ export function parseAddressRange(text: string): AddressRange | null {
 export function parseAddress(text: string): string | null {
   const trimmed = text.trim();
   const [, bracketed, withPort] = WITH_PORT.exec(trimmed) ?? [];
-  const address = (bracketed ?? withPort ?? trimmed).replace(/%.*$/s, '');
+  const [address = ''] = (bracketed ?? withPort ?? trimmed).split('%', 1);
   switch (isIP(address)) {
     case 4:
       return address;

@@ -121,7 +121,8 @@ describe('two readings of where a request ends', () => {
     await once(socket, 'connect');
     await eventually(async () => (await count()) > 0);
     const before = await count();
-    socket.write('NONSENSE\r\n\r\n');
+    const head = ['host: x', key(gateway), JSON_TYPE, 'transfer-encoding: chunked'];
+    socket.write(requestText(CHAT, head, 'zz\r\n'));
     expect(String(await once(socket, 'data'))).toMatch(/^HTTP\/1\.1 400 /);
     await eventually(async () => (await count()) < before);
     socket.destroy();
