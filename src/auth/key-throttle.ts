@@ -11,6 +11,8 @@ import { TokenBuckets } from './token-buckets.js';
 /** Addresses that are remembered; an attacker who has more of them pushes out his own. */
 const MAX_ADDRESSES = 20_000;
 const LOG_PAUSE_MS = 10_000;
+/** Look-ups are held back later than answers: many who are behind one address may begin at the same moment. */
+const LOOKUPS_PER_FAILURE = 10;
 
 /**
  * Holds back addresses that send many keys that are not valid. It bounds what they cost: what stores are asked, and what
@@ -36,7 +38,7 @@ export class KeyThrottle {
     this.addresses = new ClientAddresses(settings.trustedProxies);
     this.isOff = maxFailuresPerMinute === 0;
     this.failures = new TokenBuckets(maxFailuresPerMinute, MAX_ADDRESSES, this.clock);
-    this.lookups = new TokenBuckets(maxFailuresPerMinute, MAX_ADDRESSES, this.clock);
+    this.lookups = new TokenBuckets(maxFailuresPerMinute * LOOKUPS_PER_FAILURE, MAX_ADDRESSES, this.clock);
   }
 
   /**

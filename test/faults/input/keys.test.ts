@@ -10,6 +10,7 @@ import { note } from '../support/notes.js';
 import { codeOf, dial, exchange, readAnswers, requestText, type WireAnswer } from '../support/wire.js';
 
 const FAILURES = 10;
+const LOOKUPS = 10 * FAILURES;
 const CHECKSUM_LENGTH = 7;
 
 function ask(key: string, ...headers: readonly string[]): string {
@@ -125,7 +126,7 @@ describe('an address that tries keys', () => {
   it('row 76: a key that is known is served there all the same, and one that is not is after a while', async () => {
     expect(await statusOf(ask(gateway.key))).toBe(200);
     const other = await gateway.mintKey();
-    await statusesOf(FAILURES + 3, () => ask(randomKey()));
+    await statusesOf(LOOKUPS + 20, () => ask(randomKey()));
     expect(await statusesOf(20, () => ask(gateway.key))).toEqual(Array(20).fill(200));
     while ((await statusOf(ask(other))) !== 200) await pause(500);
   }, 60_000);
@@ -144,7 +145,7 @@ describe('an address that tries keys', () => {
     socket.destroy();
     expect(answers).toHaveLength(1_000);
     expect(answers.filter(({ status }) => status !== 401 && status !== 429)).toEqual([]);
-    expect((await counted(gateway.metricsUrl, 'aegis_key_lookups_total')) - before).toBeLessThanOrEqual(FAILURES + 5);
+    expect((await counted(gateway.metricsUrl, 'aegis_key_lookups_total')) - before).toBeLessThanOrEqual(LOOKUPS + 20);
   });
 
   it('row 76: who sends no key at all guesses none, and does not count', async () => {
@@ -231,7 +232,8 @@ describe('a flood of bad keys', () => {
     const lookups = (await counted(metricsUrl, 'aegis_key_lookups_total')) - lookupsBefore;
     const grown = residentMebibytes(child) - residentBefore;
     note(`${Math.round(KEYS / seconds)}/s, ${lookups} look-ups, ${grown.toFixed(0)} MiB more`);
-    expect(lookups).toBeLessThan(150 + seconds * 5);
+    // A thousand a minute, which is what an address may have, whatever it sends.
+    expect(lookups).toBeLessThan(1_100 + seconds * 20);
     expect(grown).toBeLessThan(128);
     expect((await exchange(url, known)).answers[0]?.status).toBe(200);
   }, 180_000);
