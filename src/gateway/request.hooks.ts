@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { UsageRecorder } from '../accounting/usage.recorder.js';
 import type { ApiKeyGuard } from '../auth/api-key.guard.js';
-import { hasWellFormedKey, INVALID_KEY_MESSAGE } from '../auth/api-key.js';
 import type { OpenRequests } from '../auth/open-requests.js';
 import type { SnapshotService } from '../config/snapshot.service.js';
 import { CLASSIFICATIONS, type Classification, findClassification } from '../domain/classification.js';
@@ -130,6 +129,9 @@ function refusalOf(
   access: Access | undefined,
   lifecycle: LifecycleService,
 ): AegisError | null {
+  if (request.raw.httpVersion === '0.9') {
+    return new AegisError('invalid_request', 'This gateway speaks HTTP/1.1.');
+  }
   if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
     return new AegisError('invalid_request', 'The Host header is missing.', { param: 'Host' });
   }
@@ -137,18 +139,7 @@ function refusalOf(
   if (lifecycle.phase === 'refusing' || lifecycle.phase === 'cutting') {
     return new AegisError('shutting_down', 'This gateway is shutting down. Try again.');
   }
-  return hasWellFormedKey(request.headers) && !isRepeated(request, 'authorization')
-    ? null
-    : new AegisError('invalid_api_key', INVALID_KEY_MESSAGE);
-}
-
-/** Node keeps the first of several such headers and drops the others; who put which there is anybody's guess. */
-function isRepeated({ raw }: FastifyRequest, name: string): boolean {
-  let count = 0;
-  for (let index = 0; index < raw.rawHeaders.length; index += 2) {
-    if (raw.rawHeaders[index]?.toLowerCase() === name) count++;
-  }
-  return count > 1;
+  return null;
 }
 
 function wrongPath(request: FastifyRequest, reply: FastifyReply, routes: RouteTable): AegisError {

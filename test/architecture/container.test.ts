@@ -19,7 +19,7 @@ describe('the Dockerfile', () => {
   it('builds every stage on one Node, named to the patch, the one that mise.toml pins', () => {
     const images = new Set(argumentsOf('FROM').map((text) => text?.split(' ')[0]));
     expect(images.size).toBe(1);
-    const version = /^node:(24\.\d+\.\d+)-bookworm-slim$/.exec([...images][0] ?? '')?.[1];
+    const version = /^node:(24\.\d+\.\d+)-bookworm-slim(?:@sha256:[0-9a-f]{64})?$/.exec([...images][0] ?? '')?.[1];
     expect(version).toBeDefined();
     expect(read('mise.toml')).toContain(`node = "${version}"`);
   });

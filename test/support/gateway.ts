@@ -107,7 +107,7 @@ function writeConfig(directory: string, config: TestConfig, databaseUrl: string)
     telemetry: { metrics_host: '127.0.0.1', metrics_port: 0, log_level: 'silent' },
     ...config.gateway,
     database: { url: databaseUrl },
-    auth: { pepper: PEPPER },
+    auth: { ...(config.gateway?.auth as object | undefined), pepper: PEPPER },
     accounting: { journal_dir: join(directory, 'journal'), ...(config.gateway?.accounting as object | undefined) },
     audit: { signing_key_file: join(directory, AUDIT_KEY), ...(config.gateway?.audit as object | undefined) },
   };

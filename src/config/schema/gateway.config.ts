@@ -31,7 +31,10 @@ export class ServerConfig {
   @Duration({ about: 'How long new requests are still served after SIGTERM.', restart: true, maxMs: 3_600_000 })
   shutdownGraceMs = 0;
 
-  @TextList({ about: 'Addresses or CIDR ranges of the proxies in front of the gateway.', restart: true })
+  @TextList({
+    about: 'Addresses or CIDR ranges of the proxies in front, whose X-Forwarded-For is believed.',
+    restart: true,
+  })
   trustedProxies: string[] = [];
 
   @Whole({ about: 'Processes that serve requests; this version runs one.', restart: true, min: 1, max: 1024 })
@@ -146,6 +149,14 @@ export class AuthConfig {
 
   @Duration({ about: 'How long known keys are served while no store answers.', restart: true, maxMs: MAX_CACHE_MS })
   staleGraceMs = 900_000;
+
+  @Whole({
+    about: 'Keys that are not valid which one address may send in a minute; 0: as many as it likes.',
+    restart: true,
+    min: 0,
+    max: 1_000_000,
+  })
+  maxFailuresPerMinute = 100;
 }
 
 export class LimitsConfig {
