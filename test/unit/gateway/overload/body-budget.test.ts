@@ -1,4 +1,4 @@
-import { BodyBudget } from '../../../src/gateway/body-budget.js';
+import { BodyBudget } from '../../../../src/gateway/overload/body-budget.js';
 
 const LIMIT = 20;
 
