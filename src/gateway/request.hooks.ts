@@ -92,7 +92,9 @@ export function installRequestHooks(instance: FastifyInstance, dependencies: Hoo
         }
         endUse = openRequests.begin(context, (reason) => aborter.abort(reason));
         const problem = wrongHeader(request);
-        releaseBody = problem ? null : admission.reserveBody(request.headers, context.snapshot.gateway.server.bodyLimitBytes);
+        releaseBody = problem
+          ? null
+          : admission.reserveBody(request.headers, context.snapshot.gateway.server.bodyLimitBytes);
         done(problem ?? (releaseBody ? undefined : admission.refuse('bodies')));
       },
       (thrown: unknown) => done(toAegisError(thrown)),

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { Counter } from 'prom-client';
 import { findPrice, priceRequest } from '../config/pricing.js';
 import { causeOf } from '../domain/error-cause.js';
 import type { AegisError } from '../domain/errors.js';
@@ -35,6 +36,7 @@ const NANO_USD_PER_USD = 1e9;
 @Injectable()
 export class RequestRecorder {
   private readonly teams = new TeamNames();
+  private shed: readonly Counter.Internal[] | null = null;
 
   constructor(
     private readonly logger: AegisLogger,
@@ -58,8 +60,12 @@ export class RequestRecorder {
   recordShed(requestId: string, method: string, error: AegisError): void {
     const { code, status } = error;
     const cause = causeOf(code);
-    this.metrics.requests.inc({ model: NO_MODEL, provider: NO_PROVIDER, status, code });
-    this.metrics.errors.inc({ model: NO_MODEL, provider: NO_PROVIDER, cause, code });
+    // Looked up once: there are thousands of them a second where there are any.
+    this.shed ??= [
+      this.metrics.requests.labels({ model: NO_MODEL, provider: NO_PROVIDER, status, code }),
+      this.metrics.errors.labels({ model: NO_MODEL, provider: NO_PROVIDER, cause, code }),
+    ];
+    for (const counter of this.shed) counter.inc();
     this.logger.pino.info({ requestId, method, route: NO_ROUTE, status, code, cause } satisfies RequestLine, 'request');
   }
 

@@ -20,6 +20,9 @@ const MEASURED_MS = Number(process.env.AEGIS_BENCH_SECONDS ?? 6) * 1_000;
 const MICROSECONDS_A_TICK = 10_000;
 const PROMPT_CHARACTERS = Number(process.env.AEGIS_BENCH_CHARACTERS ?? 4_000);
 const UPSTREAM_DELAYS_MS = (process.env.AEGIS_BENCH_DELAYS ?? '0,100').split(',').map(Number);
+/** Without admission control three times the peak takes everything down, the clients with it; half as much does, too. */
+const UNBOUNDED = [1.5];
+const OVERLOAD = process.env.AEGIS_BENCH_OVERLOAD ?? '{}';
 const [GATEWAY_CPU, OTHER_CPU] = (process.env.AEGIS_BENCH_CPUS ?? '0 1').split(' ');
 
 function pin({ pid }, cpu) {
@@ -56,7 +59,12 @@ async function startGateway(upstreamPort, overload) {
     'pricing.yaml': ['version: bench', 'prices:', '  - {provider: bench, model: bench, input: 1, output: 1}'],
   };
   for (const [name, lines] of Object.entries(files)) writeFileSync(path.join(folder, name), `${lines.join('\n')}\n`);
-  const env = { ...process.env, NODE_ENV: 'development', AEGIS_CONFIG_DIR: folder, AEGIS_DATA_DIR: path.join(folder, 'data') };
+  const env = {
+    ...process.env,
+    NODE_ENV: 'development',
+    AEGIS_CONFIG_DIR: folder,
+    AEGIS_DATA_DIR: path.join(folder, 'data'),
+  };
   const child = spawn(process.execPath, [path.join(root, 'dist/src/main.js')], {
     cwd: root,
     env,
@@ -69,7 +77,11 @@ async function startGateway(upstreamPort, overload) {
     if (ready?.ok) break;
   }
   const keygen = ['keygen', '--org', 'bench', '--team', 'bench', '--name', 'bench', '--json'];
-  const made = execFileSync(process.execPath, [path.join(root, 'dist/src/cli/main.js'), ...keygen], { cwd: root, env, encoding: 'utf8' });
+  const made = execFileSync(process.execPath, [path.join(root, 'dist/src/cli/main.js'), ...keygen], {
+    cwd: root,
+    env,
+    encoding: 'utf8',
+  });
   pin(child, GATEWAY_CPU);
   return {
     url,
@@ -109,37 +121,49 @@ function print(name, { goodput, ms: took, shedShare, other, shedMs, unanswered =
   );
 }
 
-async function measureOne(load, upstreamPort, body, overload) {
+/** Some runs against one gateway: `shares` of what it can do without a queue, in open loop. */
+async function measure(load, upstreamPort, body, overload, shares, peakBefore = 0) {
   const gateway = await startGateway(upstreamPort, overload);
   try {
-    const openLoop = (rate) => run(load, gateway, body, { action: 'open', rate });
     // Until the compiler has seen it all, it is the compiler that is measured.
     await run(load, gateway, body, { action: 'closed', clients: CLIENTS });
     const full = await run(load, gateway, body, { action: 'closed', clients: CLIENTS });
     print(`${CLIENTS} clients in turn`, full);
-    const runs = {};
-    let peak = full.goodput;
-    for (const share of [0.5, 0.8, 1]) {
-      runs[share] = await openLoop(share * full.goodput);
-      print(`${percent(share)} of that`, runs[share]);
-      peak = Math.max(peak, runs[share].goodput);
+    const runs = [];
+    let peak = Math.max(peakBefore, full.goodput);
+    for (const share of shares) {
+      const rate = share * peak;
+      const result = await run(load, gateway, body, { action: 'open', rate });
+      print(`${percent(share)} of the peak, ${rate.toFixed(0)}/s`, result);
+      runs.push({ share, ...result });
+      peak = Math.max(peak, result.goodput);
     }
-    const over = await openLoop(3 * peak);
-    print('300 % of the peak', over);
-    const after = await openLoop(0.5 * full.goodput);
-    print('50 % again', after);
-    console.log(
-      `  at 300 %: goodput ${percent(over.goodput / peak)} of the peak (${peak.toFixed(0)}/s), p99 ` +
-        `${(over.ms.p99 / runs[0.5].ms.p99).toFixed(1)} × that at 50 %, ${(over.ms.p99 / runs[0.8].ms.p99).toFixed(1)} × that at 80 %`,
-    );
+    return { peak, runs };
   } finally {
     await gateway.stop();
   }
 }
 
+async function compare(load, delayMs, body) {
+  const upstream = await forkPinned('upstream.mjs', { BENCH_UPSTREAM_DELAY_MS: String(delayMs) });
+  const [{ port }] = await once(upstream, 'message');
+  console.log(`Provider answers after ${delayMs} ms, without admission control (target_delay: 0s)`);
+  const without = await measure(load, port, body, '{target_delay: 0s}', [0.5, 0.8, ...UNBOUNDED]);
+  console.log(`Provider answers after ${delayMs} ms, with it (${OVERLOAD})`);
+  const { peak, runs } = await measure(load, port, body, OVERLOAD, [0.5, 0.8, 1, 1.2, 3, 0.5], without.peak);
+  const at = (share) => runs.find((each) => each.share === share);
+  const over = at(3);
+  console.log(
+    `  at 300 %: goodput ${percent(over.goodput / peak)} of the peak (${peak.toFixed(0)}/s); p99 of what was let in ` +
+      `${[0.5, 0.8, 1].map((share) => `${(over.ms.p99 / at(share).ms.p99).toFixed(1)} × that at ${percent(share)}`).join(', ')}`,
+  );
+  upstream.disconnect();
+}
+
 /** All but one request are refused: what is left is the price of a refusal. */
-async function measureRefusal(load, upstreamPort, body) {
-  const gateway = await startGateway(upstreamPort, '{max_in_flight: 1}');
+async function measureRefusal(load, body) {
+  // Nobody asks a provider.
+  const gateway = await startGateway(1, '{max_in_flight: 1}');
   try {
     const holding = new AbortController();
     const held = fetch(`${gateway.url}/v1/chat/completions`, {
@@ -155,7 +179,9 @@ async function measureRefusal(load, upstreamPort, body) {
       const result = await run(load, gateway, body, { action: 'closed', clients: CLIENTS });
       if (turn === 'warm') continue;
       const each = (result.cpu * result.seconds) / (result.seconds + WARM_UP_MS / 1_000) / result.shed;
-      console.log(`A refusal: ${each.toFixed(1)} µs CPU of the gateway, ${(result.shed / result.seconds).toFixed(0)}/s`);
+      console.log(
+        `A refusal: ${each.toFixed(1)} µs CPU of the gateway, ${(result.shed / result.seconds).toFixed(0)}/s`,
+      );
     }
     holding.abort();
     await held;
@@ -170,18 +196,12 @@ export async function measureOverload() {
     model: 'bench',
     messages: [{ role: 'user', content: 'lorem ipsum '.repeat(PROMPT_CHARACTERS / 12) }],
   });
-  console.log(`Overload, Node ${process.versions.node}, prompts of ${PROMPT_CHARACTERS} characters, ${MEASURED_MS / 1_000} s each`);
+  console.log(
+    `Overload, Node ${process.versions.node}, prompts of ${PROMPT_CHARACTERS} characters, ${MEASURED_MS / 1_000} s each`,
+  );
   try {
-    for (const delayMs of UPSTREAM_DELAYS_MS) {
-      const upstream = await forkPinned('upstream.mjs', { BENCH_UPSTREAM_DELAY_MS: String(delayMs) });
-      const [{ port }] = await once(upstream, 'message');
-      console.log(`Provider answers after ${delayMs} ms, with admission control`);
-      await measureOne(load, port, body, '{}');
-      console.log(`Provider answers after ${delayMs} ms, without (target_delay: 0s)`);
-      await measureOne(load, port, body, '{target_delay: 0s}');
-      if (delayMs === UPSTREAM_DELAYS_MS[0]) await measureRefusal(load, port, body);
-      upstream.disconnect();
-    }
+    for (const delayMs of UPSTREAM_DELAYS_MS) await compare(load, delayMs, body);
+    await measureRefusal(load, body);
   } finally {
     load.disconnect();
   }

@@ -71,10 +71,13 @@ export class Admission implements OnApplicationBootstrap, OnApplicationShutdown 
 
   /** What the client of a request is told that is not taken on. Counts it. */
   refuse(reason: ShedReason): AegisError {
+    return new AegisError('overloaded', describeShedding(reason), { retryAfterMs: this.shed(reason) });
+  }
+
+  /** Counts a request that is not taken on. Returns when its client should come again, in milliseconds from now. */
+  shed(reason: ShedReason): number {
     this.observer.requestShed(reason);
-    return new AegisError('overloaded', describe(reason), {
-      retryAfterMs: this.advice.refused(this.clock.monotonicMs()),
-    });
+    return this.advice.refused(this.clock.monotonicMs());
   }
 
   private isLate(): boolean {
@@ -96,7 +99,8 @@ export class Admission implements OnApplicationBootstrap, OnApplicationShutdown 
   }
 }
 
-function describe(reason: ShedReason): string {
+/** For the client. */
+export function describeShedding(reason: ShedReason): string {
   switch (reason) {
     case 'delay':
       return 'This gateway has more to do than it can. Try again.';

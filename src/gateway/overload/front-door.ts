@@ -1,17 +1,26 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { RequestAuditor } from '../../audit/request.auditor.js';
+import { AegisError } from '../../domain/errors.js';
 import type { ShedReason } from '../../domain/observer.js';
 import { RequestRecorder } from '../../telemetry/request.recorder.js';
 import { answerAheadOfBody } from '../early-answer.js';
 import { chooseRequestId } from '../request-id.js';
-import { errorHeaders } from '../response-headers.js';
-import { Admission } from './admission.js';
+import { formatRetryAfter } from '../response-headers.js';
+import { Admission, describeShedding } from './admission.js';
 
 /** Whoever asks how the gateway is must hear it above all when it is not well. */
 const PROBES = '/aegis/v1/health';
 /** A body up to this size is here with its headers, or soon; to read a larger one costs more than a new connection. */
 const KEPT_BODY_BYTES = 64 * 1024;
+
+const errorOf = (reason: ShedReason): AegisError => new AegisError('overloaded', describeShedding(reason));
+/** Made once: to find out where an error was made costs more than all the rest. Their words are ASCII. */
+const ERRORS_BY_REASON: Readonly<Record<ShedReason, AegisError>> = {
+  delay: errorOf('delay'),
+  in_flight: errorOf('in_flight'),
+  bodies: errorOf('bodies'),
+};
 
 /**
  * Stands before everything else: a request that is not taken on costs a few microseconds, since no route is looked for
@@ -56,18 +65,19 @@ export class FrontDoor {
 
   private refuse(request: IncomingMessage, response: ServerResponse, reason: ShedReason, isKept: boolean): void {
     const requestId = chooseRequestId(request.headers);
-    const error = this.admission.refuse(reason);
+    const error = ERRORS_BY_REASON[reason];
+    const retryAfter = formatRetryAfter(this.admission.shed(reason));
     const body = JSON.stringify(error.toEnvelope(requestId));
-    const headers = { ...errorHeaders(error), 'x-request-id': requestId };
     if (isKept) {
-      response
-        .writeHead(error.status, {
-          ...headers,
-          'content-type': 'application/json; charset=utf-8',
-          'content-length': Buffer.byteLength(body),
-        })
-        .end(body);
+      const headers = {
+        'content-type': 'application/json; charset=utf-8',
+        'content-length': body.length,
+        'retry-after': retryAfter,
+        'x-request-id': requestId,
+      };
+      response.writeHead(error.status, headers).end(body);
     } else {
+      const headers = { 'retry-after': retryAfter, 'x-request-id': requestId };
       answerAheadOfBody(request, response, error.status, headers, body);
     }
     this.recorder.recordShed(requestId, request.method ?? '', error);
