@@ -2,7 +2,8 @@
  * What the gateway itself costs, on this machine: first the translation of streamed events alone, then the usage
  * journal, the audit and the filter, then the built gateway, one key, a provider on the loopback that answers at once.
  * Prints processor time of the gateway a request and a streamed event, and latencies. A few thousand requests;
- * `--requests N` for another number. `--only translation`, `journal`, `audit` or `filter` leaves everything else out.
+ * `--requests N` for another number. `--only translation`, `journal`, `audit` or `filter` leaves everything else out;
+ * `--only overload` asks three times as much of a gateway as it can do, which is done only when it is asked for.
  */
 import './lib/node-version.mjs';
 import assert from 'node:assert/strict';
@@ -23,8 +24,8 @@ const REQUESTS = Math.min(Number(values.requests), 50_000);
 const CONCURRENCY = 16;
 assert(Number.isInteger(REQUESTS) && REQUESTS > 0, '--requests takes a whole number');
 assert(
-  values.only === undefined || ['translation', 'journal', 'audit', 'filter'].includes(values.only),
-  '--only takes translation, journal, audit or filter',
+  values.only === undefined || ['translation', 'journal', 'audit', 'filter', 'overload'].includes(values.only),
+  '--only takes translation, journal, audit, filter or overload',
 );
 
 await ensureInstalled();
@@ -38,6 +39,7 @@ const { measureAudit } = await import('../test/bench/audit.mjs');
 if (isAsked('audit')) await measureAudit();
 const { measureFilter } = await import('../test/bench/filter.mjs');
 if (isAsked('filter')) measureFilter();
+if (values.only === 'overload') await (await import('../test/bench/overload.mjs')).measureOverload();
 if (values.only !== undefined) process.exit();
 const { Pool } = await import('undici');
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { request } from 'undici';
+import { DatabaseService } from '../../src/database/database.service.js';
 import { startTestGateway, type TestConfig, type TestGateway } from '../support/gateway.js';
 import { scrape } from '../support/scrape.js';
 import { completionAnswer, ScriptableUpstream } from '../support/scriptable-upstream.js';
@@ -89,6 +90,17 @@ describe('what is not taken on', () => {
   /** So far; gateways in one process count together. */
   const count = async (sample: string): Promise<number> => (await scrape(gateway.metricsUrl)).get(sample) ?? 0;
 
+  /** Refusals in the audit. */
+  async function countRecorded(): Promise<number> {
+    const database = gateway.gateway.app.get(DatabaseService, { strict: false });
+    const rows = await database.run((manager) =>
+      manager.query<{ record: string }[]>("SELECT record FROM audit_record WHERE type = 'request.decided'"),
+    );
+    const events = rows.map(({ record }) => JSON.parse(record) as { decision: string; reason: string; count?: number });
+    const refusals = events.filter(({ decision, reason }) => decision === 'deny' && reason === 'overloaded');
+    return refusals.reduce((sum, event) => sum + (event.count ?? 0), 0);
+  }
+
   async function expectRefusal({ status, headers, body }: Answer): Promise<void> {
     expect(status).toBe(503);
     expect(body.error).toMatchObject({ code: 'overloaded', type: 'server_error', param: null });
@@ -139,6 +151,10 @@ describe('what is not taken on', () => {
     expect(more('aegis_requests_total{model="none",provider="none",status="503",code="overloaded"}')).toBe(3);
     expect(more('aegis_errors_total{model="none",provider="none",cause="gateway",code="overloaded"}')).toBe(3);
     expect(after.get('aegis_requests_in_flight_limit')).toBe(1);
+    let recorded = 0;
+    // By the second, and then on its way to the database.
+    while (recorded < 3) recorded = await countRecorded();
+    expect(recorded).toBe(3);
     holder.leave();
     client.leave();
   });
