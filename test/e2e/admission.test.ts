@@ -61,6 +61,9 @@ class RawClient {
   }
 }
 
+// Each test starts a gateway, and the audit's way to the database takes its time.
+jest.setTimeout(90_000);
+
 describe('what is not taken on', () => {
   let upstream: ScriptableUpstream;
   let gateway: TestGateway;
