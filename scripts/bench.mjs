@@ -2,7 +2,8 @@
  * What things cost, on this machine. First the parts alone: translation of streamed events, usage journal, audit,
  * filters; then the whole gateway beside its baselines (docs/performance.md), which takes a quarter of an hour.
  *
- *   --only NAME          translation, journal, audit, filter or gateway, and nothing else
+ *   --only NAME          translation, journal, audit, filter or gateway, and nothing else; `overload` asks three times
+ *                        as much of a gateway as it can do, which is done only when it is asked for
  *   --parts A,B          of the gateway's: cpu, latency, streams, controls, start
  *   --rounds N           turns of each comparison (7)
  *   --json FILE          where all figures go, beside those of other parts that stand there
@@ -39,8 +40,8 @@ const parts = values.parts.split(',');
 const rounds = Number(values.rounds);
 const profile = values.profile ? (positionals[0] ?? PROFILED).split(',') : [];
 assert(
-  only === undefined || [...COMPONENTS, 'gateway'].includes(only),
-  `--only takes ${COMPONENTS.join(', ')} or gateway`,
+  only === undefined || [...COMPONENTS, 'gateway', 'overload'].includes(only),
+  `--only takes ${COMPONENTS.join(', ')} gateway or overload`,
 );
 assert(
   parts.every((part) => PARTS.includes(part)),
@@ -59,6 +60,7 @@ if (isAsked('translation')) (await import('../test/bench/translation.mjs')).meas
 if (isAsked('journal')) await (await import('../test/bench/journal.mjs')).measureJournal();
 if (isAsked('audit')) await (await import('../test/bench/audit.mjs')).measureAudit();
 if (isAsked('filter')) (await import('../test/bench/filter.mjs')).measureFilter();
+if (only === 'overload') await (await import('../test/bench/overload.mjs')).measureOverload();
 let code = 0;
 if (isAsked('gateway')) {
   const { runGatewayBench } = await import('../test/bench/gateway/run.mjs');

@@ -15,6 +15,8 @@ import { AegisError } from './domain/errors.js';
 import { CLOCK } from './domain/observer.js';
 import { OpenApiController } from './gateway/openapi.controller.js';
 import { buildOpenApiDocument } from './gateway/openapi.js';
+import { Admission } from './gateway/overload/admission.js';
+import { FrontDoor } from './gateway/overload/front-door.js';
 import { installRequestHooks } from './gateway/request.hooks.js';
 import { LifecycleService } from './lifecycle/lifecycle.service.js';
 import { AegisLogger } from './telemetry/aegis.logger.js';
@@ -87,6 +89,7 @@ export async function startGateway(options: AppOptions = {}): Promise<Gateway> {
     usage: app.get(UsageRecorder, { strict: false }),
     openRequests: app.get(OpenRequests, { strict: false }),
     tracing: app.get(Tracing),
+    admission: app.get(Admission),
   });
 
   try {
@@ -97,6 +100,7 @@ export async function startGateway(options: AppOptions = {}): Promise<Gateway> {
     // Node drops what is past the first 2,000 headers without a word: a classification, say. Their size is limited.
     server.maxHeadersCount = 0;
     server.on('checkExpectation', answerExpectation);
+    app.get(FrontDoor).guard(server);
     await app.listen(port, host);
   } catch (problem) {
     await app.close();

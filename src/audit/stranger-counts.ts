@@ -7,6 +7,7 @@ const REFUSALS: ReadonlySet<string> = new Set<ErrorCode>([
   'invalid_api_key',
   'authentication_rate_limited',
   'dependency_unavailable',
+  'overloaded',
 ]);
 
 /** Refusals of callers whom nobody knows, counted: a flood of them is one event a second and reason. */

@@ -15,6 +15,8 @@ import { ChatInterceptors, EntryInterceptors } from './interceptor-chain.js';
 import { ModelsController } from './models.controller.js';
 import { OpenAiErrorFilter } from './openai-error.filter.js';
 import { OpenApiController } from './openapi.controller.js';
+import { Admission } from './overload/admission.js';
+import { FrontDoor } from './overload/front-door.js';
 import { SseInterceptor } from './sse.interceptor.js';
 
 /** The HTTP surface. Every route passes the guard; every error leaves through the filter. */
@@ -31,6 +33,8 @@ import { SseInterceptor } from './sse.interceptor.js';
   providers: [
     ChatRequestPipe,
     SseInterceptor,
+    Admission,
+    FrontDoor,
     { provide: APP_GUARD, useExisting: ApiKeyGuard },
     AnswerFilterInterceptor,
     ChatInterceptors,

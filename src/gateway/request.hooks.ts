@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { UsageRecorder } from '../accounting/usage.recorder.js';
 import type { ApiKeyGuard } from '../auth/api-key.guard.js';
@@ -13,15 +12,14 @@ import type { Access } from '../request-context/access.decorator.js';
 import { beginContext, type RequestContext } from '../request-context/request-context.js';
 import type { RequestRecorder } from '../telemetry/request.recorder.js';
 import type { Tracing } from '../telemetry/tracing/tracing.service.js';
-import { BodyBudget } from './body-budget.js';
 import { findExplainProblem } from './explain-header.js';
 import { parseJsonBody } from './json-body.parser.js';
+import type { Admission } from './overload/admission.js';
+import { chooseRequestId, findPlainName } from './request-id.js';
 import { RouteTable } from './route-table.js';
 import { whenSocketCloses } from './socket-close.js';
 
 const CLIENT_LEFT_STATUS = 499;
-const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
-const PROJECT = REQUEST_ID;
 
 export interface HookDependencies {
   readonly snapshots: SnapshotService;
@@ -32,6 +30,7 @@ export interface HookDependencies {
   readonly usage: UsageRecorder;
   readonly openRequests: OpenRequests;
   readonly tracing: Tracing;
+  readonly admission: Admission;
 }
 
 /**
@@ -39,8 +38,7 @@ export interface HookDependencies {
  * before a byte of the body is read, and its end is recorded, whichever way it comes.
  */
 export function installRequestHooks(instance: FastifyInstance, dependencies: HookDependencies): void {
-  const { snapshots, lifecycle, recorder, clock, guard, openRequests, usage } = dependencies;
-  const bodies = new BodyBudget();
+  const { snapshots, lifecycle, recorder, clock, guard, openRequests, usage, admission } = dependencies;
   const routes = new RouteTable();
   instance.decorateRequest('aegis');
   instance.addHook('onRoute', (route) => routes.add(route));
@@ -93,8 +91,10 @@ export function installRequestHooks(instance: FastifyInstance, dependencies: Hoo
         }
         endUse = openRequests.begin(context, (reason) => aborter.abort(reason));
         const problem = wrongHeader(request);
-        releaseBody = problem ? null : bodies.reserve(request.headers, context.snapshot.gateway.server.bodyLimitBytes);
-        done(problem ?? (releaseBody ? undefined : tooManyBodies()));
+        releaseBody = problem
+          ? null
+          : admission.reserveBody(request.headers, context.snapshot.gateway.server.bodyLimitBytes);
+        done(problem ?? (releaseBody ? undefined : admission.refuse('bodies')));
       },
       (thrown: unknown) => done(toAegisError(thrown)),
     );
@@ -150,10 +150,6 @@ function wrongPath(request: FastifyRequest, reply: FastifyReply, routes: RouteTa
   return new AegisError('method_not_allowed', `This path answers to ${methods.join(', ')}.`);
 }
 
-function tooManyBodies(): AegisError {
-  return new AegisError('overloaded', 'This gateway is reading as many request bodies as it can. Try again.');
-}
-
 function wrongHeader(request: FastifyRequest): AegisError | null {
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
@@ -169,7 +165,7 @@ function wrongHeader(request: FastifyRequest): AegisError | null {
     return new AegisError('invalid_request', message, { param: 'X-Aegis-Classification' });
   }
   const project = request.headers['x-aegis-project'];
-  if (project !== undefined && !PROJECT.test(String(project))) {
+  if (project !== undefined && findPlainName(project) === null) {
     const message = 'X-Aegis-Project must be 1 to 64 letters, digits, dots, dashes or underscores.';
     return new AegisError('invalid_request', message, { param: 'X-Aegis-Project' });
   }
@@ -185,20 +181,16 @@ function createContext(
   const { headers } = request;
   const traceContext = parseTraceContext(headers.traceparent, headers.tracestate);
   return beginContext({
-    requestId: findMatch(headers['x-request-id'], REQUEST_ID) ?? randomUUID(),
+    requestId: chooseRequestId(headers),
     snapshot: snapshots.current,
     startedAtMs: clock.monotonicMs(),
     signal,
     traceContext,
     // Probes come every few seconds, and what has no route is nobody's work.
     trace: mayTrace ? tracing.startRequest(request.method, routeOf(request), traceContext) : null,
-    project: findMatch(headers['x-aegis-project'], PROJECT),
+    project: findPlainName(headers['x-aegis-project']),
     requestedLevel: findLevel(headers['x-aegis-classification']),
   });
-}
-
-function findMatch(header: string | string[] | undefined, pattern: RegExp): string | null {
-  return typeof header === 'string' && pattern.test(header) ? header : null;
 }
 
 function findLevel(header: string | string[] | undefined): Classification | null {

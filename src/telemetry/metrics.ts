@@ -1,6 +1,7 @@
 import type { FactoryProvider, Provider } from '@nestjs/common';
 import { getToken, makeCounterProvider, makeGaugeProvider, makeHistogramProvider } from '@willsoto/nestjs-prometheus';
 import type { Counter, Gauge, Histogram } from 'prom-client';
+import { OVERLOAD_METRICS } from './overload.metrics.js';
 
 /** Seconds. From a refusal at the door to a long reasoning answer. */
 const DURATION_BUCKETS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300];
@@ -284,6 +285,7 @@ export const METRICS = {
     help: 'Streams being written.',
     labelNames: [],
   },
+  ...OVERLOAD_METRICS,
   otlpExports: {
     kind: 'counter',
     name: 'aegis_otlp_exports_total',

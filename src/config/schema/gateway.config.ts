@@ -1,4 +1,5 @@
 import { FiltersConfig } from './filters.config.js';
+import { OverloadConfig } from './overload.config.js';
 import { Choice, Duration, Section, Size, Switch, Text, TextList, Whole } from './setting.js';
 
 const MEBIBYTE = 1024 * 1024;
@@ -39,6 +40,9 @@ export class ServerConfig {
 
   @Whole({ about: 'Processes that serve requests; this version runs one.', restart: true, min: 1, max: 1024 })
   workers = 1;
+
+  @Section(OverloadConfig, { about: 'What is taken on at one time; more is answered 503.' })
+  overload = new OverloadConfig();
 }
 
 export class DatabaseConfig {
