@@ -15,7 +15,7 @@ export interface FleetEvents {
   started(worker: WorkerHandle): void;
   /** Told before it is replaced. */
   ended(worker: WorkerHandle, end: WorkerEnd): void;
-  /** No worker serves, and none can be started. */
+  /** Nobody serves, and nobody could be started in any place. */
   gaveUp(error: FleetError): void;
 }
 
@@ -25,6 +25,8 @@ interface Place {
   worker: WorkerHandle | null;
   /** Deaths in a row soon after a start. */
   quickDeaths: number;
+  /** Whether somebody could not start here since anybody last served. */
+  hasFailed: boolean;
   timer: NodeJS.Timeout | null;
 }
 
@@ -34,7 +36,7 @@ export class Fleet {
   private readonly whenAllServe: Promise<void>;
   private tellAllServe: () => void = () => undefined;
   private isStopping = false;
-  private hasGivenUp = false;
+  private hasBegun = false;
   /** Why the first of those could not start who came since anybody last served. */
   private reason: string | null = null;
 
@@ -47,6 +49,7 @@ export class Fleet {
       number: index + 1,
       worker: null,
       quickDeaths: 0,
+      hasFailed: false,
       timer: null,
     }));
     this.whenAllServe = new Promise((resolve) => {
@@ -68,6 +71,7 @@ export class Fleet {
     if (!first) return;
     const end = await this.fork(first).started;
     if (end) throw new FleetError(end.reason ?? describeEnd(end));
+    this.hasBegun = true;
     if (this.isStopping) return;
     for (const place of others) this.fork(place);
     this.noteServing();
@@ -84,7 +88,11 @@ export class Fleet {
     this.tellAllServe();
     for (const { timer } of this.places) if (timer) clearTimeout(timer);
     const { workers } = this;
-    for (const worker of workers) worker.send({ kind: 'drain' });
+    for (const worker of workers) {
+      worker.send({ kind: 'drain' });
+      // One that was just being started may not have heard it.
+      void worker.started.then(() => worker.send({ kind: 'drain' }));
+    }
     const timer = setTimeout(() => {
       this.logger().error('workers took too long to end; they are killed');
       this.kill();
@@ -97,6 +105,7 @@ export class Fleet {
   /** What they have not done by now is not done. Their journals are taken over at the next start. */
   kill(): void {
     this.isStopping = true;
+    for (const { timer } of this.places) if (timer) clearTimeout(timer);
     for (const worker of this.workers) worker.kill();
   }
 
@@ -114,34 +123,31 @@ export class Fleet {
 
   private noteServing(): void {
     this.reason = null;
+    for (const place of this.places) place.hasFailed = false;
     if (this.places.every(({ worker }) => worker?.isServing)) this.tellAllServe();
   }
 
   private noteEnd(place: Place, worker: WorkerHandle, end: WorkerEnd): void {
     place.worker = null;
     this.events.ended(worker, end);
-    if (this.isStopping) return;
+    // Of the first of all, who starts them is told.
+    if (this.isStopping || !this.hasBegun) return;
     const entry = { worker: place.number, code: end.code, signal: end.signal };
     if (!end.hasServed) {
       this.reason ??= end.reason ?? describeEnd(end);
+      place.hasFailed = true;
       this.logger().error({ ...entry, reason: end.reason }, 'worker could not start');
-      if (this.giveUp()) return;
+      if (this.places.every(({ hasFailed, worker: other }) => hasFailed && !other?.isServing)) {
+        this.kill();
+        this.events.gaveUp(new FleetError(this.reason));
+        return;
+      }
     } else this.logger().warn(entry, 'worker ended; another takes its place');
     place.quickDeaths = end.hasServed && end.livedMs >= STABLE_MS ? 0 : place.quickDeaths + 1;
     // One death is an accident.
     const exponent = place.quickDeaths - (end.hasServed ? 2 : 1);
     const pauseMs = exponent < 0 ? 0 : Math.min(FIRST_PAUSE_MS * 2 ** exponent, LONGEST_PAUSE_MS);
     place.timer = setTimeout(() => this.fork(place), pauseMs);
-  }
-
-  /** Where one could not start and there is nobody else, starting more of them mends nothing. */
-  private giveUp(): boolean {
-    if (this.workers.length > 0) return false;
-    this.isStopping = true;
-    for (const { timer } of this.places) if (timer) clearTimeout(timer);
-    if (!this.hasGivenUp) this.events.gaveUp(new FleetError(this.reason ?? 'no worker can start'));
-    this.hasGivenUp = true;
-    return true;
   }
 }
 

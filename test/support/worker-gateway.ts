@@ -10,7 +10,7 @@ import { buildOrder, PEPPER, type Replica, startReplica, waitUntil } from '../in
 import { type GatewayProcess, spawnGateway } from './gateway-process.js';
 import { createDatabase } from './postgres.js';
 import { metricOf, type Samples, scrape } from './scrape.js';
-import { completionAnswer, ScriptableUpstream, streamAnswer } from './scriptable-upstream.js';
+import { completionAnswer, gatedStreamAnswer, ScriptableUpstream, streamAnswer } from './scriptable-upstream.js';
 
 /** A connection for each request, so that workers take turns. */
 const fresh = new Agent({ pipelining: 0 });
@@ -126,8 +126,9 @@ export class WorkerGateway {
     return this.operator.administration.mint('test', order).then(({ key }) => key);
   }
 
-  /** One request, on a connection of its own unless told otherwise. Status 0 where no whole answer came. */
+  /** One request, on a connection of its own unless told otherwise. Status 0 where the answer did not come whole. */
   async ask(body: object = {}, { key = this.key, id = `r${++this.asked}`, dispatcher }: Asking = {}): Promise<Answer> {
+    let text = '';
     try {
       const answer = await request(`${this.url}/v1/chat/completions`, {
         method: 'POST',
@@ -135,10 +136,26 @@ export class WorkerGateway {
         body: JSON.stringify({ model: 'alias', max_tokens: 6, messages: [{ role: 'user', content: id }], ...body }),
         dispatcher: dispatcher ?? fresh,
       });
-      return { status: answer.statusCode, text: await answer.body.text() };
+      for await (const piece of answer.body.setEncoding('utf8')) text += piece;
+      return { status: answer.statusCode, text };
     } catch {
-      return { status: 0, text: '' };
+      return { status: 0, text };
     }
+  }
+
+  /** Streams that are open when this returns, and end once the function that it returns is called. */
+  async holdStreams(count: number): Promise<() => Promise<Answer[]>> {
+    let open = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    this.upstream.script(gatedStreamAnswer(gate));
+    const streams = this.askMany(count, { stream: true });
+    await waitUntil(async () => (await this.metric('aegis_streams_open')) === count);
+    return () => {
+      open();
+      return streams;
+    };
   }
 
   /** The same request so many times, all at once. */
@@ -174,7 +191,7 @@ export class WorkerGateway {
     const files = {
       'gateway.yaml': {
         ...given,
-        server: { host: '127.0.0.1', port: 0, graceful_shutdown: '10s', workers, ...given.server },
+        server: { host: '127.0.0.1', port: 0, graceful_shutdown: '60s', workers, ...given.server },
         telemetry: { metrics_host: '127.0.0.1', metrics_port: 0, log_level: 'info', ...given.telemetry },
         database: { url: this.databaseUrl, ...given.database },
         redis: { url: redisUrl },

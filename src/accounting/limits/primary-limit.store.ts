@@ -19,7 +19,7 @@ type Call =
 
 /** Counts in the process that started the workers, so that a limit holds over all of them where there is no Redis. */
 export class PrimaryLimitStore implements LimitStore {
-  constructor(private readonly primary: PrimaryLink) {}
+  constructor(private readonly primary: Pick<PrimaryLink, 'ask'>) {}
 
   reserve(demand: LimitDemand, known: readonly (bigint | null)[]): Promise<ReserveOutcome> {
     return this.call({ kind: 'reserve', demand, known });

@@ -1,11 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { brokenStreamAnswer, streamAnswer } from '../../support/scriptable-upstream.js';
-import { kill, WorkerGateway } from '../../support/worker-gateway.js';
+import { brokenStreamAnswer } from '../../support/scriptable-upstream.js';
+import { type Answer, kill, WorkerGateway } from '../../support/worker-gateway.js';
 import { waitUntil } from '../auth/replica.js';
 
 const WORKERS = 3;
-const SLOW_STREAM = { ...streamAnswer(['a', 'b', 'c', 'd', 'e', 'f']), pieceDelayMs: 400 };
-const isWhole = ({ text }: { text: string }): boolean => text.endsWith('data: [DONE]\n\n');
+const isWhole = ({ text }: Answer): boolean => text.endsWith('data: [DONE]\n\n');
 
 describe('how several workers end', () => {
   let gateway: WorkerGateway;
@@ -15,21 +13,22 @@ describe('how several workers end', () => {
   }, 60_000);
   afterEach(() => gateway.close());
 
-  const openStreams = async (count: number): Promise<Promise<{ text: string }[]>[]> => {
+  /** Streams that never go on by themselves. */
+  const openStalled = async (count: number): Promise<() => Promise<Answer[]>> => {
+    gateway.upstream.script(brokenStreamAnswer(['a'], 'stall'));
     const streams = gateway.askMany(count, { stream: true });
     await waitUntil(async () => (await gateway.metric('aegis_streams_open')) === count);
-    return [streams];
+    return () => streams;
   };
 
   it.each(['SIGTERM', 'SIGINT'] as const)(
     '%s: streams of every worker end whole, then all is gone, with 0',
     async (signal) => {
-      gateway.upstream.script(SLOW_STREAM);
-      const [streams] = await openStreams(9);
+      const finish = await gateway.holdStreams(9);
       gateway.process.child.kill(signal);
       await gateway.process.logged('shutting down');
       await waitUntil(async () => (await gateway.ask()).status === 503);
-      expect((await streams)?.filter(isWhole)).toHaveLength(9);
+      expect((await finish()).filter(isWhole)).toHaveLength(9);
       expect(await gateway.process.exited).toBe(0);
       expect(gateway.survivors()).toEqual([]);
       expect(gateway.entries('gateway is listening')).toHaveLength(1);
@@ -37,23 +36,21 @@ describe('how several workers end', () => {
   );
 
   it('a signal that reaches every process, as from a terminal, ends them as one that reaches the first', async () => {
-    gateway.upstream.script(SLOW_STREAM);
-    const [streams] = await openStreams(6);
+    const finish = await gateway.holdStreams(6);
     for (const pid of [...gateway.workerPids(), gateway.process.child.pid]) kill(pid, 'SIGINT');
-    expect((await streams)?.filter(isWhole)).toHaveLength(6);
+    expect((await finish()).filter(isWhole)).toHaveLength(6);
     expect(await gateway.process.exited).toBe(0);
     expect(gateway.survivors()).toEqual([]);
   });
 
   it('a second signal ends all at once', async () => {
-    gateway.upstream.script(brokenStreamAnswer(['a'], 'stall'));
-    const [streams] = await openStreams(6);
+    const finish = await openStalled(6);
     gateway.process.child.kill('SIGTERM');
     await gateway.process.logged('shutting down');
     gateway.process.child.kill('SIGTERM');
     expect(await gateway.process.exited).toBe(1);
     await waitUntil(() => gateway.survivors().length === 0, 2_000);
-    expect((await streams)?.filter(isWhole)).toEqual([]);
+    expect((await finish()).filter(isWhole)).toEqual([]);
   });
 
   it('a stream that takes too long is cut with an error, and the exit code is still 0', async () => {
@@ -61,21 +58,19 @@ describe('how several workers end', () => {
     gateway.process.child.kill('SIGTERM');
     await gateway.process.exited;
     await gateway.spawn();
-    gateway.upstream.script(brokenStreamAnswer(['a'], 'stall'));
-    const [streams] = await openStreams(3);
+    const finish = await openStalled(3);
     gateway.process.child.kill('SIGTERM');
-    const answers = (await streams) ?? [];
+    const answers = await finish();
     expect(answers.filter(({ text }) => text.includes('"shutting_down"'))).toHaveLength(3);
     expect(await gateway.process.exited).toBe(0);
   });
 
   it('no worker outlives the primary for longer than its streams take', async () => {
-    gateway.upstream.script(SLOW_STREAM);
-    const [streams] = await openStreams(9);
+    const finish = await gateway.holdStreams(9);
     gateway.process.child.kill('SIGKILL');
     await waitUntil(async () => (await gateway.ask()).status === 0);
     expect(gateway.survivors()).toHaveLength(WORKERS);
-    expect((await streams)?.filter(isWhole)).toHaveLength(9);
+    expect((await finish()).filter(isWhole)).toHaveLength(9);
     await waitUntil(() => gateway.survivors().length === 0);
     const { count } = (await gateway.operator.database.run((manager) =>
       manager.query("SELECT count(*)::integer FROM usage_request WHERE ending = 'complete'").then(([row]) => row),
@@ -84,14 +79,12 @@ describe('how several workers end', () => {
   });
 
   it('a worker that is told to end by itself does so, and another takes its place', async () => {
-    gateway.upstream.script(SLOW_STREAM);
-    const [streams] = await openStreams(6);
+    const finish = await gateway.holdStreams(6);
     const [one] = gateway.workerPids();
     kill(one, 'SIGTERM');
-    expect((await streams)?.filter(isWhole)).toHaveLength(6);
+    expect((await finish()).filter(isWhole)).toHaveLength(6);
     await waitUntil(() => !gateway.survivors().includes(one ?? 0));
     await gateway.untilServing(WORKERS);
     expect(gateway.entries('worker ended; another takes its place')).toMatchObject([{ code: 0, signal: null }]);
-    await sleep(0);
   });
 });

@@ -1,10 +1,9 @@
 import { METRICS } from '../../../src/telemetry/metrics.js';
-import { completionAnswer, streamAnswer } from '../../support/scriptable-upstream.js';
+import { completionAnswer } from '../../support/scriptable-upstream.js';
 import { countAnnouncements, kill, WorkerGateway } from '../../support/worker-gateway.js';
 import { waitUntil } from '../auth/replica.js';
 
 const WORKERS = 3;
-const SLOW_STREAM = { ...streamAnswer(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']), pieceDelayMs: 400 };
 
 /** Three workers behind one port, without Redis. */
 describe('several workers', () => {
@@ -20,7 +19,7 @@ describe('several workers', () => {
     expect(answers.every(({ status }) => status === 200)).toBe(true);
     expect((await gateway.ask({ model: 'nobody-has-this' })).status).toBe(404);
     for (let number = 1; number <= WORKERS; number++) {
-      expect(gateway.entries('request', number).length).toBeGreaterThanOrEqual(15);
+      expect(gateway.entries('request', number).length).toBeGreaterThan(0);
     }
     expect(gateway.entries('gateway is listening')).toMatchObject([{ url: gateway.url, workers: WORKERS }]);
     expect(await gateway.metric('aegis_requests_total', 'model="alias"', 'status="200"')).toBe(60);
@@ -57,11 +56,9 @@ describe('several workers', () => {
   });
 
   it('have as many requests in flight, and streams open, as all of them together', async () => {
-    gateway.upstream.script(SLOW_STREAM);
-    const streams = gateway.askMany(9, { stream: true });
-    await waitUntil(async () => (await gateway.metric('aegis_streams_open')) === 9);
+    const finish = await gateway.holdStreams(9);
     expect(await gateway.metric('aegis_requests_in_flight')).toBe(9);
-    const answers = await streams;
+    const answers = await finish();
     expect(answers.every(({ text }) => text.endsWith('data: [DONE]\n\n'))).toBe(true);
     await waitUntil(async () => (await gateway.metric('aegis_requests_in_flight')) === 0);
     expect(await gateway.metric('aegis_streams_open')).toBe(0);
@@ -94,20 +91,24 @@ describe('several workers', () => {
     await gateway.askMany(30);
     const before = await gateway.metric('aegis_requests_total', 'status="200"');
     expect(before).toBe(30);
-    gateway.upstream.script(SLOW_STREAM);
-    const streams = gateway.askMany(9, { stream: true });
-    await waitUntil(async () => (await gateway.metric('aegis_streams_open')) === 9);
+    const finish = await gateway.holdStreams(30);
     const [victim] = gateway.workerPids();
     kill(victim, 'SIGKILL');
-    const answers = await streams;
-    // Connections are handed out in turn: each worker had three.
-    expect(answers.filter(({ text }) => text.endsWith('data: [DONE]\n\n'))).toHaveLength(6);
-    expect(answers.filter(({ status }) => status === 0)).toHaveLength(3);
+    await gateway.process.logged('worker ended; another takes its place');
+    const answers = await finish();
+    const [{ worker: killed } = {}] = gateway.entries('worker ended; another takes its place');
+    const whole = answers.filter(({ text }) => text.endsWith('data: [DONE]\n\n'));
+    const lost = answers.filter(({ status }) => status === 0);
+    expect(whole.length + lost.length).toBe(30);
+    expect(Math.min(whole.length, lost.length)).toBeGreaterThan(0);
+    const streams = gateway.entries('request').filter(({ stream, complete }) => stream === true && complete === true);
+    expect(streams).toHaveLength(whole.length);
+    expect(streams.filter(({ worker }) => worker === killed)).toEqual([]);
     await gateway.untilServing(WORKERS);
     expect(gateway.workerPids()).not.toContain(victim);
     expect(gateway.workerPids()).toHaveLength(WORKERS);
     expect(await gateway.metric('aegis_worker_exits_total')).toBe(1);
-    expect(await gateway.metric('aegis_requests_total', 'status="200"')).toBe(36);
+    expect(await gateway.metric('aegis_requests_total', 'status="200"')).toBe(30 + whole.length);
     gateway.upstream.script(completionAnswer('hello'));
     expect((await gateway.askMany(30)).every(({ status }) => status === 200)).toBe(true);
     expect(gateway.process.child.exitCode).toBeNull();
