@@ -1,6 +1,7 @@
 import { type Metric, type MetricValue, type MetricValueWithName, Registry } from 'prom-client';
 import type { MetricReport } from '../workers/messages.js';
-import { METRICS, type Together } from './metrics.js';
+import type { Together } from './metric-definition.js';
+import { METRICS } from './metrics.js';
 
 type Reported = MetricReport[number];
 type Value = MetricValue<string> | MetricValueWithName<string>;

@@ -1,6 +1,5 @@
-import type { FactoryProvider, Provider } from '@nestjs/common';
-import { getToken, makeCounterProvider, makeGaugeProvider, makeHistogramProvider } from '@willsoto/nestjs-prometheus';
 import type { Counter, Gauge, Histogram } from 'prom-client';
+import type { MetricDefinition } from './metric-definition.js';
 
 /** Seconds. From a refusal at the door to a long reasoning answer. */
 const DURATION_BUCKETS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300];
@@ -336,48 +335,6 @@ export const METRICS = {
 
 export type MetricId = keyof typeof METRICS;
 
-/**
- * What the values of several workers are together. `worst`: of series that are 1 for one of the label `state`'s values and
- * 0 for the others. `first`: all are the same.
- */
-export type Together = 'sum' | 'min' | 'max' | 'first' | 'worst';
-
-interface CounterDefinition {
-  readonly kind: 'counter';
-  readonly name: string;
-  readonly help: string;
-  readonly labelNames: readonly string[];
-}
-
-interface GaugeDefinition extends Omit<CounterDefinition, 'kind'> {
-  readonly kind: 'gauge';
-  readonly together: Together;
-}
-
-interface HistogramDefinition extends Omit<CounterDefinition, 'kind'> {
-  readonly kind: 'histogram';
-  readonly buckets: readonly number[];
-}
-
-type MetricDefinition = CounterDefinition | GaugeDefinition | HistogramDefinition;
-
-export const METRIC_PROVIDERS: Provider[] = Object.values<MetricDefinition>(METRICS).map((definition) => {
-  const { name, help } = definition;
-  const labelNames = [...definition.labelNames];
-  switch (definition.kind) {
-    case 'counter':
-      return makeCounterProvider({ name, help, labelNames });
-    case 'gauge':
-      return makeGaugeProvider({ name, help, labelNames });
-    case 'histogram':
-      return makeHistogramProvider({ name, help, labelNames, buckets: [...definition.buckets] });
-    default:
-      return definition satisfies never;
-  }
-});
-
-const metricToken = (id: MetricId): string => getToken(METRICS[id].name);
-
 type MetricOf<Kind> = Kind extends 'counter' ? Counter : Kind extends 'gauge' ? Gauge : Histogram;
 
 /** All metrics, each by its id. */
@@ -385,12 +342,3 @@ export type MetricSet = { readonly [Id in MetricId]: MetricOf<(typeof METRICS)[I
 
 /** Injection token of the `MetricSet`. */
 export const METRIC_SET = Symbol('MetricSet');
-
-const METRIC_IDS = Object.keys(METRICS) as MetricId[];
-
-export const METRIC_SET_PROVIDER: FactoryProvider<MetricSet> = {
-  provide: METRIC_SET,
-  inject: METRIC_IDS.map(metricToken),
-  useFactory: (...metrics: unknown[]) =>
-    Object.fromEntries(METRIC_IDS.map((id, index) => [id, metrics[index]])) as unknown as MetricSet,
-};

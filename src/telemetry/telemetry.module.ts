@@ -4,7 +4,7 @@ import { GATEWAY_OBSERVER } from '../domain/observer.js';
 import { WORKER_ROLE, type WorkerRole } from '../workers/worker-role.js';
 import { AegisLogger } from './aegis.logger.js';
 import { CircuitStates } from './circuit-states.js';
-import { METRIC_PROVIDERS, METRIC_SET_PROVIDER } from './metrics.js';
+import { METRIC_PROVIDERS, METRIC_SET_PROVIDER } from './metric.providers.js';
 import { MetricsObserver } from './metrics.observer.js';
 import { MetricsServer } from './metrics.server.js';
 import { RequestRecorder } from './request.recorder.js';

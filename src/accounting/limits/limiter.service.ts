@@ -110,7 +110,10 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
       try {
         return await this.askStore(this.shared, demand);
       } catch (error) {
-        this.report(error);
+        // That Redis is away is said elsewhere; what it refuses to do is said here.
+        if (!(error instanceof RedisUnavailableError)) {
+          this.report(`Redis answers, but does not count: limits go by limits.on_store_failure. ${String(error)}`);
+        }
         // It may have been granted all the same.
         this.unsettled.release(demand);
       }
@@ -133,17 +136,17 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
     try {
       return await this.askStore(this.own, demand);
     } catch (error) {
-      this.logger.error(`Limits cannot be counted: ${String(error)}`);
+      this.report(`The primary counts no limits, and nothing is let through uncounted. ${String(error)}`);
       return { kind: 'closed' };
     }
   }
 
-  /** That Redis is away is said elsewhere; what it refuses to do is said here, once in a while. */
-  private report(error: unknown): void {
+  /** Once in a while: every request may have the same to say. */
+  private report(problem: string): void {
     const nowMs = this.clock.monotonicMs();
-    if (error instanceof RedisUnavailableError || nowMs < this.silentUntilMs) return;
+    if (nowMs < this.silentUntilMs) return;
     this.silentUntilMs = nowMs + REPORT_INTERVAL_MS;
-    this.logger.error(`Redis answers, but does not count: limits go by limits.on_store_failure. ${String(error)}`);
+    this.logger.error(problem);
   }
 
   private async askStore(store: LimitStore, demand: LimitDemand): Promise<GrantOutcome> {
