@@ -6,6 +6,7 @@ import {
   type PrimaryMessage,
   type WorkerMessage,
 } from '../workers/messages.js';
+import { giveBackUntaken } from './handover.js';
 
 export interface WorkerEnd {
   readonly code: number | null;
@@ -41,6 +42,7 @@ export class WorkerHandle {
   ) {
     const startedAtMs = performance.now();
     this.worker = cluster.fork({ [NUMBER_VARIABLE]: String(number), [COUNT_VARIABLE]: String(count) });
+    giveBackUntaken(this.worker);
     this.ended = new Promise((resolve) => {
       const end = (code: number | null, signal: string | null): void => {
         for (const tell of this.scrapes.values()) tell(null);

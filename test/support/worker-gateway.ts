@@ -116,7 +116,7 @@ export class WorkerGateway {
 
   /** Resolves once so many workers answer a scrape. */
   async untilServing(workers: number): Promise<void> {
-    await waitUntil(async () => (await scrape(this.metricsUrl)).get('aegis_workers') === workers, 30_000);
+    await waitUntil(async () => (await scrape(this.metricsUrl)).get('aegis_workers') === workers, 60_000);
     this.workerPids();
   }
 

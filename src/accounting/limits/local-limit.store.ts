@@ -93,8 +93,9 @@ export class LocalLimitStore implements LimitStore {
 
   /** The least that was spent, as far as somebody else knows it; null = nothing is known. */
   raise(demand: LimitDemand, known: readonly (bigint | null)[]): void {
-    known.forEach((spent, index) => {
-      if (spent !== null) this.counterAt(demand, index).learn(spent);
+    demand.budgets.forEach((budget, index) => {
+      const spent = known[index] ?? null;
+      if (spent !== null) this.counterOf(demand, budget).learn(spent);
     });
   }
 

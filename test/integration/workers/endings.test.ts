@@ -26,8 +26,8 @@ describe('how several workers end', () => {
     async (signal) => {
       const finish = await gateway.holdStreams(9);
       gateway.process.child.kill(signal);
-      await gateway.process.logged('shutting down');
-      await waitUntil(async () => (await gateway.ask()).status === 503);
+      await waitUntil(() => gateway.entries('worker is ending').length === WORKERS);
+      expect((await gateway.ask()).status).toBe(503);
       expect((await finish()).filter(isWhole)).toHaveLength(9);
       expect(await gateway.process.exited).toBe(0);
       expect(gateway.survivors()).toEqual([]);
