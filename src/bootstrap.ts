@@ -23,6 +23,7 @@ import { AegisLogger } from './telemetry/aegis.logger.js';
 import { MetricsServer } from './telemetry/metrics.server.js';
 import { RequestRecorder } from './telemetry/request.recorder.js';
 import { Tracing } from './telemetry/tracing/tracing.service.js';
+import { endLongConnections } from './workers/connection-turns.js';
 
 /** Time a connection may take to send its request's headers, and its whole request; Node's own are 60 s and 300 s. */
 const HEADERS_TIMEOUT_MS = 15_000;
@@ -101,6 +102,7 @@ export async function startGateway(options: AppOptions = {}): Promise<Gateway> {
     server.maxHeadersCount = 0;
     server.on('checkExpectation', answerExpectation);
     app.get(FrontDoor).guard(server);
+    if (options.role?.primary) endLongConnections(server);
     await app.listen(port, host);
   } catch (problem) {
     await app.close();

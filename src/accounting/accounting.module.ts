@@ -2,7 +2,8 @@ import { Global, Logger, Module } from '@nestjs/common';
 import { SnapshotService } from '../config/snapshot.service.js';
 import { USAGE_JOURNAL } from '../domain/accounting.js';
 import { GATEWAY_OBSERVER, type GatewayObserver } from '../domain/observer.js';
-import { getJournalFolder } from '../journal/journal-folder.js';
+import { getJournalFolder, journalBytesOf } from '../journal/journal-folder.js';
+import { WORKER_ROLE, type WorkerRole } from '../workers/worker-role.js';
 import { UsageFileJournal } from './journal/usage.journal.js';
 import { JournalRuntime } from './journal.runtime.js';
 import { LedgerShipper } from './ledger/ledger.shipper.js';
@@ -16,9 +17,10 @@ import { UsageRecorder } from './usage.recorder.js';
   providers: [
     {
       provide: USAGE_JOURNAL,
-      inject: [SnapshotService, GATEWAY_OBSERVER],
-      useFactory: ({ current }: SnapshotService, observer: GatewayObserver) => {
-        const { maxJournalBytes: maxBytes, syncIntervalMs } = current.gateway.accounting;
+      inject: [SnapshotService, GATEWAY_OBSERVER, WORKER_ROLE],
+      useFactory: ({ current }: SnapshotService, observer: GatewayObserver, role: WorkerRole) => {
+        const { syncIntervalMs } = current.gateway.accounting;
+        const maxBytes = journalBytesOf(current.gateway, role);
         const directory = getJournalFolder(current.gateway);
         return new UsageFileJournal({ directory, maxBytes, syncIntervalMs }, observer, new Logger('Journal'));
       },

@@ -3,7 +3,8 @@ import { SnapshotService } from '../config/snapshot.service.js';
 import { AUDIT_TRAIL } from '../domain/audit.js';
 import type { Clock } from '../domain/clock.js';
 import { CLOCK } from '../domain/observer.js';
-import { getAuditJournalFolder } from '../journal/journal-folder.js';
+import { getAuditJournalFolder, journalBytesOf } from '../journal/journal-folder.js';
+import { WORKER_ROLE, type WorkerRole } from '../workers/worker-role.js';
 import { AuditInterceptor } from './audit.interceptor.js';
 import { AuditJournal } from './audit.journal.js';
 import { AuditRuntime } from './audit.runtime.js';
@@ -17,7 +18,7 @@ import { loadSigningKey } from './signing-key.js';
 @Global()
 @Module({
   providers: [
-    { provide: AUDIT_TRAIL, inject: [SnapshotService, CLOCK], useFactory: buildAudit },
+    { provide: AUDIT_TRAIL, inject: [SnapshotService, CLOCK, WORKER_ROLE], useFactory: buildAudit },
     AuditStore,
     AuditRuntime,
     RequestAuditor,
@@ -28,11 +29,12 @@ import { loadSigningKey } from './signing-key.js';
 export class AuditModule {}
 
 /** Throws where there is no key to sign with. */
-function buildAudit(snapshots: SnapshotService, clock: Clock): AuditLog {
+function buildAudit(snapshots: SnapshotService, clock: Clock, role: WorkerRole): AuditLog {
   const { gateway } = snapshots.current;
   const { audit, accounting } = gateway;
   if (!audit.enabled) return disabledAudit;
-  const { maxJournalBytes: maxBytes, syncIntervalMs } = accounting;
+  const { syncIntervalMs } = accounting;
+  const maxBytes = journalBytesOf(gateway, role);
   const journal = new AuditJournal(
     { directory: getAuditJournalFolder(gateway), maxBytes, syncIntervalMs },
     { records: 0, failures: 0 },

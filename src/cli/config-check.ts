@@ -1,15 +1,8 @@
 import { findSigningKeyProblem } from '../audit/signing-key.js';
-import { loadConfigFromDirectory } from '../config/directory.js';
+import { getConfigDirectory, loadConfigFromDirectory } from '../config/directory.js';
 import { formatProblem } from '../config/problem.js';
 import type { ConfigSnapshot } from '../config/snapshot.js';
 import { FILTER_SETTINGS } from '../filter/filter-settings.js';
-
-const DEFAULT_DIRECTORY = 'config';
-
-/** The configuration's folder, as the gateway finds it. */
-export function getConfigDirectory(environment: NodeJS.ProcessEnv): string {
-  return environment.AEGIS_CONFIG_DIR || DEFAULT_DIRECTORY;
-}
 
 export interface ConfigCheck {
   /** Null where the files cannot be used. */

@@ -1,4 +1,5 @@
 import { parse } from 'yaml';
+import { getConfigDirectory } from '../config/directory.js';
 import { isObject } from '../domain/json.js';
 import { RulesDetector } from '../filter/detectors/rules.detector.js';
 import { detectAll } from '../filter/detectors/text-detector.js';
@@ -6,7 +7,6 @@ import { RuleScanner } from '../filter/engine/rule-scanner.js';
 import { RULE_FILTERS, type RuleFile, readRuleFiles } from '../filter/rule-files.js';
 import { EXAMPLE_SEAM } from '../filter/rules/rule-reader.js';
 import { withEnvironment } from './cli.context.js';
-import { getConfigDirectory } from './config-check.js';
 import { formatTable } from './table.js';
 
 /** The examples of one file, tried. */

@@ -46,6 +46,11 @@ export class GatewayConfigModule {
   }
 }
 
+/** Puts `.env` beneath the process's environment in development, as the module does, for who needs it before. */
+export async function loadEnvironment(): Promise<void> {
+  await environmentModule(undefined);
+}
+
 /** The process's environment, with `.env` beneath it in development; or exactly the one given. */
 function environmentModule(environment: NodeJS.ProcessEnv | undefined): Promise<DynamicModule> {
   if (environment === undefined) {

@@ -15,11 +15,25 @@ import {
   type SecretFileReader,
 } from './files.js';
 import { type LoadedConfig, loadConfig } from './loader.js';
+import { Places } from './places.js';
+import { Problems } from './problem.js';
+import { GatewayConfig } from './schema/gateway.config.js';
+import { SectionReader } from './section.reader.js';
+import { Substitution } from './substitution.js';
+import { countCores } from './workers.js';
+import { parseYaml } from './yaml-document.js';
 
+const GATEWAY_FILE = 'gateway.yaml';
+const DEFAULT_DIRECTORY = 'config';
 const MAX_FILE_BYTES = 1024 * 1024;
 const MAX_SECRET_BYTES = 64 * 1024;
 const STEADY_PAUSE_MS = 50;
 const STEADY_READS = 20;
+
+/** The configuration's folder, as the gateway finds it. */
+export function getConfigDirectory(environment: Environment): string {
+  return environment.AEGIS_CONFIG_DIR || DEFAULT_DIRECTORY;
+}
 
 /** What the configuration's files, and the secret files they name, held at one moment. */
 export class ConfigReading {
@@ -106,9 +120,25 @@ export function loadReading(
   extension: ConfigExtension,
 ): LoadedConfig {
   const { files, documents, readSecretFile } = reading;
-  const result = loadConfig({ files, documents, extension, environment, readSecretFile, nowMs: Date.now() });
+  const cores = countCores();
+  const result = loadConfig({ files, documents, extension, environment, readSecretFile, nowMs: Date.now(), cores });
   if (!result.ok) throw new ConfigError(directory, result.problems);
   return result;
+}
+
+/**
+ * gateway.yaml alone, for who has to know of it before all else is looked at. Null where anything is wrong with it: the
+ * start that follows says what.
+ */
+export async function findGatewayConfig(directory: string, environment: Environment): Promise<GatewayConfig | null> {
+  const { text } = await readConfigFile(join(directory, GATEWAY_FILE));
+  if (text === null) return null;
+  const problems = new Problems();
+  const source = parseYaml(GATEWAY_FILE, text, problems);
+  if (!source) return null;
+  const reader = new SectionReader(source, new Substitution(environment, readSecretFile), problems, new Places());
+  const gateway = reader.readFile(GatewayConfig);
+  return problems.isEmpty ? gateway : null;
 }
 
 async function readConfigFile(path: string): Promise<ConfigFile> {
@@ -128,6 +158,12 @@ async function readConfigFile(path: string): Promise<ConfigFile> {
     return { text: null, fault: 'not_utf8' };
   }
 }
+
+const readSecretFile: SecretFileReader = (path) => {
+  const text = readSmallFile(path);
+  if (text === null) throw new Error(`${path} cannot be read`);
+  return text;
+};
 
 function readSmallFile(path: string): string | null {
   try {

@@ -24,6 +24,7 @@ import type { SettingsClass } from './schema/setting.js';
 import { SectionReader } from './section.reader.js';
 import type { ConfigSnapshot } from './snapshot.js';
 import { Substitution } from './substitution.js';
+import { countWorkers } from './workers.js';
 import { parseYaml } from './yaml-document.js';
 
 const VERSION_LENGTH = 12;
@@ -52,6 +53,8 @@ export interface LoadInput {
   readonly readSecretFile: SecretFileReader;
   /** Stamps the snapshot and tells how old prices are, in milliseconds since 1970. */
   readonly nowMs: number;
+  /** Cores of this machine, for what is to be chosen by them; 1 where absent. */
+  readonly cores?: number;
   /** The configuration that runs already; its ports, stores and pepper are kept. */
   readonly running?: GatewayConfig;
 }
@@ -109,7 +112,10 @@ export function loadConfig(input: LoadInput): LoadedConfig | RefusedConfig {
 
   if (gateway) checkGateway(gateway, places, problems, production);
   const { routing } = gateway ?? new GatewayConfig();
-  const providers = providersFile && buildProviders(providersFile, { routing, places, problems, production });
+  // Another number of workers waits for a restart: those that run share the places.
+  const { server } = input.running ?? gateway ?? new GatewayConfig();
+  const workers = countWorkers(server, input.cores ?? 1);
+  const providers = providersFile && buildProviders(providersFile, { routing, places, problems, production, workers });
   const routes = models && buildModels(models, { providers, places, problems });
   const pricing = pricingFile && buildPricing(pricingFile, providers, places, problems);
 

@@ -2,7 +2,7 @@ import { validateSync } from 'class-validator';
 import { isAlias, isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml';
 import type { Places } from './places.js';
 import { describeValue, type Place, type Problems, wholeFile } from './problem.js';
-import { type Setting, type SettingShape, type SettingsClass, settingsOf } from './schema/setting.js';
+import { AUTO, type Setting, type SettingShape, type SettingsClass, settingsOf } from './schema/setting.js';
 import { findDurationMs, findNanoUsd, findSizeBytes, findWholeNumber } from './schema/units.js';
 import type { Substitution } from './substitution.js';
 import { suggest } from './suggestion.js';
@@ -251,7 +251,7 @@ function isNothing(node: Node | null): boolean {
 function convertText(text: string, shape: SettingShape): unknown {
   switch (shape.kind) {
     case 'whole':
-      return findWholeNumber(text);
+      return shape.auto && text === AUTO ? AUTO : findWholeNumber(text);
     case 'switch':
       return text === 'true' ? true : text === 'false' ? false : undefined;
     case 'duration':

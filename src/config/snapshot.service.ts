@@ -9,6 +9,7 @@ import { type LoadedConfig, loadConfig } from './loader.js';
 import { formatProblem } from './problem.js';
 import type { ConfigSnapshot } from './snapshot.js';
 import { ConfigWatcher, DEFAULT_WATCHER_OPTIONS, type WatcherOptions } from './watcher.js';
+import { countCores } from './workers.js';
 
 export type ReloadReason = 'files' | 'signal' | 'request';
 export type ReloadOutcome = 'applied' | 'rejected' | 'unchanged';
@@ -154,7 +155,8 @@ export class SnapshotService implements OnModuleInit, OnModuleDestroy {
     const { directory, environment, extension = NO_EXTENSION } = this.options;
     const { files, documents, readSecretFile } = reading;
     const running = this.snapshot.gateway;
-    const result = loadConfig({ files, documents, extension, environment, readSecretFile, nowMs: Date.now(), running });
+    const [nowMs, cores] = [Date.now(), countCores()];
+    const result = loadConfig({ files, documents, extension, environment, readSecretFile, nowMs, cores, running });
     this.latest = handledOf(reading, result.secretFiles);
     if (!result.ok) {
       this.lastError = new ConfigError(directory, result.problems).message;

@@ -16,6 +16,7 @@ import { RedisService } from '../redis/redis.service.js';
 import { RouteAccess } from '../request-context/access.decorator.js';
 import { type ProviderState, type ProviderStatus } from '../router/provider-status.js';
 import { RouterService } from '../router/router.service.js';
+import { WORKER_ROLE, type WorkerRole } from '../workers/worker-role.js';
 
 /**
  * For probes and people, without a key: versions, states and counts, never an address, a model, a team or a reason that
@@ -34,6 +35,7 @@ export class HealthController {
     private readonly router: RouterService,
     @Inject(USAGE_JOURNAL) private readonly journal: UsageJournal,
     @Inject(AUDIT_TRAIL) private readonly audit: AuditTrail,
+    @Inject(WORKER_ROLE) private readonly role: WorkerRole,
   ) {}
 
   @Get()
@@ -73,7 +75,14 @@ export class HealthController {
     const indicator = this.indicators.check('process');
     const { phase, inFlight } = this.lifecycle;
     const uptimeSeconds = Math.floor(process.uptime());
-    const facts = { version: AEGIS_VERSION, node: process.version, uptimeSeconds, phase, inFlight };
+    const facts = {
+      version: AEGIS_VERSION,
+      node: process.version,
+      uptimeSeconds,
+      phase,
+      inFlight,
+      ...(this.role.primary !== null && { worker: this.role.number }),
+    };
     return phase === 'serving' ? indicator.up(facts) : indicator.down(facts);
   };
 

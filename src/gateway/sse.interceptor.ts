@@ -75,7 +75,7 @@ export class SseInterceptor implements NestInterceptor<ChatAnswer | ExplanationA
         ...answerHeaders(context),
         'content-type': 'text/event-stream; charset=utf-8',
         'cache-control': 'no-cache, no-transform',
-        connection: 'keep-alive',
+        connection: socket.shouldKeepAlive ? 'keep-alive' : 'close',
         // Proxies in front (nginx and its kin) would otherwise hold events back.
         'x-accel-buffering': 'no',
       });

@@ -1,7 +1,8 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Optional } from '@nestjs/common';
 import type { Clock } from '../domain/clock.js';
 import { CLOCK } from '../domain/observer.js';
 import type { Provider, Target } from '../domain/target.js';
+import { ALONE, shareOf, WORKER_ROLE, type WorkerRole } from '../workers/worker-role.js';
 import { PlaceQueue } from './place-queue.js';
 
 /** A measurement's weight falls to 1/e in this time, so that a target that was slow once is tried again. */
@@ -32,17 +33,24 @@ export class TargetActivity {
   private readonly byTarget = new Map<string, UnderWay>();
   private readonly latencies = new Map<string, Latency>();
 
-  constructor(@Inject(CLOCK) private readonly clock: Clock) {}
+  private readonly role: WorkerRole;
+
+  constructor(
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Optional() @Inject(WORKER_ROLE) role?: WorkerRole,
+  ) {
+    this.role = role ?? ALONE;
+  }
 
   isSaturated(provider: Provider): boolean {
     const queue = this.queues.get(provider.name);
-    return queue !== undefined && !queue.hasRoom(provider.maxConcurrent);
+    return queue !== undefined && !queue.hasRoom(this.placesOf(provider));
   }
 
   /** Takes one of the provider's places; false where none is free. Each place taken is given back by `leave`. */
   enter(target: Target): boolean {
     const { provider } = target;
-    const entered = this.queueOf(provider).enter(provider.maxConcurrent);
+    const entered = this.queueOf(provider).enter(this.placesOf(provider));
     if (entered) this.begin(target.id);
     return entered;
   }
@@ -51,8 +59,8 @@ export class TargetActivity {
   async enterOrWait(target: Target, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
     const { provider } = target;
     const entered = await this.queueOf(provider).enterOrWait(
-      provider.maxConcurrent,
-      provider.maxQueued,
+      this.placesOf(provider),
+      shareOf(provider.maxQueued, this.role),
       timeoutMs,
       signal,
     );
@@ -98,6 +106,11 @@ export class TargetActivity {
     const recentMs = this.recentMs(targetId);
     const averageMs = elapsedMs >= recentMs ? elapsedMs : NEWEST_SHARE * elapsedMs + (1 - NEWEST_SHARE) * recentMs;
     this.latencies.set(targetId, { averageMs, measuredAtMs: this.clock.monotonicMs() });
+  }
+
+  /** Never none: a configuration with fewer places than workers is refused. */
+  private placesOf({ maxConcurrent }: Provider): number {
+    return Math.max(1, shareOf(maxConcurrent, this.role));
   }
 
   private queueOf(provider: Provider): PlaceQueue {

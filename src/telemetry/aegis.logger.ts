@@ -22,19 +22,23 @@ export class AegisLogger implements LoggerService {
   /** Another one after a change of the format: ask for it at each entry. */
   pino: Logger;
 
-  /** @param destination where `json` goes in the place of standard output */
+  /**
+   * @param destination where `json` goes in the place of standard output
+   * @param fields of every entry
+   */
   constructor(
     private settings: LogSettings,
     private readonly destination?: DestinationStream,
+    private readonly fields: object = {},
   ) {
-    this.pino = createPino(settings, destination);
+    this.pino = createPino(settings, destination, fields);
   }
 
   /** From the next entry on. */
   apply(settings: LogSettings): void {
     const { level, format } = this.settings;
     this.settings = settings;
-    if (settings.format !== format) this.pino = createPino(settings, this.destination);
+    if (settings.format !== format) this.pino = createPino(settings, this.destination, this.fields);
     else if (settings.level !== level) this.pino.level = settings.level;
   }
 
@@ -65,10 +69,14 @@ export class AegisLogger implements LoggerService {
   }
 }
 
-function createPino({ level, format }: LogSettings, destination: DestinationStream | undefined): Logger {
+function createPino(
+  { level, format }: LogSettings,
+  destination: DestinationStream | undefined,
+  fields: object,
+): Logger {
   const options: LoggerOptions = {
     level,
-    base: { service: 'aegis' },
+    base: { service: 'aegis', ...fields },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { error: describeError },

@@ -1,15 +1,12 @@
-import { Injectable, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { PrometheusModule } from '@willsoto/nestjs-prometheus';
+import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { register } from 'prom-client';
 import { SnapshotService } from '../config/snapshot.service.js';
+import { WORKER_ROLE, type WorkerRole } from '../workers/worker-role.js';
 import { AegisLogger } from './aegis.logger.js';
+import { measureProcess, openMetricsListener } from './metrics.listener.js';
 
-/** `GET /metrics` and nothing else. */
-@Module({ imports: [PrometheusModule.register({ path: '/metrics', defaultMetrics: { enabled: true } })] })
-class MetricsListenerModule {}
-
-/** The metrics' own listener, apart from the one clients reach: `telemetry.metrics_port`. */
+/** The metrics' own listener: `telemetry.metrics_port`. A worker has none: the primary asks it, and answers for all. */
 @Injectable()
 export class MetricsServer implements OnApplicationBootstrap, OnApplicationShutdown {
   private listener: NestFastifyApplication | null = null;
@@ -17,6 +14,7 @@ export class MetricsServer implements OnApplicationBootstrap, OnApplicationShutd
   constructor(
     private readonly snapshots: SnapshotService,
     private readonly logger: AegisLogger,
+    @Inject(WORKER_ROLE) private readonly role: WorkerRole,
   ) {}
 
   /** Where the metrics are, e.g. `http://127.0.0.1:9090/metrics`. */
@@ -25,13 +23,10 @@ export class MetricsServer implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    const { metricsHost, metricsPort } = this.snapshots.current.gateway.telemetry;
-    this.listener = await NestFactory.create<NestFastifyApplication>(MetricsListenerModule, new FastifyAdapter(), {
-      // Not `false`: that would silence Nest's loggers in the whole process, this one's neighbours included.
-      logger: this.logger,
-      abortOnError: false,
-    });
-    await this.listener.listen(metricsPort, metricsHost);
+    measureProcess();
+    if (this.role.primary !== null) return;
+    const { telemetry } = this.snapshots.current.gateway;
+    this.listener = await openMetricsListener(telemetry, () => register.metrics(), this.logger);
   }
 
   async onApplicationShutdown(): Promise<void> {

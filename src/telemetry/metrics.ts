@@ -1,6 +1,5 @@
-import type { FactoryProvider, Provider } from '@nestjs/common';
-import { getToken, makeCounterProvider, makeGaugeProvider, makeHistogramProvider } from '@willsoto/nestjs-prometheus';
 import type { Counter, Gauge, Histogram } from 'prom-client';
+import type { MetricDefinition } from './metric-definition.js';
 import { OVERLOAD_METRICS } from './overload.metrics.js';
 
 /** Seconds. From a refusal at the door to a long reasoning answer. */
@@ -95,12 +94,14 @@ export const METRICS = {
   unpricedTargets: {
     kind: 'gauge',
     name: 'aegis_unpriced_targets',
+    together: 'max',
     help: 'Targets of models.yaml that have no price in pricing.yaml.',
     labelNames: [],
   },
   pricingAge: {
     kind: 'gauge',
     name: 'aegis_pricing_age_seconds',
+    together: 'max',
     help: 'Since the day the oldest price in use was looked up. 0 where no price in use is dated.',
     labelNames: [],
   },
@@ -138,6 +139,7 @@ export const METRICS = {
   circuitState: {
     kind: 'gauge',
     name: 'aegis_circuit_state',
+    together: 'worst',
     help: "1 for the state a target's circuit breaker is in, 0 for the others. Of several deployments of a model the worst counts. A target that is missing never left closed.",
     labelNames: ['provider', 'model', 'state'],
   },
@@ -174,18 +176,21 @@ export const METRICS = {
   configRejected: {
     kind: 'gauge',
     name: 'aegis_config_rejected',
+    together: 'max',
     help: '1 while the files on disk are not valid and the last good configuration goes on serving, else 0.',
     labelNames: [],
   },
   configLoadedAt: {
     kind: 'gauge',
     name: 'aegis_config_loaded_timestamp_seconds',
+    together: 'min',
     help: 'When the configuration that serves was loaded, in seconds since 1970.',
     labelNames: [],
   },
   dependencyState: {
     kind: 'gauge',
     name: 'aegis_dependency_state',
+    together: 'worst',
     help: '1 for the state a dependency is in, 0 for the others.',
     labelNames: ['dependency', 'state'],
   },
@@ -198,24 +203,28 @@ export const METRICS = {
   journalDepth: {
     kind: 'gauge',
     name: 'aegis_journal_depth',
+    together: 'sum',
     help: 'Usage records in the journal that are not in the ledger yet.',
     labelNames: [],
   },
   journalBytes: {
     kind: 'gauge',
     name: 'aegis_journal_bytes',
+    together: 'sum',
     help: 'Size of the journal on disk.',
     labelNames: [],
   },
   journalLimit: {
     kind: 'gauge',
     name: 'aegis_journal_limit_bytes',
+    together: 'sum',
     help: 'As large as the journal may grow: accounting.max_journal.',
     labelNames: [],
   },
   journalWritable: {
     kind: 'gauge',
     name: 'aegis_journal_writable',
+    together: 'min',
     help: '1 while usage can be recorded, else 0: the disk is full or the journal at its bound.',
     labelNames: [],
   },
@@ -252,36 +261,42 @@ export const METRICS = {
   auditUnsealed: {
     kind: 'gauge',
     name: 'aegis_audit_unsealed_seconds',
+    together: 'max',
     help: 'How long the oldest audit record without a seal has waited for it. 0 where every record has one.',
     labelNames: [],
   },
   auditDepth: {
     kind: 'gauge',
     name: 'aegis_audit_depth',
+    together: 'sum',
     help: "Audit records in this replica's journal that are not in PostgreSQL yet.",
     labelNames: [],
   },
   auditBytes: {
     kind: 'gauge',
     name: 'aegis_audit_bytes',
+    together: 'sum',
     help: "Size of the audit's journal on disk; aegis_journal_limit_bytes bounds it, too.",
     labelNames: [],
   },
   auditWritable: {
     kind: 'gauge',
     name: 'aegis_audit_writable',
+    together: 'min',
     help: '1 while decisions can be recorded, else 0. 1 where audit.enabled is false.',
     labelNames: [],
   },
   inFlight: {
     kind: 'gauge',
     name: 'aegis_requests_in_flight',
+    together: 'sum',
     help: 'Requests that have no complete answer yet.',
     labelNames: [],
   },
   openStreams: {
     kind: 'gauge',
     name: 'aegis_streams_open',
+    together: 'sum',
     help: 'Streams being written.',
     labelNames: [],
   },
@@ -292,40 +307,35 @@ export const METRICS = {
     help: 'Batches sent to the OTLP endpoint. What fails is lost: it waits nowhere.',
     labelNames: ['signal', 'outcome'],
   },
+  workers: {
+    kind: 'gauge',
+    name: 'aegis_workers',
+    together: 'sum',
+    help: 'Processes that serve requests and answered this scrape.',
+    labelNames: [],
+  },
+  workerExits: {
+    kind: 'counter',
+    name: 'aegis_worker_exits_total',
+    help: 'Workers that ended without having been told to. Each is replaced.',
+    labelNames: [],
+  },
+  workerScrapesMissed: {
+    kind: 'counter',
+    name: 'aegis_worker_scrapes_missed_total',
+    help: 'Times a worker did not answer a scrape in time: its gauges are missing there, and its counters are older.',
+    labelNames: [],
+  },
   buildInfo: {
     kind: 'gauge',
     name: 'aegis_build_info',
+    together: 'first',
     help: 'Always 1: the release that runs, and its Node.',
     labelNames: ['version', 'node'],
   },
 } as const satisfies Record<string, MetricDefinition>;
 
 export type MetricId = keyof typeof METRICS;
-
-interface MetricDefinition {
-  readonly kind: 'counter' | 'gauge' | 'histogram';
-  readonly name: string;
-  readonly help: string;
-  readonly labelNames: readonly string[];
-  readonly buckets?: readonly number[];
-}
-
-export const METRIC_PROVIDERS: Provider[] = Object.values<MetricDefinition>(METRICS).map((definition) => {
-  const { kind, name, help } = definition;
-  const labelNames = [...definition.labelNames];
-  switch (kind) {
-    case 'counter':
-      return makeCounterProvider({ name, help, labelNames });
-    case 'gauge':
-      return makeGaugeProvider({ name, help, labelNames });
-    case 'histogram':
-      return makeHistogramProvider({ name, help, labelNames, buckets: [...(definition.buckets ?? [])] });
-    default:
-      return kind satisfies never;
-  }
-});
-
-const metricToken = (id: MetricId): string => getToken(METRICS[id].name);
 
 type MetricOf<Kind> = Kind extends 'counter' ? Counter : Kind extends 'gauge' ? Gauge : Histogram;
 
@@ -334,12 +344,3 @@ export type MetricSet = { readonly [Id in MetricId]: MetricOf<(typeof METRICS)[I
 
 /** Injection token of the `MetricSet`. */
 export const METRIC_SET = Symbol('MetricSet');
-
-const METRIC_IDS = Object.keys(METRICS) as MetricId[];
-
-export const METRIC_SET_PROVIDER: FactoryProvider<MetricSet> = {
-  provide: METRIC_SET,
-  inject: METRIC_IDS.map(metricToken),
-  useFactory: (...metrics: unknown[]) =>
-    Object.fromEntries(METRIC_IDS.map((id, index) => [id, metrics[index]])) as unknown as MetricSet,
-};

@@ -5,6 +5,8 @@ import { SnapshotService } from '../config/snapshot.service.js';
 import { USAGE_JOURNAL, type UsageJournal } from '../domain/accounting.js';
 import { AUDIT_TRAIL, type AuditTrail } from '../domain/audit.js';
 import { AEGIS_VERSION } from '../domain/version.js';
+import { journalBytesOf } from '../journal/journal-folder.js';
+import { WORKER_ROLE, type WorkerRole } from '../workers/worker-role.js';
 import { METRIC_SET, type MetricSet } from './metrics.js';
 
 /** What is looked up at each scrape: age needs no event to grow, and nobody reports that nothing has changed. */
@@ -15,12 +17,13 @@ export class StateGauges {
     @Inject(USAGE_JOURNAL) journal: UsageJournal,
     @Inject(AUDIT_TRAIL) audit: AuditTrail,
     @Inject(METRIC_SET) metrics: MetricSet,
+    @Inject(WORKER_ROLE) role: WorkerRole,
   ) {
     collect(metrics.unpricedTargets, () => findUnpricedTargets(snapshots.current).length);
     collect(metrics.pricingAge, () => this.priceAgeSeconds());
     collect(metrics.configRejected, () => (snapshots.status.lastError === null ? 0 : 1));
     collect(metrics.configLoadedAt, () => snapshots.status.loadedAtMs / 1000);
-    collect(metrics.journalLimit, () => snapshots.current.gateway.accounting.maxJournalBytes);
+    collect(metrics.journalLimit, () => journalBytesOf(snapshots.current.gateway, role));
     collect(metrics.journalWritable, () => (journal.isWritable ? 1 : 0));
     collect(metrics.auditUnsealed, () => audit.unsealedMs / 1000);
     collect(metrics.auditDepth, () => audit.depth);
@@ -29,6 +32,7 @@ export class StateGauges {
     collectCount(metrics.auditRecords, () => audit.records);
     collectCount(metrics.auditLost, () => audit.lost);
     collectCount(metrics.auditCheckpoints, () => audit.checkpoints);
+    metrics.workers.set(1);
     metrics.buildInfo.set({ version: AEGIS_VERSION, node: process.version }, 1);
   }
 

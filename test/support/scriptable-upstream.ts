@@ -329,6 +329,18 @@ export function streamAnswer(words: readonly string[], model = 'gpt-4o-mini'): S
   };
 }
 
+/** A stream that stops after its first word until the gate opens. */
+export function gatedStreamAnswer(gate: Promise<unknown>): ScriptedAnswer {
+  const { headers = {}, body } = streamAnswer(['a', 'b']);
+  const [begin = '', first = '', ...rest] = body as readonly string[];
+  async function* write(): AsyncGenerator<Bytes> {
+    yield* [begin, first];
+    await gate;
+    yield* rest;
+  }
+  return { headers, body: write };
+}
+
 /** A stream's first `words`, and then whatever `ending` says in place of its end. */
 export function brokenStreamAnswer(
   words: readonly string[],

@@ -8,11 +8,13 @@ import { systemClock } from '../../domain/clock.js';
 import { CLOCK } from '../../domain/observer.js';
 import { Roster } from '../../domain/roster.js';
 import { RedisUnavailableError } from '../../redis/redis.service.js';
+import { WORKER_ROLE, type WorkerRole } from '../../workers/worker-role.js';
 import { BudgetLines } from './budget-lines.js';
 import { BudgetSeeder } from './budget-seeder.js';
 import type { Actual, LimitDemand, LimitFigures, LimitStore, Reservation, ReserveOutcome } from './limit-store.js';
 import { LEASE_MS } from './limit-store.js';
 import { LocalLimitStore } from './local-limit.store.js';
+import { PrimaryLimitStore } from './primary-limit.store.js';
 import { RedisLimitStore } from './redis-limit.store.js';
 import { LINGER_MS } from './script-calls.js';
 import { UnsettledQueue } from './unsettled-queue.js';
@@ -47,13 +49,15 @@ interface Held {
   hasEnded: boolean;
 }
 
-/** Counts in Redis, by its failure policy while it is away, in this process where there is none; and brings Redis up to date afterwards. */
+/** Counts in Redis, by its failure policy while it is away, in this process (of several workers: in their primary) where there is none; and brings Redis up to date afterwards. */
 @Injectable()
 export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeApplicationShutdown {
   private readonly logger = new Logger('Limits');
   private readonly clock: Clock;
   private readonly lines = new BudgetLines();
   private readonly unsettled: UnsettledQueue;
+  /** Where it is counted what Redis does not count. */
+  private readonly own: LimitStore;
   private readonly held = new Roster<Held>();
   private readonly endings = new Roster<Promise<void>>();
   private readonly timers: NodeJS.Timeout[] = [];
@@ -64,8 +68,10 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
     private readonly local: LocalLimitStore,
     private readonly seeder: BudgetSeeder,
     @Optional() @Inject(CLOCK) clock?: Clock,
+    @Optional() @Inject(WORKER_ROLE) role?: WorkerRole,
   ) {
     this.clock = clock ?? systemClock;
+    this.own = role?.primary ? new PrimaryLimitStore(role.primary) : local;
     this.unsettled = new UnsettledQueue(shared);
   }
 
@@ -101,19 +107,22 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
   }
 
   private async ask(demand: LimitDemand, policy: StoreFailurePolicy): Promise<GrantOutcome> {
-    if (!this.shared.isEnabled) return this.askStore(this.local, demand);
+    if (!this.shared.isEnabled) return this.askOwn(demand);
     if (this.shared.isAvailable) {
       try {
         return await this.askStore(this.shared, demand);
       } catch (error) {
-        this.report(error);
+        // That Redis is away is said elsewhere; what it refuses to do is said here.
+        if (!(error instanceof RedisUnavailableError)) {
+          this.report(`Redis answers, but does not count: limits go by limits.on_store_failure. ${String(error)}`);
+        }
         // It may have been granted all the same.
         this.unsettled.release(demand);
       }
     }
     switch (policy) {
       case 'local':
-        return this.askStore(this.local, demand);
+        return this.askOwn(demand);
       case 'closed':
         return { kind: 'closed' };
       case 'open':
@@ -123,12 +132,23 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
     }
   }
 
-  /** That Redis is away is said elsewhere; what it refuses to do is said here, once in a while. */
-  private report(error: unknown): void {
+  /** A primary that does not answer counts nothing, and nothing is let through uncounted. */
+  private async askOwn(demand: LimitDemand): Promise<GrantOutcome> {
+    if (this.own === this.local) return this.askStore(this.own, demand);
+    try {
+      return await this.askStore(this.own, demand);
+    } catch (error) {
+      this.report(`The primary counts no limits, and nothing is let through uncounted. ${String(error)}`);
+      return { kind: 'closed' };
+    }
+  }
+
+  /** Once in a while: every request may have the same to say. */
+  private report(problem: string): void {
     const nowMs = this.clock.monotonicMs();
-    if (error instanceof RedisUnavailableError || nowMs < this.silentUntilMs) return;
+    if (nowMs < this.silentUntilMs) return;
     this.silentUntilMs = nowMs + REPORT_INTERVAL_MS;
-    this.logger.error(`Redis answers, but does not count: limits go by limits.on_store_failure. ${String(error)}`);
+    this.logger.error(problem);
   }
 
   private async askStore(store: LimitStore, demand: LimitDemand): Promise<GrantOutcome> {
@@ -142,8 +162,8 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
         known.map((spent) => spent ?? 0n),
       );
     }
-    if (store === this.shared && outcome.kind === 'refused' && outcome.by === 'parallel') {
-      // Another replica may not have said yet that a request is over.
+    if (store !== this.local && outcome.kind === 'refused' && outcome.by === 'parallel') {
+      // Another replica, or worker, may not have said yet that a request is over.
       await setTimeout(2 * LINGER_MS);
       outcome = await store.reserve(demand, known);
     }
@@ -192,8 +212,9 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
   /** `actual` null: refunded. */
   private async end(store: LimitStore, reservation: Reservation, actual: Actual | null): Promise<void> {
     const { demand } = reservation;
-    if (store === this.local) {
-      await (actual ? store.settle(reservation, actual) : store.refund(reservation));
+    if (store === this.own) {
+      // Where the primary is gone, this process ends soon, too: what it was told by then is all that will be.
+      await (actual ? store.settle(reservation, actual) : store.refund(reservation)).catch(() => undefined);
       if (actual && this.shared.isEnabled) this.unsettled.charge(demand, actual.costNanoUsd, this.clock.nowMs());
       return;
     }

@@ -91,6 +91,14 @@ export class LocalLimitStore implements LimitStore {
     });
   }
 
+  /** The least that was spent, as far as somebody else knows it; null = nothing is known. */
+  raise(demand: LimitDemand, known: readonly (bigint | null)[]): void {
+    demand.budgets.forEach((budget, index) => {
+      const spent = known[index] ?? null;
+      if (spent !== null) this.counterOf(demand, budget).learn(spent);
+    });
+  }
+
   /** Counts what a reservation of another store cost, while that one cannot be told. */
   charge(demand: LimitDemand, costNanoUsd: bigint): void {
     for (const budget of demand.budgets) this.counterOf(demand, budget).charge(costNanoUsd);

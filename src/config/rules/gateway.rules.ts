@@ -8,9 +8,6 @@ export const MIN_PEPPER_BYTES = 32;
 /** What one setting of gateway.yaml means for another, and what production demands. */
 export function checkGateway(gateway: GatewayConfig, places: Places, problems: Problems, production: boolean): void {
   const { server, database, telemetry } = gateway;
-  if (server.workers > 1) {
-    problems.add(places.of(server, 'workers'), 'must be 1: this version serves from one process; run more replicas');
-  }
   if (server.port !== 0 && server.port === telemetry.metricsPort) {
     problems.add(places.of(telemetry, 'metricsPort'), 'must differ from server.port');
   }

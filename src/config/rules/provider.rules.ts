@@ -43,6 +43,8 @@ interface Context {
   readonly places: Places;
   readonly problems: Problems;
   readonly production: boolean;
+  /** Processes that share a provider's places. */
+  readonly workers: number;
 }
 
 /** The providers of the file by name; null for one that exists but whose type is at fault, so that little is known of it. */
@@ -61,6 +63,7 @@ export function buildProviders(file: ProvidersFile, context: Context): Providers
 
 function buildProvider(name: string, config: ProviderConfig, context: Context): Provider {
   const { type } = config;
+  checkPlaces(config, context);
   const shared = {
     name,
     type,
@@ -86,6 +89,13 @@ function buildProvider(name: string, config: ProviderConfig, context: Context): 
     configured: baseUrl !== null && (given.length > 0 || !TYPES[type].needsCredential),
     apiVersion: findApiVersion(config, context),
   };
+}
+
+/** Each worker has its share of them: one without any would never call the provider. */
+function checkPlaces(config: ProviderConfig, { places, problems, workers }: Context): void {
+  if (config.maxConcurrent >= workers) return;
+  const message = `must be at least ${workers}, the number of workers (server.workers), among whom it is divided`;
+  problems.add(places.of(config, 'maxConcurrent'), message);
 }
 
 function checkSimulator(config: ProviderConfig, { places, problems, production }: Context): void {

@@ -1,6 +1,6 @@
 import { FiltersConfig } from './filters.config.js';
 import { OverloadConfig } from './overload.config.js';
-import { Choice, Duration, Section, Size, Switch, Text, TextList, Whole } from './setting.js';
+import { Choice, Duration, Section, Size, Switch, Text, TextList, Whole, WholeOrAuto } from './setting.js';
 
 const MEBIBYTE = 1024 * 1024;
 const MAX_ATTEMPT_MS = 3_600_000;
@@ -38,8 +38,13 @@ export class ServerConfig {
   })
   trustedProxies: string[] = [];
 
-  @Whole({ about: 'Processes that serve requests; this version runs one.', restart: true, min: 1, max: 1024 })
-  workers = 1;
+  @WholeOrAuto({
+    about: 'Processes that serve requests on the one port; auto: one for each core.',
+    restart: true,
+    min: 1,
+    max: 256,
+  })
+  workers: number | 'auto' = 1;
 
   @Section(OverloadConfig, { about: 'What is taken on at one time; more is answered 503.' })
   overload = new OverloadConfig();

@@ -6,7 +6,7 @@ export type SettingsClass<T extends object = object> = new () => T;
 /** How a setting is written in its file, and with it how it is read. */
 export type SettingShape =
   | { readonly kind: 'text'; readonly secret: boolean; readonly pattern: RegExp | null }
-  | { readonly kind: 'whole'; readonly min: number; readonly max: number }
+  | { readonly kind: 'whole'; readonly min: number; readonly max: number; readonly auto: boolean }
   | { readonly kind: 'switch' }
   | { readonly kind: 'choice'; readonly choices: readonly string[] }
   | { readonly kind: 'duration'; readonly min: number; readonly max: number }
@@ -102,7 +102,22 @@ export function Text(options: TextOptions): PropertyDecorator {
 export function Whole(options: SettingOptions & { readonly min: number; readonly max: number }): PropertyDecorator {
   const { min, max } = options;
   const mustBe = `a whole number from ${min} to ${max}`;
-  return setting({ kind: 'whole', min, max }, mustBe, options, range(min, max, mustBe));
+  return setting({ kind: 'whole', min, max, auto: false }, mustBe, options, range(min, max, mustBe));
+}
+
+/** What a setting is that AEGIS is to choose a number for. */
+export const AUTO = 'auto';
+
+export function WholeOrAuto(
+  options: SettingOptions & { readonly min: number; readonly max: number },
+): PropertyDecorator {
+  const { min, max } = options;
+  const mustBe = `a whole number from ${min} to ${max}, or ${AUTO}`;
+  const isRight = (value: unknown): boolean =>
+    value === AUTO || (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max);
+  return setting({ kind: 'whole', min, max, auto: true }, mustBe, options, [
+    ValidateBy({ name: 'isWholeOrAuto', validator: { validate: isRight } }, { message: mustBe }),
+  ]);
 }
 
 export function Switch(options: SettingOptions): PropertyDecorator {

@@ -1,6 +1,8 @@
+import { deserialize, serialize } from 'node:v8';
 import { Logger } from '@nestjs/common';
 import type { LimitStore } from '../../../src/accounting/limits/limit-store.js';
 import { LocalLimitStore } from '../../../src/accounting/limits/local-limit.store.js';
+import { answerLimitCall, PrimaryLimitStore } from '../../../src/accounting/limits/primary-limit.store.js';
 import { RedisLimitStore } from '../../../src/accounting/limits/redis-limit.store.js';
 import { RedisService } from '../../../src/redis/redis.service.js';
 import { buildRedisSettings } from '../../../src/redis/redis-settings.js';
@@ -9,7 +11,7 @@ import { describeWithRedis, startRedis, type TestRedis } from '../../support/red
 
 Logger.overrideLogger(false);
 
-/** What both stores promise; their own tests add what time and outages do to each. */
+/** What every store promises; their own tests add what time and outages do to each. */
 function describeLimitStore(start: () => Promise<{ store: LimitStore; close(): Promise<void> }>): void {
   let store: LimitStore;
   let close: () => Promise<void>;
@@ -184,6 +186,28 @@ function describeLimitStore(start: () => Promise<{ store: LimitStore; close(): P
 
 describe('limits counted in process', () => {
   describeLimitStore(async () => ({ store: new LocalLimitStore(), close: async () => undefined }));
+});
+
+describe('limits counted in the primary of several workers', () => {
+  /** What a message between two processes does to what it carries. */
+  const send = (value: unknown): unknown => deserialize(serialize(value));
+
+  describeLimitStore(async () => {
+    const counted = new LocalLimitStore();
+    const ask = async (_room: string, question: unknown): Promise<unknown> =>
+      send(await answerLimitCall(counted, send(question)));
+    return { store: new PrimaryLimitStore({ ask }), close: async () => undefined };
+  });
+
+  it('go on from the most that a worker knows to be spent, also where they were told before', async () => {
+    const counted = new LocalLimitStore();
+    const store = new PrimaryLimitStore({ ask: (_room, question) => answerLimitCall(counted, question) });
+    const demand = () => makeDemand({ budgets: [makeBudget(100n)] });
+    const first = getReservation(await store.reserve(demand(), [10n]));
+    await store.seed(first.demand, 0, 10n);
+    expect((await store.reserve(demand(), [100n])).kind).toBe('spent');
+    expect((await store.reserve(demand(), [null])).kind).toBe('spent');
+  });
 });
 
 describeWithRedis('limits counted in Redis', () => {

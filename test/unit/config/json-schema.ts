@@ -1,4 +1,10 @@
-import { type Setting, type SettingShape, type SettingsClass, settingsOf } from '../../../src/config/schema/setting.js';
+import {
+  AUTO,
+  type Setting,
+  type SettingShape,
+  type SettingsClass,
+  settingsOf,
+} from '../../../src/config/schema/setting.js';
 import { formatDuration, formatSize, UNIT_PATTERNS } from '../../../src/config/schema/units.js';
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -47,7 +53,13 @@ function shapeSchema(shape: SettingShape): Schema {
         ? { type: 'string' }
         : { anyOf: [{ type: 'string', pattern: shape.pattern.source }, REFERENCE] };
     case 'whole':
-      return { anyOf: [{ type: 'integer', minimum: shape.min, maximum: shape.max }, REFERENCE] };
+      return {
+        anyOf: [
+          { type: 'integer', minimum: shape.min, maximum: shape.max },
+          ...(shape.auto ? [{ enum: [AUTO] }] : []),
+          REFERENCE,
+        ],
+      };
     case 'switch':
       return { anyOf: [{ type: 'boolean' }, REFERENCE] };
     case 'choice':

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { CONFIG_FILE_NAMES } from '../../../src/config/files.js';
 import { CertificateAuthority } from '../../support/certificates.js';
-import { load, loaded, problemsOf, shipped, VALID } from './support.js';
+import { load, loaded, problemsOf, shipped, type Texts, VALID } from './support.js';
 
 const target = (more = '') => `{provider: house, model: llama, classification_ceiling: INTERNAL${more}}`;
 const model = (body: string) => `models:\n  fast:\n${body}`;
@@ -339,7 +339,6 @@ describe('models and prices', () => {
 
 describe('gateway.yaml', () => {
   it.each([
-    ['server: {workers: 4}', 'gateway.yaml:1:19 server.workers: must be 1'],
     ['server: {port: 70000}', 'server.port: must be a whole number from 0 to 65535, not "70000"'],
     ['server: {port: 9090}', 'telemetry.metrics_port: must differ from server.port'],
     [
@@ -624,5 +623,37 @@ describe('the shipped configuration', () => {
     expect([...production.providers]).toEqual(withoutSimulator(development.providers));
     expect([...production.pricing.prices]).toEqual(withoutSimulator(development.pricing.prices));
     expect([...production.models.keys()]).toEqual([...development.models.keys()]);
+  });
+});
+
+describe('server.workers', () => {
+  const gateway = (workers: string): Texts => ({ 'gateway.yaml': `server: {workers: ${workers}}\n` });
+
+  it('is a number of processes, or auto', () => {
+    expect(loaded(gateway('4')).snapshot.gateway.server.workers).toBe(4);
+    expect(loaded(gateway('auto')).snapshot.gateway.server.workers).toBe('auto');
+    expect(loaded(gateway('"auto"')).snapshot.gateway.server.workers).toBe('auto');
+    for (const wrong of ['0', '257', 'all', '1.5', 'true', '""']) {
+      expect(problemsOf(gateway(wrong))).toEqual([
+        expect.stringMatching(/^gateway\.yaml:1:\d+ server\.workers: must be a whole number from 1 to 256, or auto/),
+      ]);
+    }
+  });
+
+  it('is divided into by the places at a provider: fewer are refused', () => {
+    const providers = (places: number): Texts => ({
+      'providers.yaml': `providers:\n  house: {type: vllm, base_url: "http://127.0.0.1:8000/v1", max_concurrent: ${places}}\n`,
+    });
+    expect(problemsOf({ ...gateway('4'), ...providers(4) })).toEqual([]);
+    expect(problemsOf({ ...gateway('4'), ...providers(3) })).toEqual([
+      expect.stringContaining('providers.house.max_concurrent: must be at least 4, the number of workers'),
+    ]);
+    expect(problemsOf({ ...gateway('auto'), ...providers(3) }, { cores: 3 })).toEqual([]);
+    expect(problemsOf({ ...gateway('auto'), ...providers(3) }, { cores: 8 })).toEqual([
+      expect.stringContaining('must be at least 8'),
+    ]);
+    // Those that run share the places: a new number waits for a restart.
+    const running = loaded(gateway('2')).snapshot.gateway;
+    expect(problemsOf({ ...gateway('4'), ...providers(3) }, { running })).toEqual([]);
   });
 });

@@ -25,6 +25,7 @@ export interface LoadOptions {
   readonly secrets?: Readonly<Record<string, string>>;
   readonly running?: GatewayConfig;
   readonly nowMs?: number;
+  readonly cores?: number;
 }
 
 /** Loads the smallest right configuration with some of its files replaced; null = the file is missing. */
@@ -45,6 +46,7 @@ export function load(texts: Texts = {}, options: LoadOptions = {}): LoadedConfig
     },
     nowMs: options.nowMs ?? 1_700_000_000_000,
     ...(options.running && { running: options.running }),
+    ...(options.cores !== undefined && { cores: options.cores }),
   });
 }
 

@@ -86,9 +86,12 @@ export default dashboard({
       ],
     }),
     lines('CPU', {
-      about: 'Of one core. Node serves requests on one: near 100 % the replica is full.',
+      about: 'Of one core. A worker serves from one: near 100 % for each worker the replica is full.',
       unit: 'percentunit',
-      queries: [[rate(`process_cpu_seconds_total{${REPLICAS}}`), '{{instance}}']],
+      queries: [
+        [rate(`process_cpu_seconds_total{${REPLICAS}}`), '{{instance}}'],
+        [`aegis_workers{${REPLICAS}}`, '{{instance}} workers'],
+      ],
     }),
     lines('Garbage collection', {
       about: 'Share of the time, by kind.',

@@ -106,6 +106,13 @@ export default dashboard({
       unit: 's',
       queries: [[`time() - process_start_time_seconds{${REPLICAS}, job="aegis"}`, '{{instance}}']],
     }),
+    lines('Workers that ended', {
+      about: 'And scrapes that one did not answer in time, a minute. Anything but zero needs a look at the log.',
+      queries: [
+        [`sum by (instance) (${rate(`aegis_worker_exits_total{${REPLICAS}}`)}) * 60`, '{{instance}} ended'],
+        [`sum by (instance) (${rate(`aegis_worker_scrapes_missed_total{${REPLICAS}}`)}) * 60`, '{{instance}} missed'],
+      ],
+    }),
     lines('Open files', {
       about: 'Share of what the process may open: connections and the journal.',
       unit: 'percentunit',
