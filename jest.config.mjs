@@ -34,6 +34,7 @@ const kinds = {
   e2e: stores,
   integration: stores,
   faults: stores,
+  fuzz: stores,
 };
 
 export default {

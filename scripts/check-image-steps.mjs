@@ -5,12 +5,14 @@
 import './lib/node-version.mjs';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureBuilt } from './lib/build.mjs';
 import { ensureInstalled } from './lib/install.mjs';
+import { inRoot } from './lib/paths.mjs';
 import { findFreePort } from './lib/ports.mjs';
 
 await ensureInstalled();
@@ -32,6 +34,15 @@ function measure(place) {
   return bytes;
 }
 
+/** Every file below a place with its hash. */
+function fingerprint(place) {
+  return readdirSync(place, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath, entry.name))
+    .map((file) => [path.relative(place, file), createHash('sha256').update(readFileSync(file)).digest('hex')])
+    .sort(([one], [other]) => (one < other ? -1 : 1));
+}
+
 const megabytes = (bytes) => `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
 
 let database;
@@ -51,6 +62,13 @@ try {
   }
   console.log(`  packages: ${Object.keys(installed).length}, ${megabytes(measure(modules))}, none for development`);
   console.log(`  all above the base image: ${megabytes(measure(image.folder))}`);
+
+  assert.deepEqual(
+    fingerprint(path.join(image.folder, 'dist')),
+    fingerprint(inRoot('dist')),
+    'the build differs from the one here',
+  );
+  console.log('  the build: byte for byte the one made here, in another folder');
 
   console.log('\nWhat it does, as an account that owns nothing there');
   database = await startEmbeddedPostgres({ folder: path.join(folder, 'data') });

@@ -1,4 +1,4 @@
-/** Format and lint, types, the house's floors: each is run and shown, whatever the one before found. */
+/** Format and lint, types, the house's floors, what comes from others: each is run and shown, whatever the one before found. */
 import './lib/node-version.mjs';
 import { ensureInstalled } from './lib/install.mjs';
 import { inRoot } from './lib/paths.mjs';
@@ -10,6 +10,7 @@ const checks = [
   ['format and lint', bin('biome'), ['check', '--error-on-warnings', '.']],
   ['types', bin('tsc'), ['--noEmit']],
   ['floors', bin('depcruise'), ['src', 'migrations']],
+  ['what comes from others', process.execPath, [inRoot('scripts', 'check-supply.mjs'), '--offline']],
 ];
 
 let failed = false;

@@ -15,6 +15,8 @@ import { AegisError } from './domain/errors.js';
 import { CLOCK } from './domain/observer.js';
 import { OpenApiController } from './gateway/openapi.controller.js';
 import { buildOpenApiDocument } from './gateway/openapi.js';
+import { Admission } from './gateway/overload/admission.js';
+import { FrontDoor } from './gateway/overload/front-door.js';
 import { installRequestHooks } from './gateway/request.hooks.js';
 import { LifecycleService } from './lifecycle/lifecycle.service.js';
 import { AegisLogger } from './telemetry/aegis.logger.js';
@@ -31,7 +33,7 @@ const TIMEOUT_CHECK_MS = 2_000;
 /** Longer than any load balancer's idle time in common use, so that it is never us who close under its request. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 const MAX_PATH_PARAMETER_LENGTH = 512;
-/** What a request that is cut at shutdown has to tell its client so. */
+/** What it may take to tell a client why its request or its connection is cut. */
 const LAST_WORDS_MS = 1_000;
 
 const JSON_TYPE = 'application/json; charset=utf-8';
@@ -88,6 +90,7 @@ export async function startGateway(options: AppOptions = {}): Promise<Gateway> {
     usage: app.get(UsageRecorder, { strict: false }),
     openRequests: app.get(OpenRequests, { strict: false }),
     tracing: app.get(Tracing),
+    admission: app.get(Admission),
   });
 
   try {
@@ -98,6 +101,7 @@ export async function startGateway(options: AppOptions = {}): Promise<Gateway> {
     // Node drops what is past the first 2,000 headers without a word: a classification, say. Their size is limited.
     server.maxHeadersCount = 0;
     server.on('checkExpectation', answerExpectation);
+    app.get(FrontDoor).guard(server);
     if (options.role?.primary) endLongConnections(server);
     await app.listen(port, host);
   } catch (problem) {
@@ -157,9 +161,9 @@ type AnsweringSocket = Socket & { readonly _httpMessage?: ServerResponse | null 
 /** What is not HTTP at all, or too slow to be any, never becomes a request: the answer goes straight to the socket. */
 function answerClientError(problem: Error & { code?: string }, socket: AnsweringSocket): void {
   const answering = socket._httpMessage ?? null;
-  const isTimeout = problem.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-  // Where an answer is due or under way, what is written now would be taken for it, or for a part of it.
-  const isOwed = answering !== null && (answering.headersSent || !isTimeout);
+  // Where an answer is due or under way, what is written now would be taken for it, or for a part of it. It is the answer
+  // where it is the request itself that has not come to its end, and never will.
+  const isOwed = answering !== null && (answering.headersSent || answering.req.complete);
   if (!socket.writable || problem.code === 'ECONNRESET' || isOwed) {
     socket.destroy();
     return;
@@ -171,6 +175,8 @@ function answerClientError(problem: Error & { code?: string }, socket: Answering
     `HTTP/1.1 ${status}\r\ncontent-type: ${JSON_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
       `x-request-id: ${requestId}\r\nconnection: close\r\n\r\n${body}`,
   );
+  // Whoever does not close their side is not waited for.
+  setTimeout(() => socket.destroy(), LAST_WORDS_MS).unref();
 }
 
 function describeClientError(code: string | undefined): [status: string, message: string] {

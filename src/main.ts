@@ -1,6 +1,7 @@
 import cluster from 'node:cluster';
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { loadEnvironment } from './config/config.module.js';
 import { findGatewayConfig, getConfigDirectory } from './config/directory.js';
 import type { GatewayConfig } from './config/schema/gateway.config.js';
@@ -13,6 +14,10 @@ import type { AegisLogger } from './telemetry/aegis.logger.js';
  * serves nobody itself: it starts those that do.
  */
 export async function serve(): Promise<void> {
+  // What has survived often is made among the old by V8 from then on. Of a request nearly nothing survives, but once
+  // one kind of its objects is taken for lasting, whatever they point to is kept with them: each request then leaves
+  // 30 KB to the next full collection, and copying that takes a fifth of the processor's time.
+  setFlagsFromString('--no-allocation-site-pretenuring');
   if (cluster.isWorker) {
     const { serveAsWorker } = await import('./worker.js');
     return serveAsWorker();

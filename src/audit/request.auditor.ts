@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { AUDIT_TRAIL } from '../domain/audit.js';
-import { AegisError } from '../domain/errors.js';
+import { AegisError, type ErrorCode } from '../domain/errors.js';
 import { findRaise } from '../domain/explanation.js';
 import type { Finding } from '../domain/finding.js';
 import type { RequestContext } from '../request-context/request-context.js';
@@ -78,6 +78,11 @@ export class RequestAuditor {
       events.push(describeDenial(context, error, wasLetThrough));
     }
     return this.writeAll(events, context);
+  }
+
+  /** A caller was refused before anything was known of its request. */
+  refuseStranger(code: ErrorCode): void {
+    if (this.trail.isEnabled) this.strangers.add(code);
   }
 
   /** Writes what is gathered before it is written. */

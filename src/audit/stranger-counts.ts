@@ -3,7 +3,12 @@ import type { RequestDecided } from './audit-record.js';
 
 const FLUSH_MS = 1_000;
 /** What callers whom no key names are refused with; a wrong path is nobody's decision. */
-const REFUSALS: ReadonlySet<string> = new Set<ErrorCode>(['invalid_api_key', 'dependency_unavailable']);
+const REFUSALS: ReadonlySet<string> = new Set<ErrorCode>([
+  'invalid_api_key',
+  'authentication_rate_limited',
+  'dependency_unavailable',
+  'overloaded',
+]);
 
 /** Refusals of callers whom nobody knows, counted: a flood of them is one event a second and reason. */
 export class StrangerCounts {

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { Inject, Injectable, Optional } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
@@ -5,13 +6,15 @@ import type { FastifyRequest } from 'fastify';
 import type { Clock } from '../domain/clock.js';
 import { systemClock } from '../domain/clock.js';
 import { AegisError } from '../domain/errors.js';
+import type { StoredKey } from '../domain/key-store.js';
 import { CLOCK } from '../domain/observer.js';
 import type { Access } from '../request-context/access.decorator.js';
 import { ACCESS_METADATA } from '../request-context/access.decorator.js';
 import { INVALID_KEY_MESSAGE, isWellFormedKey } from './api-key.js';
-import { KeyFinder } from './key-finder.js';
-import { extractKey } from './key-header.js';
+import { type FoundKey, KeyFinder } from './key-finder.js';
+import { readKey } from './key-header.js';
 import { statusOf } from './key-status.js';
+import { KeyThrottle } from './key-throttle.js';
 
 /** Turns a request's key into its principal. A route that does not say who may call it is closed to all. */
 @Injectable()
@@ -21,6 +24,7 @@ export class ApiKeyGuard implements CanActivate {
   constructor(
     private readonly reflector: Reflector,
     private readonly finder: KeyFinder,
+    private readonly throttle: KeyThrottle,
     @Optional() @Inject(CLOCK) clock?: Clock,
   ) {
     this.clock = clock ?? systemClock;
@@ -52,17 +56,38 @@ export class ApiKeyGuard implements CanActivate {
    * request's first hook calls it, so that nothing of a stranger's body is read; a request that came another way is
    * authenticated here.
    */
-  async authenticate({ headers, aegis }: FastifyRequest): Promise<true> {
-    const presented = extractKey(headers);
-    if (presented.kind !== 'key' || !isWellFormedKey(presented.key)) throw invalidKey();
-    const { key, tier, keyHash } = await this.finder.find(presented.key);
-    if (key === null || statusOf(key, this.clock.nowMs()) !== 'active') throw invalidKey();
-    aegis.principal = key.principal;
-    aegis.keyTier = tier;
-    aegis.keyHash = keyHash;
+  async authenticate({ raw, aegis }: FastifyRequest): Promise<true> {
+    const presented = readKey(raw);
+    // Who sends no key guesses none.
+    if (presented.kind === 'absent') throw invalidKey();
+    const found =
+      presented.kind === 'key' && isWellFormedKey(presented.key) ? await this.find(presented.key, raw) : null;
+    if (found === null) throw this.throttle.countFailure(raw) ?? invalidKey();
+    aegis.principal = found.key.principal;
+    aegis.keyTier = found.tier;
+    aegis.keyHash = found.keyHash;
     return true;
   }
+
+  /** Null where the key is not valid now. Throws where no store can tell, or its address asked too often. */
+  private async find(text: string, request: IncomingMessage): Promise<ActiveKey | null> {
+    let forgive: () => void = () => undefined;
+    const found = await this.finder
+      .find(text, () => {
+        forgive = this.throttle.beginLookup(request);
+      })
+      .catch((thrown: unknown) => {
+        forgive();
+        throw thrown;
+      });
+    const { key } = found;
+    if (key === null || statusOf(key, this.clock.nowMs()) !== 'active') return null;
+    forgive();
+    return { ...found, key };
+  }
 }
+
+type ActiveKey = FoundKey & { readonly key: StoredKey };
 
 function invalidKey(): AegisError {
   return new AegisError('invalid_api_key', INVALID_KEY_MESSAGE);

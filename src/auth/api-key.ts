@@ -1,7 +1,5 @@
 import { createHmac, randomInt } from 'node:crypto';
-import type { IncomingHttpHeaders } from 'node:http';
 import { crc32 } from 'node:zlib';
-import { extractKey } from './key-header.js';
 
 /** The one answer to a key that is missing, malformed, unknown, revoked or expired: it tells an attacker nothing. */
 export const INVALID_KEY_MESSAGE =
@@ -40,12 +38,6 @@ export function generateApiKey(environment: string): GeneratedKey {
 /** Whether a text can be a key at all. Asks no store: a mistyped key costs nothing. */
 export function isWellFormedKey(text: string): boolean {
   return KEY.test(text) && checksumOf(text.slice(0, -CHECKSUM_LENGTH)) === text.slice(-CHECKSUM_LENGTH);
-}
-
-/** Whether a request carries exactly one key, and one that can be a key. For the first hook of a request. */
-export function hasWellFormedKey(headers: IncomingHttpHeaders): boolean {
-  const presented = extractKey(headers);
-  return presented.kind === 'key' && isWellFormedKey(presented.key);
 }
 
 /** HMAC-SHA-256, lower-case hex: what stores know of a key. */

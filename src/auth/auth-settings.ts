@@ -15,6 +15,10 @@ export interface AuthSettings {
   readonly negativeTtlMs: number;
   /** How long a known key is served while the database cannot be asked. */
   readonly staleGraceMs: number;
+  /** Keys that are not valid, of one address; 0 = as many as it likes. */
+  readonly maxFailuresPerMinute: number;
+  /** Addresses and CIDR ranges whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
 }
 
 /** Injection token of the `AuthSettings`. */
@@ -28,5 +32,10 @@ export async function loadAuthSettings(
   const mayMakePepper = gateway.database.url === '' && environment.NODE_ENV !== 'production';
   const dataFolder = mayMakePepper ? getDataFolder(environment) : null;
   const pepper = await loadPepper({ configured: gateway.auth.pepper, dataFolder });
-  return { ...gateway.auth, pepper, previousPepper: checkPreviousPepper(gateway.auth.previousPepper, pepper) };
+  return {
+    ...gateway.auth,
+    pepper,
+    previousPepper: checkPreviousPepper(gateway.auth.previousPepper, pepper),
+    trustedProxies: gateway.server.trustedProxies,
+  };
 }

@@ -6,6 +6,7 @@ import { AUTH_SETTINGS, type AuthSettings, loadAuthSettings } from './auth-setti
 import { KeyCacheInterceptor } from './key-cache.interceptor.js';
 import { KeyChangesService } from './key-changes.service.js';
 import { KeyFinder } from './key-finder.js';
+import { KeyThrottle } from './key-throttle.js';
 import { LastUsedRecorder } from './last-used.recorder.js';
 import { OpenRequests } from './open-requests.js';
 import { RedisKeyCache } from './redis-key.cache.js';
@@ -26,6 +27,7 @@ import { TieredKeyStore } from './tiered-key.store.js';
     KeyChangesService,
     LastUsedRecorder,
     KeyFinder,
+    KeyThrottle,
     ApiKeyGuard,
     KeyCacheInterceptor,
   ],

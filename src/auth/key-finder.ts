@@ -31,15 +31,22 @@ export class KeyFinder {
     private readonly shared: RedisKeyCache,
   ) {}
 
-  /** `key`: well-formed. Throws `AegisError` `dependency_unavailable` where no store can tell. */
-  async find(key: string): Promise<FoundKey> {
+  /**
+   * `key`: well-formed. `beforeAsking` is called first where nobody in this process remembers it; what that throws is
+   * thrown. Throws `AegisError` `dependency_unavailable` where no store can tell.
+   */
+  async find(key: string, beforeAsking: () => void = () => undefined): Promise<FoundKey> {
     const keyHash = hashApiKey(key, this.settings.pepper);
     const { previousPepper } = this.settings;
-    if (previousPepper === null) return { ...(await this.store.find(keyHash)), keyHash };
+    if (previousPepper === null) {
+      if (!this.store.remembers(keyHash)) beforeAsking();
+      return { ...(await this.store.find(keyHash)), keyHash };
+    }
+    const previousHash = hashApiKey(key, previousPepper);
+    if (!this.store.remembers(keyHash) && !this.store.remembers(previousHash)) beforeAsking();
 
     const lookup = await this.store.find(keyHash).catch(toOutage);
     if (!(lookup instanceof AegisError) && lookup.key !== null) return { ...lookup, keyHash };
-    const previousHash = hashApiKey(key, previousPepper);
     // A key that is known by its old hash is served while nobody can say whether it has a new one.
     const previous = await this.store.find(previousHash);
     if (previous.key !== null) {

@@ -9,6 +9,7 @@ import { AegisError } from '../domain/errors.js';
 import type { StoredKey } from '../domain/key-store.js';
 import { CLOCK } from '../domain/observer.js';
 import { mayUseModel } from '../domain/principal.js';
+import { Roster } from '../domain/roster.js';
 import type { RequestContext } from '../request-context/request-context.js';
 import { INVALID_KEY_MESSAGE } from './api-key.js';
 import { statusOf } from './key-status.js';
@@ -21,7 +22,7 @@ interface OpenRequest {
 /** The requests that one key has open. */
 interface KeyInUse {
   readonly keyId: string;
-  readonly requests: Set<OpenRequest>;
+  readonly requests: Roster<OpenRequest>;
   /** Rings when the key expires. */
   timer: NodeJS.Timeout | undefined;
 }
@@ -54,10 +55,9 @@ export class OpenRequests implements OnApplicationShutdown {
     const { keyHash, principal } = context;
     if (keyHash === null || principal === null) return () => undefined;
     const use = this.inUse.get(keyHash) ?? this.startUse(keyHash, principal.keyId, principal.expiresAtMs);
-    const request: OpenRequest = { context, cut };
-    use.requests.add(request);
+    const leave = use.requests.enter({ context, cut });
     return () => {
-      use.requests.delete(request);
+      leave();
       if (use.requests.size > 0 || this.inUse.get(keyHash) !== use) return;
       clearTimeout(use.timer);
       this.inUse.delete(keyHash);
@@ -108,7 +108,7 @@ export class OpenRequests implements OnApplicationShutdown {
   }
 
   private startUse(keyHash: string, keyId: string, expiresAtMs: number | null): KeyInUse {
-    const use: KeyInUse = { keyId, requests: new Set(), timer: undefined };
+    const use: KeyInUse = { keyId, requests: new Roster(), timer: undefined };
     this.inUse.set(keyHash, use);
     this.awaitExpiry(use, expiresAtMs);
     return use;
@@ -128,14 +128,14 @@ export class OpenRequests implements OnApplicationShutdown {
   }
 
   private settle(use: KeyInUse, key: StoredKey | null): void {
-    for (const request of [...use.requests]) this.judge(request, key);
+    for (const request of use.requests.list()) this.judge(request, key);
     if (use.requests.size === 0 || key === null || statusOf(key, this.clock.nowMs()) !== 'active') return;
     this.awaitExpiry(use, key.principal.expiresAtMs);
   }
 
   /** The database cannot be asked: only the clock can tell. */
   private endExpired(use: KeyInUse): void {
-    for (const { context, cut } of [...use.requests]) {
+    for (const { context, cut } of use.requests.list()) {
       const { principal } = context;
       if (principal !== null && statusOf({ principal, status: 'active' }, this.clock.nowMs()) !== 'active') {
         cut(endedKey());

@@ -89,6 +89,12 @@ export class TieredKeyStore implements KeyStore {
     return this.known.has(keyHash);
   }
 
+  /** Whether a look-up costs the stores nothing more: it may be answered from memory, be it with a no, or is under way. */
+  remembers(keyHash: string): boolean {
+    if (this.flights.has(keyHash)) return true;
+    return this.known.has(keyHash) || (this.unknown.get(keyHash) ?? 0) > this.clock.monotonicMs();
+  }
+
   knownHashes(): string[] {
     return [...this.known.keys()];
   }

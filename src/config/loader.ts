@@ -16,7 +16,6 @@ import { buildModels } from './rules/model.rules.js';
 import { findPriceWarnings } from './rules/price.warnings.js';
 import { buildPricing } from './rules/pricing.rules.js';
 import { buildProviders } from './rules/provider.rules.js';
-import { findWarnings } from './rules/warnings.js';
 import { GatewayConfig } from './schema/gateway.config.js';
 import { ModelsFile } from './schema/models.config.js';
 import { PricingFile } from './schema/pricing.config.js';
@@ -126,7 +125,6 @@ export function loadConfig(input: LoadInput): LoadedConfig | RefusedConfig {
   }
   const { nowMs } = input;
   const warnings = [
-    ...findWarnings(gateway, places),
     ...ownWarnings,
     ...findPriceWarnings({ cost: gateway.cost, models, pricingFile, pricing, nowMs }, places),
   ];

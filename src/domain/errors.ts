@@ -21,6 +21,7 @@ export const ERRORS = {
   request_too_large: { status: 413, type: 'invalid_request_error', retry: false },
   unsupported_media_type: { status: 415, type: 'invalid_request_error', retry: false },
   rate_limit_exceeded: { status: 429, type: 'rate_limit_error', retry: true },
+  authentication_rate_limited: { status: 429, type: 'rate_limit_error', retry: true },
   concurrency_limit_exceeded: { status: 429, type: 'rate_limit_error', retry: true },
   upstream_rate_limited: { status: 429, type: 'rate_limit_error', retry: true },
   client_closed_request: { status: 499, type: 'invalid_request_error', retry: false },

@@ -32,6 +32,10 @@ export const LIMIT_NAMES = [
 ] as const;
 export type LimitName = (typeof LIMIT_NAMES)[number];
 
+/** What there was too much of where a request was not taken on: work to do at once, open requests, bodies in memory. */
+export const SHED_REASONS = ['delay', 'in_flight', 'bodies'] as const;
+export type ShedReason = (typeof SHED_REASONS)[number];
+
 /** `healthy` and `degraded` serve requests; `down` does not. */
 export type DependencyState = 'healthy' | 'degraded' | 'down';
 
@@ -57,6 +61,10 @@ export interface GatewayObserver {
   dependencyChanged(name: 'database' | 'redis', state: DependencyState): void;
   /** A request was refused. */
   requestLimited(limit: LimitName): void;
+  /** A request was not taken on, as this process has too much to do. */
+  requestShed(reason: ShedReason): void;
+  /** How late a new request may now be and still be let in, and how many may be open. */
+  admissionChanged(patienceMs: number, maxInFlight: number): void;
   /** A usage record is in the journal. */
   usageJournalled(): void;
   /** A usage record could not be written, or could not be read again. */
@@ -84,6 +92,8 @@ export const silentObserver: GatewayObserver = {
   circuitChanged: () => undefined,
   dependencyChanged: () => undefined,
   requestLimited: () => undefined,
+  requestShed: () => undefined,
+  admissionChanged: () => undefined,
   usageJournalled: () => undefined,
   journalFailed: () => undefined,
   journalMeasured: () => undefined,

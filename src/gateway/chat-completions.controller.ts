@@ -1,24 +1,22 @@
-import { Body, Controller, Post, Req, Res, UseInterceptors } from '@nestjs/common';
+import { Controller, Post, Req, Res, UseInterceptors } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiHeader, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Observable, of } from 'rxjs';
-import { UsageInterceptor } from '../accounting/usage.interceptor.js';
-import { AuditInterceptor } from '../audit/audit.interceptor.js';
 import type { ChatAnswer } from '../domain/chat-answer.js';
 import { AegisError } from '../domain/errors.js';
 import { type ExplanationAnswer, explainForecast, explainKey, findRaise } from '../domain/explanation.js';
 import type { ScreenedRequest } from '../domain/screened-request.js';
-import { AnswerFilterInterceptor } from '../filter/answer-filter.interceptor.js';
 import { FilterPipe } from '../filter/filter.pipe.js';
 import { RouteAccess } from '../request-context/access.decorator.js';
 import type { RequestContext } from '../request-context/request-context.js';
+import { BodyInContext } from '../request-context/request-in-context.js';
 import { RouterService } from '../router/router.service.js';
 import { ChatRequestPipe } from './chat-request.pipe.js';
 import { CHAT_REQUEST_SCHEMA } from './chat-request.schema.js';
 import { wantsExplanation } from './explain-header.js';
+import { ChatInterceptors } from './interceptor-chain.js';
 import { errorResponses } from './openapi.js';
 import { ROUTING_DECISION_SCHEMA } from './routing-decision.schema.js';
-import { SseInterceptor } from './sse.interceptor.js';
 
 @ApiTags('OpenAI')
 @ApiBearerAuth()
@@ -26,10 +24,10 @@ import { SseInterceptor } from './sse.interceptor.js';
 export class ChatCompletionsController {
   constructor(private readonly router: RouterService) {}
 
-  /** JSON, or server-sent events with `stream: true`. `SseInterceptor` writes either, so Nest writes nothing. */
+  /** JSON, or server-sent events with `stream: true`. `SseInterceptor`, the outermost of the chat interceptors, writes either, so Nest writes nothing. */
   @Post()
   @RouteAccess('key')
-  @UseInterceptors(SseInterceptor, AuditInterceptor, UsageInterceptor, AnswerFilterInterceptor)
+  @UseInterceptors(ChatInterceptors)
   @ApiBody({ schema: CHAT_REQUEST_SCHEMA as object })
   @ApiHeader({
     name: 'X-Aegis-Explain',
@@ -50,7 +48,7 @@ export class ChatCompletionsController {
   })
   @errorResponses(400, 401, 402, 403, 404, 405, 413, 415, 429, 500, 502, 503, 504)
   create(
-    @Body(ChatRequestPipe, FilterPipe) request: ScreenedRequest,
+    @BodyInContext(ChatRequestPipe, FilterPipe) request: ScreenedRequest,
     @Req() { aegis, headers }: FastifyRequest,
     @Res() _reply: FastifyReply,
   ): Observable<ChatAnswer | ExplanationAnswer> {

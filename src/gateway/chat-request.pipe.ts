@@ -2,8 +2,7 @@ import { Injectable, type PipeTransform } from '@nestjs/common';
 import { Ajv, type ErrorObject } from 'ajv';
 import type { ChatCompletionRequest } from '../domain/chat.js';
 import { AegisError } from '../domain/errors.js';
-import type { WellFormedRequest } from '../domain/screened-request.js';
-import { requestContextStorage } from '../request-context/request-context.js';
+import type { ReceivedRequest, RequestInContext } from '../request-context/request-in-context.js';
 import { CHAT_REQUEST_SCHEMA, MAX_MESSAGES } from './chat-request.schema.js';
 import type { JsonBody } from './json-body.parser.js';
 
@@ -18,8 +17,8 @@ const validateThoroughly = new Ajv({ allErrors: true, allowUnionTypes: true }).c
 
 /** A JSON body → a chat request of the right shape, or `invalid_request` naming everything that is wrong with it. */
 @Injectable()
-export class ChatRequestPipe implements PipeTransform<JsonBody | undefined, WellFormedRequest> {
-  transform(parsed: JsonBody | undefined): WellFormedRequest {
+export class ChatRequestPipe implements PipeTransform<ReceivedRequest<JsonBody | undefined>, RequestInContext> {
+  transform({ body: parsed, context }: ReceivedRequest<JsonBody | undefined>): RequestInContext {
     if (!parsed) throw new AegisError('invalid_json', 'The body is empty; send a JSON object.');
     const { value, body } = parsed;
     // Checked apart from the schema: reporting every problem of a hundred thousand messages is work for an attacker.
@@ -28,12 +27,9 @@ export class ChatRequestPipe implements PipeTransform<JsonBody | undefined, Well
     }
     if (!validate(value)) throw describe(problemsOf(value, body.bytes.length));
     const chat = value as ChatCompletionRequest;
-    const context = requestContextStorage.getStore();
-    if (context) {
-      context.requestedModel = chat.model;
-      context.stream = chat.stream === true;
-    }
-    return { chat, body };
+    context.requestedModel = chat.model;
+    context.stream = chat.stream === true;
+    return { chat, body, context };
   }
 }
 

@@ -5,11 +5,8 @@ import { RequestAuditor } from '../audit/request.auditor.js';
 import { AegisError, toAegisError } from '../domain/errors.js';
 import { noteFailure } from '../request-context/request-context.js';
 import { AegisLogger } from '../telemetry/aegis.logger.js';
+import { answerAheadOfBody } from './early-answer.js';
 import { answerHeaders, errorHeaders } from './response-headers.js';
-
-/** How long, and how much of, a body is still read that nobody wants. */
-const LINGER_MS = 2_000;
-const LINGER_BYTES = 64 * 1024 * 1024;
 
 /** Whatever is thrown anywhere → the error envelope. The one place where an error becomes a response. */
 @Injectable()
@@ -49,48 +46,17 @@ function answerWithError(request: FastifyRequest, reply: FastifyReply, error: Ae
   }
   const headers = { ...answerHeaders(context), ...errorHeaders(error) };
   const envelope = error.toEnvelope(context.requestId);
-  if (request.raw.complete || !hasBody(request)) void reply.status(error.status).headers(headers).send(envelope);
-  else answerAheadOfBody(request, reply, error.status, headers, JSON.stringify(envelope));
+  if (request.raw.complete || !hasBody(request)) {
+    void reply.status(error.status).headers(headers).send(envelope);
+    return;
+  }
+  reply.hijack();
+  const allHeaders = { ...(reply.getHeaders() as Record<string, string>), ...headers };
+  answerAheadOfBody(request.raw, reply.raw, error.status, allHeaders, JSON.stringify(envelope));
 }
 
 function hasBody({ headers }: FastifyRequest): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
-}
-
-/**
- * Answers a request whose body is still on its way, then closes. A connection that is closed while the client is
- * sending is reset, and the reset takes the answer with it: so the rest is read and dropped for a moment first.
- */
-function answerAheadOfBody(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  status: number,
-  headers: Readonly<Record<string, string>>,
-  body: string,
-): void {
-  reply.hijack();
-  const { raw } = reply;
-  raw.writeHead(status, {
-    ...(reply.getHeaders() as Record<string, string>),
-    ...headers,
-    'content-type': 'application/json; charset=utf-8',
-    'content-length': Buffer.byteLength(body),
-    connection: 'close',
-  });
-  raw.write(body);
-  let droppedBytes = 0;
-  const close = (): void => {
-    clearTimeout(timer);
-    raw.end();
-  };
-  const timer = setTimeout(close, LINGER_MS);
-  raw.once('close', () => clearTimeout(timer));
-  request.raw.once('end', close);
-  request.raw.on('data', (bytes: Buffer) => {
-    droppedBytes += bytes.length;
-    if (droppedBytes > LINGER_BYTES) close();
-  });
-  request.raw.resume();
 }
 
 /** Terminus says "not healthy" by throwing its report. */

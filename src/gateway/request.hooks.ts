@@ -1,8 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { UsageRecorder } from '../accounting/usage.recorder.js';
 import type { ApiKeyGuard } from '../auth/api-key.guard.js';
-import { hasWellFormedKey, INVALID_KEY_MESSAGE } from '../auth/api-key.js';
 import type { OpenRequests } from '../auth/open-requests.js';
 import type { SnapshotService } from '../config/snapshot.service.js';
 import { CLASSIFICATIONS, type Classification, findClassification } from '../domain/classification.js';
@@ -11,18 +9,17 @@ import { AegisError, toAegisError } from '../domain/errors.js';
 import { parseTraceContext } from '../domain/trace-context.js';
 import type { LifecycleService } from '../lifecycle/lifecycle.service.js';
 import type { Access } from '../request-context/access.decorator.js';
-import { beginContext, type RequestContext, requestContextStorage } from '../request-context/request-context.js';
+import { beginContext, type RequestContext } from '../request-context/request-context.js';
 import type { RequestRecorder } from '../telemetry/request.recorder.js';
 import type { Tracing } from '../telemetry/tracing/tracing.service.js';
-import { BodyBudget } from './body-budget.js';
 import { findExplainProblem } from './explain-header.js';
 import { parseJsonBody } from './json-body.parser.js';
+import type { Admission } from './overload/admission.js';
+import { chooseRequestId, findPlainName } from './request-id.js';
 import { RouteTable } from './route-table.js';
 import { whenSocketCloses } from './socket-close.js';
 
 const CLIENT_LEFT_STATUS = 499;
-const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
-const PROJECT = REQUEST_ID;
 
 export interface HookDependencies {
   readonly snapshots: SnapshotService;
@@ -33,6 +30,7 @@ export interface HookDependencies {
   readonly usage: UsageRecorder;
   readonly openRequests: OpenRequests;
   readonly tracing: Tracing;
+  readonly admission: Admission;
 }
 
 /**
@@ -40,8 +38,7 @@ export interface HookDependencies {
  * before a byte of the body is read, and its end is recorded, whichever way it comes.
  */
 export function installRequestHooks(instance: FastifyInstance, dependencies: HookDependencies): void {
-  const { snapshots, lifecycle, recorder, clock, guard, openRequests, usage } = dependencies;
-  const bodies = new BodyBudget();
+  const { snapshots, lifecycle, recorder, clock, guard, openRequests, usage, admission } = dependencies;
   const routes = new RouteTable();
   instance.decorateRequest('aegis');
   instance.addHook('onRoute', (route) => routes.add(route));
@@ -94,15 +91,14 @@ export function installRequestHooks(instance: FastifyInstance, dependencies: Hoo
         }
         endUse = openRequests.begin(context, (reason) => aborter.abort(reason));
         const problem = wrongHeader(request);
-        releaseBody = problem ? null : bodies.reserve(request.headers, context.snapshot.gateway.server.bodyLimitBytes);
-        done(problem ?? (releaseBody ? undefined : tooManyBodies()));
+        releaseBody = problem
+          ? null
+          : admission.reserveBody(request.headers, context.snapshot.gateway.server.bodyLimitBytes);
+        done(problem ?? (releaseBody ? undefined : admission.refuse('bodies')));
       },
       (thrown: unknown) => done(toAegisError(thrown)),
     );
   });
-
-  // The body is in, and with it the async context it was read in: everything behind this line finds the request's own.
-  instance.addHook('preHandler', (request, _reply, done) => requestContextStorage.run(request.aegis, done));
 
   instance.removeAllContentTypeParsers();
   instance.addContentTypeParser(
@@ -133,6 +129,9 @@ function refusalOf(
   access: Access | undefined,
   lifecycle: LifecycleService,
 ): AegisError | null {
+  if (request.raw.httpVersion === '0.9') {
+    return new AegisError('invalid_request', 'This gateway speaks HTTP/1.1.');
+  }
   if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
     return new AegisError('invalid_request', 'The Host header is missing.', { param: 'Host' });
   }
@@ -140,18 +139,7 @@ function refusalOf(
   if (lifecycle.phase === 'refusing' || lifecycle.phase === 'cutting') {
     return new AegisError('shutting_down', 'This gateway is shutting down. Try again.');
   }
-  return hasWellFormedKey(request.headers) && !isRepeated(request, 'authorization')
-    ? null
-    : new AegisError('invalid_api_key', INVALID_KEY_MESSAGE);
-}
-
-/** Node keeps the first of several such headers and drops the others; who put which there is anybody's guess. */
-function isRepeated({ raw }: FastifyRequest, name: string): boolean {
-  let count = 0;
-  for (let index = 0; index < raw.rawHeaders.length; index += 2) {
-    if (raw.rawHeaders[index]?.toLowerCase() === name) count++;
-  }
-  return count > 1;
+  return null;
 }
 
 function wrongPath(request: FastifyRequest, reply: FastifyReply, routes: RouteTable): AegisError {
@@ -160,10 +148,6 @@ function wrongPath(request: FastifyRequest, reply: FastifyReply, routes: RouteTa
     return new AegisError('not_found', 'There is no such path. See GET /aegis/v1/openapi.json.');
   reply.header('allow', methods.join(', '));
   return new AegisError('method_not_allowed', `This path answers to ${methods.join(', ')}.`);
-}
-
-function tooManyBodies(): AegisError {
-  return new AegisError('overloaded', 'This gateway is reading as many request bodies as it can. Try again.');
 }
 
 function wrongHeader(request: FastifyRequest): AegisError | null {
@@ -181,7 +165,7 @@ function wrongHeader(request: FastifyRequest): AegisError | null {
     return new AegisError('invalid_request', message, { param: 'X-Aegis-Classification' });
   }
   const project = request.headers['x-aegis-project'];
-  if (project !== undefined && !PROJECT.test(String(project))) {
+  if (project !== undefined && findPlainName(project) === null) {
     const message = 'X-Aegis-Project must be 1 to 64 letters, digits, dots, dashes or underscores.';
     return new AegisError('invalid_request', message, { param: 'X-Aegis-Project' });
   }
@@ -197,20 +181,16 @@ function createContext(
   const { headers } = request;
   const traceContext = parseTraceContext(headers.traceparent, headers.tracestate);
   return beginContext({
-    requestId: findMatch(headers['x-request-id'], REQUEST_ID) ?? randomUUID(),
+    requestId: chooseRequestId(headers),
     snapshot: snapshots.current,
     startedAtMs: clock.monotonicMs(),
     signal,
     traceContext,
     // Probes come every few seconds, and what has no route is nobody's work.
     trace: mayTrace ? tracing.startRequest(request.method, routeOf(request), traceContext) : null,
-    project: findMatch(headers['x-aegis-project'], PROJECT),
+    project: findPlainName(headers['x-aegis-project']),
     requestedLevel: findLevel(headers['x-aegis-classification']),
   });
-}
-
-function findMatch(header: string | string[] | undefined, pattern: RegExp): string | null {
-  return typeof header === 'string' && pattern.test(header) ? header : null;
 }
 
 function findLevel(header: string | string[] | undefined): Classification | null {

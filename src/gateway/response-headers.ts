@@ -41,11 +41,15 @@ export function formatReset(durationMs: number): string {
   return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
 }
 
+/** Whole seconds, rounded up: who comes at that time comes late enough. */
+export function formatRetryAfter(afterMs: number): string {
+  return String(Math.min(Math.ceil(afterMs / 1000) || DEFAULT_RETRY_AFTER_SECONDS, MAX_RETRY_AFTER_SECONDS));
+}
+
 export function errorHeaders(error: AegisError): Record<string, string> {
   const headers: Record<string, string> = {};
   if (error.status === 429 || error.status === 503) {
-    const seconds = Math.ceil((error.retryAfterMs ?? 0) / 1000) || DEFAULT_RETRY_AFTER_SECONDS;
-    headers['retry-after'] = String(Math.min(seconds, MAX_RETRY_AFTER_SECONDS));
+    headers['retry-after'] = formatRetryAfter(error.retryAfterMs ?? 0);
   }
   if (!error.retryable) headers['x-should-retry'] = 'false';
   return headers;

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AegisError } from '../domain/errors.js';
+import { Roster } from '../domain/roster.js';
 
 /**
  * - `serving`: takes requests.
@@ -15,7 +16,7 @@ type Cut = (reason: AegisError) => void;
 @Injectable()
 export class LifecycleService {
   private currentPhase: LifecyclePhase = 'serving';
-  private readonly flights = new Set<Cut>();
+  private readonly flights = new Roster<Cut>();
   private readonly onIdle = new Set<() => void>();
 
   get phase(): LifecyclePhase {
@@ -30,16 +31,14 @@ export class LifecycleService {
     this.currentPhase = phase;
     if (phase !== 'cutting') return;
     const reason = new AegisError('shutting_down', 'This gateway had to shut down before the answer was complete.');
-    for (const cut of [...this.flights]) cut(reason);
+    for (const cut of this.flights.list()) cut(reason);
   }
 
   /** Counts a request in. `cut` is called where it must end now. Returns what its end has to call, once. */
   requestStarted(cut: Cut): () => void {
-    // Two requests may bring the same function: each needs an entry of its own.
-    const flight: Cut = (reason) => cut(reason);
-    this.flights.add(flight);
+    const leave = this.flights.enter(cut);
     return () => {
-      this.flights.delete(flight);
+      leave();
       if (this.flights.size > 0) return;
       for (const notify of this.onIdle) notify();
       this.onIdle.clear();

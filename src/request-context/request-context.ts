@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type {} from 'fastify';
 import type { ConfigSnapshot } from '../config/snapshot.js';
 import type { AttemptRecord } from '../domain/accounting.js';
@@ -93,7 +92,14 @@ export type RequestBeginning = Pick<
 
 export function beginContext(beginning: RequestBeginning): RequestContext {
   return {
-    ...beginning,
+    requestId: beginning.requestId,
+    snapshot: beginning.snapshot,
+    startedAtMs: beginning.startedAtMs,
+    signal: beginning.signal,
+    traceContext: beginning.traceContext,
+    trace: beginning.trace,
+    project: beginning.project,
+    requestedLevel: beginning.requestedLevel,
     principal: null,
     keyTier: null,
     keyHash: null,
@@ -124,8 +130,6 @@ export function noteFailure(context: RequestContext, error: AegisError): void {
   context.errorCode = error.wireCode ?? error.code;
   context.failedWith = error.code;
 }
-
-export const requestContextStorage = new AsyncLocalStorage<RequestContext>();
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -8,11 +8,15 @@ import {
   type DependencyState,
   type GatewayObserver,
   type LimitName,
+  SHED_REASONS,
+  type ShedReason,
 } from '../domain/observer.js';
 import type { Target } from '../domain/target.js';
 import { CircuitStates } from './circuit-states.js';
 import { METRIC_SET, type MetricSet } from './metrics.js';
 
+/** In a gauge: there is none. */
+const NO_BOUND = -1;
 const DEPENDENCY_STATES: readonly DependencyState[] = ['healthy', 'degraded', 'down'];
 
 /** What the rooms report, as Prometheus metrics. */
@@ -21,7 +25,10 @@ export class MetricsObserver implements GatewayObserver {
   constructor(
     @Inject(METRIC_SET) private readonly metrics: MetricSet,
     private readonly circuits: CircuitStates,
-  ) {}
+  ) {
+    // A series that begins with its first event begins too late for whoever asks how fast it grows.
+    for (const reason of SHED_REASONS) metrics.requestsShed.inc({ reason }, 0);
+  }
 
   keyLookedUp(tier: KeyTier): void {
     this.metrics.keyLookups.inc({ tier });
@@ -68,6 +75,15 @@ export class MetricsObserver implements GatewayObserver {
 
   requestLimited(limit: LimitName): void {
     this.metrics.rateLimited.inc({ limit });
+  }
+
+  requestShed(reason: ShedReason): void {
+    this.metrics.requestsShed.inc({ reason });
+  }
+
+  admissionChanged(patienceMs: number, maxInFlight: number): void {
+    this.metrics.admissionPatience.set(Number.isFinite(patienceMs) ? patienceMs / 1000 : NO_BOUND);
+    this.metrics.inFlightLimit.set(Number.isFinite(maxInFlight) ? maxInFlight : NO_BOUND);
   }
 
   dependencyChanged(name: 'database' | 'redis', state: DependencyState): void {

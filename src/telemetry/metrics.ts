@@ -1,5 +1,6 @@
 import type { Counter, Gauge, Histogram } from 'prom-client';
 import type { MetricDefinition } from './metric-definition.js';
+import { OVERLOAD_METRICS } from './overload.metrics.js';
 
 /** Seconds. From a refusal at the door to a long reasoning answer. */
 const DURATION_BUCKETS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300];
@@ -299,6 +300,7 @@ export const METRICS = {
     help: 'Streams being written.',
     labelNames: [],
   },
+  ...OVERLOAD_METRICS,
   otlpExports: {
     kind: 'counter',
     name: 'aegis_otlp_exports_total',

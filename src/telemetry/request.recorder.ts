@@ -1,11 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { Counter } from 'prom-client';
 import { findPrice, priceRequest } from '../config/pricing.js';
 import { causeOf } from '../domain/error-cause.js';
+import type { AegisError } from '../domain/errors.js';
 import type { TokenUsage } from '../domain/usage.js';
 import type { RequestContext } from '../request-context/request-context.js';
 import { AegisLogger } from './aegis.logger.js';
 import { METRIC_SET, type MetricSet } from './metrics.js';
-import { buildRequestLine, type RequestFacts } from './request-line.js';
+import { buildRequestLine, type RequestFacts, type RequestLine } from './request-line.js';
 import { TeamNames } from './team-names.js';
 import { Tracing } from './tracing/tracing.service.js';
 
@@ -27,12 +29,14 @@ const CLIENT_LEFT_STATUS = 499;
 const NO_MODEL = 'none';
 const UNKNOWN_MODEL = 'unknown';
 const NO_PROVIDER = 'none';
+const NO_ROUTE = 'unknown';
 const NANO_USD_PER_USD = 1e9;
 
 /** One record a request, at its end, whichever way it came: a log line, the metrics, and the end of its span. */
 @Injectable()
 export class RequestRecorder {
   private readonly teams = new TeamNames();
+  private shed: readonly Counter.Internal[] | null = null;
 
   constructor(
     private readonly logger: AegisLogger,
@@ -50,6 +54,19 @@ export class RequestRecorder {
 
   streamClosed(): void {
     this.metrics.openStreams.dec();
+  }
+
+  /** A request that was not taken on: nobody knows its route, its caller or its model, and it took no time. */
+  recordShed(requestId: string, method: string, error: AegisError): void {
+    const { code, status } = error;
+    const cause = causeOf(code);
+    // Looked up once: there are thousands of them a second where there are any.
+    this.shed ??= [
+      this.metrics.requests.labels({ model: NO_MODEL, provider: NO_PROVIDER, status, code }),
+      this.metrics.errors.labels({ model: NO_MODEL, provider: NO_PROVIDER, cause, code }),
+    ];
+    for (const counter of this.shed) counter.inc();
+    this.logger.pino.info({ requestId, method, route: NO_ROUTE, status, code, cause } satisfies RequestLine, 'request');
   }
 
   record(context: RequestContext, outcome: RequestOutcome): void {

@@ -161,7 +161,7 @@ describe('the commands', () => {
   });
 
   it('exist wherever a text names one', () => {
-    const builtIn = new Set(['ci', 'install', 'i', 'run', 'view', 'exec']);
+    const builtIn = new Set(['audit', 'ci', 'install', 'i', 'run', 'sbom', 'view', 'exec']);
     const mentions = texts
       .filter((file) => file.endsWith('.md'))
       .flatMap((file) =>

@@ -16,6 +16,7 @@ import { RequestAuditor } from '../../dist/src/audit/request.auditor.js';
 import { generateSigningKey, readSigningKey, trustKeys } from '../../dist/src/audit/signing-key.js';
 import { verifyExport } from '../../dist/src/audit/verify/export.verification.js';
 import { systemClock } from '../../dist/src/domain/clock.js';
+import { measureQuietest, say } from './rounds.mjs';
 
 const REQUESTS = 20_000;
 const ROUNDS = 7;
@@ -64,19 +65,12 @@ async function measureWriting() {
     auditor.finish(context, null);
   };
   try {
-    let best = Number.POSITIVE_INFINITY;
-    for (let round = 0; round < ROUNDS; round++) {
-      const before = process.cpuUsage();
-      for (let index = 0; index < REQUESTS; index++) act();
-      const { user, system } = process.cpuUsage(before);
-      best = Math.min(best, (user + system) / REQUESTS);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    const cost = await measureQuietest(act, { rounds: ROUNDS, times: REQUESTS });
     console.log(`Audit, Node ${process.versions.node}: best of ${ROUNDS} rounds of ${REQUESTS}`);
-    console.log(`${'a request that is let through'.padEnd(42)} ${best.toFixed(1).padStart(6)} µs CPU`);
+    say('a request that is let through', cost.toFixed(1), 'µs CPU');
     assert.equal(writer.lost, 0, 'events were lost');
     assert(writer.records > REQUESTS * ROUNDS, 'events are missing');
-    console.log(`${'on disk'.padEnd(42)} ${(journal.bytes / writer.records).toFixed(0).padStart(6)} bytes an event`);
+    say('on disk', (journal.bytes / writer.records).toFixed(0), 'bytes an event');
   } finally {
     journal.close();
     rmSync(directory, { recursive: true, force: true });
@@ -122,7 +116,7 @@ async function measureVerifying() {
     const { problems, records } = await verifyExport(Readable.from([bytes]), keys, Date.now());
     const seconds = (performance.now() - startedAt) / 1_000;
     assert.deepEqual(problems, []);
-    console.log(`${`an export of ${records} records verified in`.padEnd(42)} ${seconds.toFixed(1).padStart(6)} s`);
+    say(`an export of ${records} records verified in`, seconds.toFixed(1), 's');
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

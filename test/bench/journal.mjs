@@ -10,6 +10,7 @@ import { UsageFileJournal } from '../../dist/src/accounting/journal/usage.journa
 import { UsageRecorder } from '../../dist/src/accounting/usage.recorder.js';
 import { systemClock } from '../../dist/src/domain/clock.js';
 import { silentObserver } from '../../dist/src/domain/observer.js';
+import { measureQuietest, say } from './rounds.mjs';
 
 const REQUESTS = 20_000;
 const ROUNDS = 7;
@@ -86,20 +87,10 @@ export async function measureJournal() {
     ];
     console.log(`Journal, Node ${process.versions.node}: best of ${ROUNDS} rounds of ${REQUESTS}`);
     for (const [name, act] of cases) {
-      let best = Number.POSITIVE_INFINITY;
-      for (let round = 0; round < ROUNDS; round++) {
-        const before = process.cpuUsage();
-        for (let index = 0; index < REQUESTS; index++) act();
-        const { user, system } = process.cpuUsage(before);
-        best = Math.min(best, (user + system) / REQUESTS);
-        // Lets the timers and the synchronisation have their turn, too.
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
-      console.log(`${name.padEnd(42)} ${best.toFixed(1).padStart(6)} µs CPU`);
+      say(name, (await measureQuietest(act, { rounds: ROUNDS, times: REQUESTS })).toFixed(1), 'µs CPU');
     }
     assert.equal(journal.depth, REQUESTS * ROUNDS, 'records are missing');
-    const bytes = journal.bytes / journal.depth;
-    console.log(`${'on disk'.padEnd(42)} ${bytes.toFixed(0).padStart(6)} bytes a request`);
+    say('on disk', (journal.bytes / journal.depth).toFixed(0), 'bytes a request');
   } finally {
     journal.close();
     closeSync(file);

@@ -11,7 +11,8 @@ describe('what clients make up', () => {
   const agent = new Agent({ connections: AT_ONCE });
 
   beforeAll(async () => {
-    gateway = await startTestGateway();
+    // So few that the first hundred requests meet the throttle, too.
+    gateway = await startTestGateway({ gateway: { auth: { max_failures_per_minute: 10 } } });
   });
   afterAll(async () => {
     await agent.destroy();

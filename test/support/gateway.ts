@@ -103,11 +103,15 @@ export async function startTestGateway(config: TestConfig = {}): Promise<TestGat
 
 function writeConfig(directory: string, config: TestConfig, databaseUrl: string): void {
   const gateway = {
-    server: { host: '127.0.0.1', port: 0, graceful_shutdown: '2s' },
     telemetry: { metrics_host: '127.0.0.1', metrics_port: 0, log_level: 'silent' },
     ...config.gateway,
+    server: {
+      ...(config.gateway?.server ?? { host: '127.0.0.1', port: 0, graceful_shutdown: '2s' }),
+      // The event loop is the test's own too: how late it is says nothing of the gateway.
+      overload: { target_delay: '0s', ...(config.gateway?.server as { overload?: object } | undefined)?.overload },
+    },
     database: { url: databaseUrl },
-    auth: { pepper: PEPPER },
+    auth: { ...(config.gateway?.auth as object | undefined), pepper: PEPPER },
     accounting: { journal_dir: join(directory, 'journal'), ...(config.gateway?.accounting as object | undefined) },
     audit: { signing_key_file: join(directory, AUDIT_KEY), ...(config.gateway?.audit as object | undefined) },
   };

@@ -14,9 +14,9 @@ declare global {
 }
 
 /**
- * One real PostgreSQL for the whole run, and a real Redis and Prometheus where they can be had. Tests find them through
- * `AEGIS_TEST_POSTGRES_URL`, `AEGIS_TEST_REDIS_SERVER` (a program), `AEGIS_TEST_REDIS_URL` and `AEGIS_TEST_PROMETHEUS` (a
- * program).
+ * One real PostgreSQL for the whole run, and a real Redis, Prometheus and HAProxy where they can be had. Tests find them
+ * through `AEGIS_TEST_POSTGRES_URL`, `AEGIS_TEST_REDIS_SERVER` (a program), `AEGIS_TEST_REDIS_URL`,
+ * `AEGIS_TEST_PROMETHEUS` and `AEGIS_TEST_HAPROXY` (programs).
  */
 export default async function setUp(): Promise<void> {
   const { startOwnPostgres } = await loadPostgresSupport();
@@ -25,6 +25,7 @@ export default async function setUp(): Promise<void> {
   stopWithThisProcess(postgres.processId, postgres.folder);
   const stopRedis = findRedis();
   process.env.AEGIS_TEST_PROMETHEUS ??= findProgram('prometheus') ?? install('prometheus') ?? '';
+  process.env.AEGIS_TEST_HAPROXY ??= findProgram('haproxy') ?? install('haproxy') ?? '';
   globalThis.aegisTestStores = {
     stop: async () => {
       stopRedis();

@@ -6,6 +6,7 @@ import type { GatewayConfig } from '../../config/schema/gateway.config.js';
 import type { Clock } from '../../domain/clock.js';
 import { systemClock } from '../../domain/clock.js';
 import { CLOCK } from '../../domain/observer.js';
+import { Roster } from '../../domain/roster.js';
 import { RedisUnavailableError } from '../../redis/redis.service.js';
 import { WORKER_ROLE, type WorkerRole } from '../../workers/worker-role.js';
 import { BudgetLines } from './budget-lines.js';
@@ -45,6 +46,7 @@ interface Held {
   readonly store: LimitStore;
   readonly reservation: Reservation;
   readonly sinceMs: number;
+  hasEnded: boolean;
 }
 
 /** Counts in Redis, by its failure policy while it is away, in this process (of several workers: in their primary) where there is none; and brings Redis up to date afterwards. */
@@ -56,8 +58,8 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
   private readonly unsettled: UnsettledQueue;
   /** Where it is counted what Redis does not count. */
   private readonly own: LimitStore;
-  private readonly held = new Set<Held>();
-  private readonly endings = new Set<Promise<void>>();
+  private readonly held = new Roster<Held>();
+  private readonly endings = new Roster<Promise<void>>();
   private readonly timers: NodeJS.Timeout[] = [];
   private silentUntilMs = 0;
 
@@ -85,7 +87,7 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    await Promise.all(this.endings);
+    await Promise.all(this.endings.list());
     await this.unsettled.catchUp();
   }
 
@@ -179,17 +181,19 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
   }
 
   private grant(store: LimitStore, reservation: Reservation, figures: LimitFigures): Grant {
-    const held = { store, reservation, sinceMs: this.clock.monotonicMs() };
-    this.held.add(held);
+    const held: Held = { store, reservation, sinceMs: this.clock.monotonicMs(), hasEnded: false };
+    const leave = this.held.enter(held);
     const end = (actual: Actual | null): void => {
-      if (!this.held.delete(held)) return;
+      if (held.hasEnded) return;
+      held.hasEnded = true;
+      leave();
       const ending = this.end(store, reservation, actual && { ...actual, atMs: this.clock.nowMs() }).finally(() => {
-        this.endings.delete(ending);
+        forget();
         for (const { scope, subject } of reservation.demand.budgets) {
           this.lines.wake(lineName(reservation.demand, scope, subject));
         }
       });
-      this.endings.add(ending);
+      const forget = this.endings.enter(ending);
     };
     return { figures, settle: end, refund: () => end(null) };
   }
@@ -225,9 +229,9 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
 
   private async renewAll(): Promise<void> {
     const longSinceMs = this.clock.monotonicMs() - RENEW_INTERVAL_MS;
-    for (const { store, reservation, sinceMs } of this.held) {
-      if (sinceMs > longSinceMs) continue;
-      await store.renew(reservation).catch(() => undefined);
+    for (const held of this.held.list()) {
+      if (held.hasEnded || held.sinceMs > longSinceMs) continue;
+      await held.store.renew(held.reservation).catch(() => undefined);
     }
   }
 }

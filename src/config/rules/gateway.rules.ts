@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { parseAddressRange } from '../../domain/network-address.js';
 import type { Places } from '../places.js';
 import type { Problems } from '../problem.js';
 import type { GatewayConfig } from '../schema/gateway.config.js';
@@ -12,9 +12,10 @@ export function checkGateway(gateway: GatewayConfig, places: Places, problems: P
     problems.add(places.of(telemetry, 'metricsPort'), 'must differ from server.port');
   }
   server.trustedProxies.forEach((address, index) => {
-    if (isAddressRange(address)) return;
     const place = places.of(server, `trustedProxies[${index}]`);
-    problems.add(place, 'must be an IP address or a CIDR range such as 10.0.0.0/8');
+    const range = parseAddressRange(address);
+    if (range === null) problems.add(place, 'must be an IP address or a CIDR range such as 10.0.0.0/8');
+    else if (range.bits === 0) problems.add(place, 'trusts everybody: callers could say they are anyone');
   });
   if (production && database.url === '') {
     const place = places.of(database, 'url');
@@ -46,11 +47,4 @@ function checkPepper({ auth, database }: GatewayConfig, places: Places, problems
   } else if (auth.previousPepper === auth.pepper) {
     problems.add(previousPlace, 'is the same as auth.pepper: leave it out');
   }
-}
-
-function isAddressRange(text: string): boolean {
-  const [address = '', bits, ...rest] = text.split('/');
-  const family = isIP(address);
-  if (family === 0 || rest.length > 0) return false;
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
 }

@@ -1,4 +1,5 @@
 import { FiltersConfig } from './filters.config.js';
+import { OverloadConfig } from './overload.config.js';
 import { Choice, Duration, Section, Size, Switch, Text, TextList, Whole, WholeOrAuto } from './setting.js';
 
 const MEBIBYTE = 1024 * 1024;
@@ -31,7 +32,10 @@ export class ServerConfig {
   @Duration({ about: 'How long new requests are still served after SIGTERM.', restart: true, maxMs: 3_600_000 })
   shutdownGraceMs = 0;
 
-  @TextList({ about: 'Addresses or CIDR ranges of the proxies in front of the gateway.', restart: true })
+  @TextList({
+    about: 'Addresses or CIDR ranges of the proxies in front, whose X-Forwarded-For is believed.',
+    restart: true,
+  })
   trustedProxies: string[] = [];
 
   @WholeOrAuto({
@@ -41,6 +45,9 @@ export class ServerConfig {
     max: 256,
   })
   workers: number | 'auto' = 1;
+
+  @Section(OverloadConfig, { about: 'What is taken on at one time; more is answered 503.' })
+  overload = new OverloadConfig();
 }
 
 export class DatabaseConfig {
@@ -151,6 +158,14 @@ export class AuthConfig {
 
   @Duration({ about: 'How long known keys are served while no store answers.', restart: true, maxMs: MAX_CACHE_MS })
   staleGraceMs = 900_000;
+
+  @Whole({
+    about: 'Keys that are not valid which one address may send in a minute; 0: as many as it likes.',
+    restart: true,
+    min: 0,
+    max: 1_000_000,
+  })
+  maxFailuresPerMinute = 100;
 }
 
 export class LimitsConfig {

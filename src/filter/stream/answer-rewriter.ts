@@ -5,8 +5,10 @@ import { ENGINE_FILTER } from '../filter-names.js';
 import { runAtOnce } from '../slices.js';
 import type { AnswerFindings } from './answer-findings.js';
 import { type AnswerText, textsOf } from './answer-texts.js';
+import { ENVELOPE, isEmptied } from './chunk-envelope.js';
 import { LogprobWatch } from './logprob-watch.js';
 import { otherTextsOf, replaceOther } from './other-texts.js';
+import { ChunkLearning, type RepeatedChunk, type RepeatedWord } from './repeated-chunk.js';
 import type { StreamRules } from './stream-rules.js';
 import { BlockedTextError, TextChannel } from './text-channel.js';
 
@@ -33,11 +35,6 @@ export class BlockedAnswerError extends Error {
   }
 }
 
-/** Members of a chunk that say nothing of its text. */
-const ENVELOPE = ['id', 'object', 'created', 'model', 'system_fingerprint', 'service_tier'] as const;
-const CHUNK_MEMBERS: ReadonlySet<string> = new Set([...ENVELOPE, 'obfuscation', 'choices', 'usage']);
-const CHOICE_MEMBERS: ReadonlySet<string> = new Set(['index', 'delta', 'logprobs', 'finish_reason']);
-
 /** Rewrites one answer: a whole one, or a stream chunk by chunk. Both come out the same. */
 export class AnswerRewriter {
   /** By choice, then by path. */
@@ -47,6 +44,9 @@ export class AnswerRewriter {
   private readonly logprobs = new Map<number, LogprobWatch>();
   /** The last chunk with choices: what is made here looks like it. */
   private lastChunk: Record<string, unknown> | null = null;
+
+  private repeated: RepeatedChunk | null = null;
+  private readonly learning = new ChunkLearning();
 
   constructor(private readonly options: RewriterOptions) {}
 
@@ -80,6 +80,9 @@ export class AnswerRewriter {
 
   /** The same, pausing between steps. */
   *chunkInSteps(json: string): Generator<void, readonly string[]> {
+    const word = this.counted.length === 0 ? this.repeated?.read(json) : null;
+    const open = word && this.open.get(word.index)?.get(word.path);
+    if (word && open) return yield* this.repeatInSteps(json, word, open);
     const chunk: unknown = JSON.parse(json);
     if (!isObject(chunk)) return [json];
     const choices: unknown[] = Array.isArray(chunk.choices) ? chunk.choices : [];
@@ -97,9 +100,22 @@ export class AnswerRewriter {
       if (isObject(choice) && isObject(choice.delta))
         isChanged = (yield* this.rewriteChoice(choice, choice.delta, before)) || isChanged;
     }
+    this.repeated = this.learning.learn(json, choices, texts);
     if (!isChanged) return before.length === 0 ? [json] : [...before, json];
     if (!isEmptied(chunk)) before.push(JSON.stringify(chunk));
     return before;
+  }
+
+  /** A chunk that differs from an earlier one in a word: the rest of it was looked at then. */
+  private *repeatInSteps(json: string, word: RepeatedWord, open: OpenText): Generator<void, readonly string[]> {
+    try {
+      const value = yield* open.channel.pushInSteps(word.text);
+      if (value === word.text) return [json];
+      return value === '' ? [] : [word.write(value)];
+    } catch (error) {
+      if (!(error instanceof BlockedTextError)) throw error;
+      throw new BlockedAnswerError(error.before === '' ? [] : [this.chunkOf(word.index, open.wrap(error.before))]);
+    }
   }
 
   /** What is left to send when the stream is over. Throws `BlockedAnswerError`. */
@@ -300,20 +316,6 @@ function dropUnsignedThinking(delta: Record<string, unknown>): void {
   const signed = blocks.filter((block: unknown) => !isObject(block) || block.signature !== null);
   if (signed.length > 0) delta.thinking_blocks = signed;
   else delete delta.thinking_blocks;
-}
-
-/** Whether nothing is left of a chunk but what every chunk carries. */
-function isEmptied(chunk: Record<string, unknown>): boolean {
-  const { choices, usage } = chunk;
-  if (usage !== null && usage !== undefined) return false;
-  if (Object.keys(chunk).some((name) => !CHUNK_MEMBERS.has(name))) return false;
-  return Array.isArray(choices) && choices.length > 0 && choices.every(isEmptyChoice);
-}
-
-function isEmptyChoice(choice: unknown): boolean {
-  if (!isObject(choice) || !isObject(choice.delta) || typeof choice.finish_reason === 'string') return false;
-  if (Object.keys(choice).some((name) => !CHOICE_MEMBERS.has(name)) || choice.logprobs) return false;
-  return Object.entries(choice.delta).every(([key, value]) => value === '' && key !== 'role');
 }
 
 function isJson(text: string): boolean {

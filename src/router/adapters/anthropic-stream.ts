@@ -1,6 +1,7 @@
 import type { ChatDelta, ChatThinkingBlock } from '../../domain/chat.js';
 import { isObject } from '../../domain/json.js';
 import type { AnswerContext, AnswerOrigin, ServerSentEvent, StreamTranslator } from '../../domain/provider-adapter.js';
+import { RepeatedJson, readWritten } from '../../domain/repeated-json.js';
 import type { TokenUsage } from '../../domain/usage.js';
 import {
   findSignedThinking,
@@ -58,6 +59,8 @@ export class AnthropicStream implements StreamTranslator {
   private counts: Record<string, unknown> | null = null;
   private stopReason: unknown = null;
   private readonly chunks: ChunkWriter;
+  /** An event with some words of the text: most of those that follow differ in the words alone. */
+  private repeated: { readonly type: string; readonly json: RepeatedJson } | null = null;
 
   constructor(private readonly context: AnswerContext) {
     this.chunks = new ChunkWriter(context);
@@ -69,12 +72,16 @@ export class AnthropicStream implements StreamTranslator {
 
   push(event: ServerSentEvent): readonly string[] {
     if (this.finished) return [];
+    const word = this.repeated?.type === event.type ? this.repeated.json.read(event.data)?.[0] : undefined;
+    if (word) return this.sayText(readWritten(word));
     if (event.data.trim() === '') return [];
     const body = parseAnswerObject(event.data);
     if (isAnthropicError(body) || event.type === 'error') throw readAnthropicError(body);
     switch (body.type ?? event.type) {
       case 'content_block_delta':
-        return isObject(body.delta) ? this.continueBlock(body.index, body.delta) : [];
+        if (!isObject(body.delta)) return [];
+        if (body.delta.type === 'text_delta') this.learn(event, body.delta.text);
+        return this.continueBlock(body.index, body.delta);
       case 'content_block_start':
         return this.startBlock(body.index, readBlock(body.content_block, event.data));
       case 'content_block_stop':
@@ -89,6 +96,12 @@ export class AnthropicStream implements StreamTranslator {
         // `ping`, and events that are new to AEGIS: Anthropic adds some within a version.
         return [];
     }
+  }
+
+  private learn({ type, data }: ServerSentEvent, text: unknown): void {
+    const json = RepeatedJson.of(data, ['text']);
+    const [written] = json?.read(data) ?? [];
+    this.repeated = json && written !== undefined && readWritten(written) === text ? { type, json } : null;
   }
 
   end(): readonly string[] {

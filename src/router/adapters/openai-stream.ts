@@ -1,6 +1,7 @@
 import type { ChatUsage } from '../../domain/chat.js';
 import { isObject } from '../../domain/json.js';
 import type { AnswerContext, AnswerOrigin, ServerSentEvent, StreamTranslator } from '../../domain/provider-adapter.js';
+import { RepeatedJson } from '../../domain/repeated-json.js';
 import type { TokenUsage } from '../../domain/usage.js';
 import { findText, invalidAnswer, parseAnswerObject, truncatedAnswer } from './json-answer.js';
 import { isInBandError, readInBandError } from './openai-error.js';
@@ -10,6 +11,10 @@ import { findUsage, toTokenUsage } from './usage-reading.js';
 
 const OBJECT = 'chat.completion.chunk';
 const MODEL_KEY = '"model"';
+/** What differs from chunk to chunk. OpenAI pads chunks with random letters, so that their length tells nothing. */
+const VARYING = ['content', 'obfuscation'] as const;
+/** Chunks of several choices take turns: nothing is gained by learning each anew. */
+const MOST_LEARNED = 16;
 const BETWEEN_KEY_AND_VALUE: ReadonlySet<string> = new Set([' ', ':', '\t', '\n', '\r']);
 
 interface ReadChunk {
@@ -37,6 +42,9 @@ export class OpenAiStream implements StreamTranslator {
   private clientUsage: ChatUsage | null = null;
   /** A server that counts says `"usage": null` in every chunk before the one with the count. */
   private promisesUsage = false;
+  /** A chunk of a word, as it came and as it went out: most of those that follow differ in the word alone. */
+  private repeated: { readonly came: RepeatedJson; readonly went: RepeatedJson } | null = null;
+  private learned = 0;
   /** What else stood in the chunk that carried the usage. */
   private usageFields: Record<string, unknown> = {};
 
@@ -56,8 +64,26 @@ export class OpenAiStream implements StreamTranslator {
       if (this.choices.size === 0) throw truncatedAnswer('[DONE] before any choice');
       return this.complete();
     }
+    const isNamed = event.type !== '' && event.type !== 'message';
+    const written = isNamed ? null : this.repeated?.came.read(text);
+    if (this.repeated && written?.[0]) return [this.repeated.went.write(written)];
     const read = readChunk(event);
-    return read === null ? [] : this.relay(text, read);
+    if (read === null) return [];
+    const saysWord = !isNamed && isWord(read.choices);
+    const texts = this.relay(text, read);
+    if (saysWord && texts.length === 1 && this.learned < MOST_LEARNED) this.learn(text, texts[0] ?? '');
+    return texts;
+  }
+
+  private learn(text: string, sent: string): void {
+    const came = RepeatedJson.of(text, VARYING);
+    const went = RepeatedJson.of(sent, VARYING);
+    this.learned++;
+    // The first chunk may have been given the role, which no other one has.
+    const { choices } = JSON.parse(sent) as Record<string, unknown>;
+    if (!Array.isArray(choices) || !isWord(choices)) return;
+    const isSame = came?.read(text)?.join() === went?.read(sent)?.join();
+    this.repeated = came && went && isSame ? { came, went } : null;
   }
 
   end(): readonly string[] {
@@ -206,6 +232,14 @@ export class OpenAiStream implements StreamTranslator {
       model: this.context.requestedModel,
     });
   }
+}
+
+/** Whether a chunk says some words of one choice and nothing else: another one like it would be treated the same way. */
+function isWord(choices: readonly unknown[]): boolean {
+  const [choice] = choices;
+  if (choices.length !== 1 || !isObject(choice) || !isObject(choice.delta)) return false;
+  if (choice.finish_reason !== null && choice.finish_reason !== undefined) return false;
+  return Object.keys(choice.delta).length === 1 && findText(choice.delta.content) !== undefined && !choice.logprobs;
 }
 
 /** Azure's first chunk has neither. */

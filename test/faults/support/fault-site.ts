@@ -62,8 +62,10 @@ export class FaultGateway {
   }
 
   /** The built gateway in a process of its own, with this one's targets, keys and database. */
-  async spawn(): Promise<{ readonly alone: FaultGateway; readonly child: GatewayProcess }> {
-    const child = spawnGateway({ AEGIS_CONFIG_DIR: this.gateway.configDirectory });
+  async spawn(
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<{ readonly alone: FaultGateway; readonly child: GatewayProcess }> {
+    const child = spawnGateway({ AEGIS_CONFIG_DIR: this.gateway.configDirectory, ...environment });
     const { url, metricsUrl } = await child.logged('gateway is listening');
     const gateway = { ...this.gateway, url: String(url), metricsUrl: String(metricsUrl) };
     return { alone: new FaultGateway(gateway, this.scene, ''), child };

@@ -8,6 +8,7 @@ import { generateApiKey, hashApiKey, INVALID_KEY_MESSAGE } from '../../../src/au
 import { AUTH_SETTINGS } from '../../../src/auth/auth-settings.js';
 import { KeyCacheInterceptor } from '../../../src/auth/key-cache.interceptor.js';
 import { KeyFinder } from '../../../src/auth/key-finder.js';
+import { KeyThrottle } from '../../../src/auth/key-throttle.js';
 import { LastUsedRecorder } from '../../../src/auth/last-used.recorder.js';
 import { TieredKeyStore } from '../../../src/auth/tiered-key.store.js';
 import { toAegisError } from '../../../src/domain/errors.js';
@@ -64,6 +65,7 @@ describe('a guarded application', () => {
       providers: [
         { provide: AUTH_SETTINGS, useValue: replica.settings },
         { provide: KeyFinder, useValue: replica.finder },
+        KeyThrottle,
         { provide: TieredKeyStore, useValue: replica.store },
         { provide: LastUsedRecorder, useValue: lastUsed },
         KeyCacheInterceptor,

@@ -49,6 +49,8 @@ export async function startReplica({ databaseUrl, redisUrl = '', auth = {} }: Re
     redisTtlMs: 300_000,
     negativeTtlMs: 5_000,
     staleGraceMs: 900_000,
+    maxFailuresPerMinute: 100,
+    trustedProxies: [],
     ...auth,
   };
   const database = new DatabaseService(

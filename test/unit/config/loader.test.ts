@@ -1,7 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: ${…} is the configuration's own syntax.
 import fc from 'fast-check';
 import { CONFIG_FILE_NAMES } from '../../../src/config/files.js';
-import { formatProblem } from '../../../src/config/problem.js';
 import { CertificateAuthority } from '../../support/certificates.js';
 import { load, loaded, problemsOf, shipped, type Texts, VALID } from './support.js';
 
@@ -138,12 +137,10 @@ models:
     expect(gateway.routing.deadlineMs).toBe(2_000);
   });
 
-  it.each([['server: {trusted_proxies: [10.0.0.1, "fd00::/8"]}', 'server.trusted_proxies: has no effect']])(
-    'warns that %s does nothing yet',
-    (gateway, warning) => {
-      expect(loaded({ 'gateway.yaml': gateway }).warnings.map(formatProblem).join()).toContain(warning);
-    },
-  );
+  it('takes addresses and ranges of both families for proxies', () => {
+    const { snapshot } = loaded({ 'gateway.yaml': 'server: {trusted_proxies: [10.0.0.1, "fd00::/8"]}' });
+    expect(snapshot.gateway.server.trustedProxies).toEqual(['10.0.0.1', 'fd00::/8']);
+  });
 });
 
 describe('providers', () => {
@@ -349,6 +346,8 @@ describe('gateway.yaml', () => {
       'server.body_limit: must be a size with its unit (512KiB, 20MiB), from 1KiB to 1GiB, not "20MB"',
     ],
     ['server: {trusted_proxies: [everyone]}', 'server.trusted_proxies[0]: must be an IP address or a CIDR range'],
+    ['server: {trusted_proxies: ["10.0.0.0/33"]}', 'server.trusted_proxies[0]: must be an IP address or a CIDR range'],
+    ['server: {trusted_proxies: ["10.0.0.1", "::/0"]}', 'server.trusted_proxies[1]: trusts everybody'],
     ['server: {trusted_proxies: 10.0.0.1}', 'server.trusted_proxies: must be a list of texts'],
     ['server: [1]', 'server: must be a mapping'],
     ['[1]', 'must be a mapping'],

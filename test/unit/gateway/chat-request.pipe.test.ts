@@ -1,9 +1,13 @@
 import { AegisError } from '../../../src/domain/errors.js';
 import { ChatRequestPipe } from '../../../src/gateway/chat-request.pipe.js';
 import { parseJsonBody } from '../../../src/gateway/json-body.parser.js';
+import { makeRequestContext } from '../../support/principals.js';
+import { loaded } from '../config/support.js';
 
 const pipe = new ChatRequestPipe();
-const accept = (value: unknown) => pipe.transform(parseJsonBody(Buffer.from(JSON.stringify(value))));
+const { snapshot } = loaded({});
+const accept = (value: unknown) =>
+  pipe.transform({ body: parseJsonBody(Buffer.from(JSON.stringify(value))), context: makeRequestContext(snapshot) });
 
 function refusal(value: unknown): AegisError {
   try {

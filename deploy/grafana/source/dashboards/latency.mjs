@@ -65,6 +65,26 @@ export default dashboard({
       unit: 's',
       queries: [[`nodejs_eventloop_lag_p99_seconds{${REPLICAS}}`, '{{instance}}']],
     }),
+    lines('Not taken on', {
+      about: 'Requests a second answered 503 overloaded, by what there was too much of: work, open requests, bodies.',
+      unit: 'reqps',
+      queries: [
+        [`sum by (instance, reason) (${rate(`aegis_requests_shed_total{${REPLICAS}}`)})`, '{{instance}} {{reason}}'],
+      ],
+    }),
+    lines('Patience', {
+      about: 'How late a new request may be and still be let in. It is short while the process has no idle time.',
+      unit: 's',
+      queries: [[`aegis_admission_patience_seconds{${REPLICAS}}`, '{{instance}}']],
+    }),
+    lines('Open requests', {
+      about: 'Requests without a complete answer, streams among them, and how many of them there may be.',
+      unit: 'short',
+      queries: [
+        [`aegis_requests_in_flight{${REPLICAS}}`, '{{instance}}'],
+        [`aegis_requests_in_flight_limit{${REPLICAS}}`, '{{instance}} limit'],
+      ],
+    }),
     lines('CPU', {
       about: 'Of one core. A worker serves from one: near 100 % for each worker the replica is full.',
       unit: 'percentunit',

@@ -57,9 +57,14 @@ export default dashboard({
     }),
     lines('Refused keys', {
       about:
-        'Requests whose key is missing, malformed, unknown, revoked or expired. A rise is a mistake, or somebody trying.',
+        'Requests whose key is missing, malformed, unknown, revoked or expired, and those of addresses that sent too many of them. A rise is a mistake, or somebody trying.',
       unit: 'reqps',
-      queries: [[`sum(${rate(`aegis_errors_total{code="invalid_api_key", ${REPLICAS}}`)})`, 'invalid_api_key']],
+      queries: [
+        [
+          `sum by (code) (${rate(`aegis_errors_total{code=~"invalid_api_key|authentication_rate_limited", ${REPLICAS}}`)})`,
+          '{{code}}',
+        ],
+      ],
     }),
     lines('Key look-ups by tier', {
       about: 'Who answered: this process, Redis, PostgreSQL; none: no store knows the key.',

@@ -48,7 +48,46 @@ function join(chunks: readonly string[], index: number, key: string): string {
     .join('');
 }
 
+const pieceTexts = fc.array(
+  fc.oneof(
+    fc.constantFrom(
+      ...split(SECRETS.github, 7),
+      ...split(SECRETS.awsId, 5),
+      'my key',
+      ' is ',
+      '"',
+      '\\',
+      '\n',
+      '',
+      'é',
+      '😀',
+    ),
+    fc.string({ maxLength: 6 }),
+  ),
+  { maxLength: 30 },
+);
+
 describe('an answer that is rewritten', () => {
+  it('is the same whether its chunks are alike or each is written in its own way', () => {
+    const kinds = fc.constantFrom('content', 'reasoning_content', 'refusal');
+    const turns = fc.array(fc.tuple(kinds, pieceTexts, fc.nat(1)), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(turns, fc.boolean(), (spoken, isPadded) => {
+        const deltas = spoken.flatMap(([kind, texts, index]) =>
+          texts.map((text) => ({ index, delta: { [kind]: text } })),
+        );
+        const chunks = deltas.map(({ index, delta }, place) =>
+          chunkOf(index, delta, null, isPadded ? { obfuscation: 'x'.repeat(place % 5) } : {}),
+        );
+        const ends = [chunkOf(0, {}, 'stop'), chunkOf(1, {}, 'stop'), '{"choices":[],"usage":{"total_tokens":1}}'];
+        const alike = rewrite([...chunks, ...ends]);
+        const unlike = rewrite([...chunks.map((chunk, place) => ' '.repeat(place) + chunk), ...ends]);
+        expect(alike.map(parse)).toEqual(unlike.map(parse));
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
   it('keeps every byte of a chunk in which nothing changes', () => {
     const chunks = [
       chunkOf(0, { role: 'assistant', content: '' }),
