@@ -4,6 +4,7 @@ import { type Clock, systemClock } from '../domain/clock.js';
 import { AegisError } from '../domain/errors.js';
 import { networkOf } from '../domain/network-address.js';
 import { CLOCK } from '../domain/observer.js';
+import { WORKER_ROLE, type WorkerRole } from '../workers/worker-role.js';
 import { AUTH_SETTINGS, type AuthSettings } from './auth-settings.js';
 import { ClientAddresses } from './client-addresses.js';
 import { TokenBuckets } from './token-buckets.js';
@@ -32,8 +33,13 @@ export class KeyThrottle {
   private readonly lookups: TokenBuckets;
   private mayLogAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(@Inject(AUTH_SETTINGS) settings: AuthSettings, @Optional() @Inject(CLOCK) clock?: Clock) {
-    const { maxFailuresPerMinute } = settings;
+  constructor(
+    @Inject(AUTH_SETTINGS) settings: AuthSettings,
+    @Optional() @Inject(CLOCK) clock?: Clock,
+    @Optional() @Inject(WORKER_ROLE) role?: WorkerRole,
+  ) {
+    // Each of several workers has its part: an address that tries keys comes to all of them.
+    const maxFailuresPerMinute = Math.ceil(settings.maxFailuresPerMinute / (role?.count ?? 1));
     this.clock = clock ?? systemClock;
     this.addresses = new ClientAddresses(settings.trustedProxies);
     this.isOff = maxFailuresPerMinute === 0;

@@ -9,6 +9,7 @@ export const OVERLOAD_METRICS = {
   admissionPatience: {
     kind: 'gauge',
     name: 'aegis_admission_patience_seconds',
+    together: 'min',
     help: 'How late a new request may be and still be let in: down to server.overload.target_delay while the event loop has no idle time, else fifty times that. -1 where lateness is no reason.',
     labelNames: [],
     together: 'min',
@@ -16,6 +17,7 @@ export const OVERLOAD_METRICS = {
   inFlightLimit: {
     kind: 'gauge',
     name: 'aegis_requests_in_flight_limit',
+    together: 'sum',
     help: 'Requests that may be open at one time: server.overload.max_in_flight, or what memory and file descriptors allow.',
     labelNames: [],
     together: 'sum',

@@ -5,8 +5,9 @@ import type { Clock } from '../../domain/clock.js';
 import { AegisError } from '../../domain/errors.js';
 import { CLOCK, GATEWAY_OBSERVER, type GatewayObserver, type ShedReason } from '../../domain/observer.js';
 import { LifecycleService } from '../../lifecycle/lifecycle.service.js';
+import { shareOf, WORKER_ROLE, type WorkerRole } from '../../workers/worker-role.js';
 import { BodyBudget } from './body-budget.js';
-import { type Capacity, countConnections, findMeans, planCapacity } from './capacity.js';
+import { type Capacity, countConnections, findMeans, type Means, planCapacity } from './capacity.js';
 import { LoopWatch } from './loop-watch.js';
 import { Patience } from './patience.js';
 import { RetryAdvice } from './retry-advice.js';
@@ -18,7 +19,7 @@ import { RetryAdvice } from './retry-advice.js';
  */
 @Injectable()
 export class Admission implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly means = findMeans();
+  private readonly means: Means;
   private readonly loop = new LoopWatch();
   private readonly bodies = new BodyBudget();
   private readonly advice = new RetryAdvice();
@@ -30,7 +31,9 @@ export class Admission implements OnApplicationBootstrap, OnApplicationShutdown 
     private readonly lifecycle: LifecycleService,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(GATEWAY_OBSERVER) private readonly observer: GatewayObserver,
+    @Inject(WORKER_ROLE) private readonly role: WorkerRole,
   ) {
+    this.means = findMeans(role.count);
     this.patience = new Patience(() => this.settings.targetDelayMs);
     this.capacity = this.planCapacity();
   }
@@ -91,7 +94,10 @@ export class Admission implements OnApplicationBootstrap, OnApplicationShutdown 
 
   private planCapacity(): Capacity {
     const { overload, bodyLimitBytes } = this.snapshots.current.gateway.server;
-    return planCapacity(overload, bodyLimitBytes, this.means);
+    // 0 says that it is for the gateway to choose.
+    const share = (total: number): number => (total === 0 ? 0 : Math.max(1, shareOf(total, this.role)));
+    const maxInFlight = share(overload.maxInFlight);
+    return planCapacity({ maxInFlight, maxBodiesBytes: share(overload.maxBodiesBytes) }, bodyLimitBytes, this.means);
   }
 
   private report(): void {

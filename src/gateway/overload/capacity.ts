@@ -23,11 +23,11 @@ export interface Capacity {
   readonly maxBodiesBytes: number;
 }
 
-/** The memory is the container's where it has a limit. */
-export function findMeans(): Means {
+/** The memory is the container's where it has a limit, and is for all workers together. */
+export function findMeans(workers = 1): Means {
   const constrained = process.constrainedMemory();
   return {
-    memoryBytes: constrained > 0 ? Math.min(constrained, totalmem()) : totalmem(),
+    memoryBytes: (constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()) / workers,
     fileDescriptors: findFileDescriptors(),
   };
 }

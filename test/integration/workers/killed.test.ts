@@ -29,7 +29,7 @@ describe('usage and audit of workers that are killed under load', () => {
       ...((received.json() as { stream?: boolean }).stream ? streamAnswer(['a', 'b']) : completionAnswer('hello')),
       delayMs: 20,
     }));
-  }, 60_000);
+  }, 90_000);
   afterAll(() => gateway.close());
 
   const query = <T>(statement: string): Promise<T[]> =>
@@ -129,5 +129,5 @@ describe('usage and audit of workers that are killed under load', () => {
     await gateway.untilServing(WORKERS);
     await waitUntil(async () => (await readRows()).filter(({ request_id: id }) => /^r\d+$/.test(id)).length === 30);
     await waitUntil(() => gateway.process.output().includes('Took over'));
-  });
+  }, 90_000);
 });
