@@ -12,7 +12,6 @@ export const OVERLOAD_METRICS = {
     together: 'min',
     help: 'How late a new request may be and still be let in: down to server.overload.target_delay while the event loop has no idle time, else fifty times that. -1 where lateness is no reason.',
     labelNames: [],
-    together: 'min',
   },
   inFlightLimit: {
     kind: 'gauge',
@@ -20,6 +19,5 @@ export const OVERLOAD_METRICS = {
     together: 'sum',
     help: 'Requests that may be open at one time: server.overload.max_in_flight, or what memory and file descriptors allow.',
     labelNames: [],
-    together: 'sum',
   },
 } as const;
