@@ -38,6 +38,8 @@ const MAY_BE_ZERO = new Set([
   'Audit records and seals',
   'Entries of keys in Redis that were ignored',
   'Garbage collection',
+  'Not taken on',
+  'Audit records waiting for PostgreSQL',
 ]);
 const WAVES = 5;
 const WAVE_PAUSE_MS = 1_000;
