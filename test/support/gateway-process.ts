@@ -63,7 +63,8 @@ export function spawnGateway(environment: Record<string, string>): GatewayProces
  * to do. A test that is about that says so in its configuration.
  */
 function serveHoweverLate(folder: string | undefined): void {
-  if (!folder?.startsWith(tmpdir())) return;
+  // A checkout may lie there, too, with the configuration that is shipped.
+  if (!folder?.startsWith(tmpdir()) || folder.startsWith(process.cwd())) return;
   const file = join(folder, 'gateway.yaml');
   try {
     if (!lstatSync(file).isFile()) return;
