@@ -102,7 +102,7 @@ export class DatabaseService implements OnModuleInit, OnApplicationShutdown {
       return result;
     } catch (error) {
       if (!isUnavailability(error)) throw error;
-      if (isSaidByServer(error) || this.answers === answersBefore) {
+      if (this.isAwayBy(error, answersBefore)) {
         this.markUnusable(error);
         this.wake?.();
       }
@@ -146,13 +146,14 @@ export class DatabaseService implements OnModuleInit, OnApplicationShutdown {
   private async keepConnected(url: string): Promise<void> {
     let failures = 0;
     while (!this.isClosing) {
+      const answersBefore = this.answers;
       try {
         await this.connectOrProbe(url);
         failures = 0;
         this.markUsable();
       } catch (error) {
         failures += 1;
-        this.markUnusable(error);
+        if (this.isAwayBy(error, answersBefore)) this.markUnusable(error);
       }
       const backOffMs = Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), LONGEST_RETRY_MS) * (0.5 + Math.random() / 2);
       if (!this.isClosing) await this.pause(failures === 0 ? PROBE_INTERVAL_MS : backOffMs);
@@ -183,6 +184,11 @@ export class DatabaseService implements OnModuleInit, OnApplicationShutdown {
       await dataSource.destroy().catch(() => undefined);
       throw error;
     }
+  }
+
+  /** Others who got an answer meanwhile know better than one who did not, unless the server itself said why. */
+  private isAwayBy(error: unknown, answersBefore: number): boolean {
+    return isSaidByServer(error) || this.answers === answersBefore;
   }
 
   private markUsable(): void {

@@ -19,6 +19,8 @@ import {
 } from '../support/scriptable-upstream.js';
 import { fillDisk, mountSmallDisk, unmountSmallDisk } from '../support/small-disk.js';
 
+/** Requests that may be open at one time. */
+const MOST_OPEN = 20;
 const WAIT_MS = 20_000;
 
 /** Real requests through a real gateway with real stores, and what each of them moves. */
@@ -35,6 +37,7 @@ describeWithRedis('the metrics', () => {
 
   const config = (changes: { readonly models?: Record<string, unknown> } = {}): TestConfig => ({
     gateway: {
+      server: { host: '127.0.0.1', port: 0, graceful_shutdown: '2s', overload: { max_in_flight: MOST_OPEN } },
       redis: { url: redis.url },
       telemetry: { metrics_host: '127.0.0.1', metrics_port: 0, log_level: 'silent', otlp_endpoint: receiver.url },
       cost: { on_missing_pricing: 'flag' },
@@ -121,6 +124,26 @@ describeWithRedis('the metrics', () => {
     }
     return text;
   }
+
+  it('tell of requests that are not taken on', async () => {
+    const come = alone.requests.length;
+    alone.script(...Array.from({ length: MOST_OPEN }, () => ({ refuse: 'hang' as const })));
+    const leaving = new AbortController();
+    const held = Array.from({ length: MOST_OPEN }, () =>
+      gateway
+        .openai(gateway.key)
+        .chat.completions.create(
+          { model: 'single', messages: [{ role: 'user', content: 'wait' }] },
+          { signal: leaving.signal },
+        )
+        .catch(() => undefined),
+    );
+    while (alone.requests.length < come + MOST_OPEN) await sleep(20);
+    expect(await ask()).toBe(503);
+    await lookUntil('aegis_requests_shed_total{reason="in_flight"}');
+    leaving.abort();
+    await Promise.all(held);
+  });
 
   it('count an answer, its tokens and its cost, and set AEGIS off against its provider', async () => {
     await look();

@@ -7,9 +7,9 @@ import { summarise } from './statistics.mjs';
 
 /** Until the compiler has seen it all, it is the compiler that is measured: so many slices at most, so many at least. */
 const MOST_WARM_UPS = 20;
-const LEAST_WARM_UPS = 3;
-/** A process is warm once this many slices in a row have not been cheaper than the cheapest before by more than this. */
-const STEADY_SLICES = 2;
+const LEAST_WARM_UPS = 4;
+/** Warm is what has not been cheaper than its cheapest slice before by more than this for so many slices in a row. */
+const STEADY_SLICES = 3;
 const STEADY_SHARE = 0.95;
 
 /** One slice: microseconds a request, or a chunk of a stream, of one process. */
@@ -21,23 +21,23 @@ export async function measureSlice({ load, upstream }, subject, one) {
   return { microseconds: (readCpuMicroseconds(subject.pid) - before) / units, rate: units / seconds };
 }
 
-export async function warmUp(bench, subject, one) {
-  let cheapest = Number.POSITIVE_INFINITY;
-  let steady = 0;
-  for (let slice = 1; slice <= MOST_WARM_UPS && (slice <= LEAST_WARM_UPS || steady < STEADY_SLICES); slice++) {
-    const { microseconds } = await measureSlice(bench, { ...subject, settleMs: 0 }, one);
-    steady = microseconds < cheapest * STEADY_SHARE ? 0 : steady + 1;
-    cheapest = Math.min(cheapest, microseconds);
+/** All of them equally long, until the last one is warm: one that has served longer would look cheaper than it is. */
+export async function warmUp(bench, subjects, one) {
+  const states = subjects.map((subject) => ({ subject, cheapest: Number.POSITIVE_INFINITY, steady: 0 }));
+  const isWarm = () => states.every(({ steady }) => steady >= STEADY_SLICES);
+  for (let slice = 1; slice <= MOST_WARM_UPS && (slice <= LEAST_WARM_UPS || !isWarm()); slice++) {
+    for (const state of states) {
+      const { microseconds } = await measureSlice(bench, { ...state.subject, settleMs: 0 }, one);
+      state.steady = microseconds < state.cheapest * STEADY_SHARE ? 0 : state.steady + 1;
+      state.cheapest = Math.min(state.cheapest, microseconds);
+    }
   }
-  await waitUntilQuiet(subject.pid, subject.settleMs);
+  for (const { pid, settleMs } of subjects) await waitUntilQuiet(pid, settleMs);
 }
 
-/**
- * For each subject its microseconds and its rate, and for each but the first the ratio to the first, round by round.
- * `isWarm`: the subjects have done this case before.
- */
-export async function compare(bench, subjects, one, { rounds, isWarm = false }) {
-  if (!isWarm) for (const subject of subjects) await warmUp(bench, subject, one);
+/** For each subject its microseconds, its rate, and the ratio to each other one, round by round. */
+export async function compare(bench, subjects, one, { rounds }) {
+  await warmUp(bench, subjects, one);
   const slices = new Map(subjects.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     for (const subject of subjects) slices.get(subject.name).push(await measureSlice(bench, subject, one));

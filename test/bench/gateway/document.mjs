@@ -14,7 +14,7 @@ export function writeDocuments(results) {
   const begin = page.indexOf(BEGIN);
   const end = page.indexOf(END);
   if (begin < 0 || end < begin) throw new Error(`${PAGE} has no markers to write between`);
-  const text = `${page.slice(0, begin)}${BEGIN}\n${toMarkdown(results)}\n\n${page.slice(end)}`;
+  const text = `${page.slice(0, begin)}${BEGIN}\n![Processor time beside a raw relay](images/performance.svg)\n\n${toMarkdown(results)}\n\n${page.slice(end)}`;
   writeFileSync(PAGE, text);
   if (results.cpu) writeFileSync(PICTURE, draw(results));
 }

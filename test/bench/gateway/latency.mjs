@@ -59,7 +59,7 @@ export async function measureLatency(bench, kinds, note) {
     ...kinds.map((kind) => () => startGateway(bench, kind)),
   ];
   return bench.during(starts, async (subjects) => {
-    for (const subject of subjects) await warmUp(bench, subject, one);
+    await warmUp(bench, subjects, one);
     const low = await measureAtRate(bench, subjects, one, { rate: LOW_RATE, durationMs: LOW_TURN_MS });
     note(`latency at ${LOW_RATE} requests a second: measured`);
     const halves = [];

@@ -38,6 +38,20 @@ export async function waitUntilQuiet(pid, leastMs) {
   }
 }
 
+/** All that are running, those that are still starting among them. */
+const children = new Set();
+
+function watch(child) {
+  children.add(child);
+  child.once('exit', () => children.delete(child));
+  return child;
+}
+
+/** Tells them all to end. */
+export function endChildren() {
+  for (const child of children) child.kill('SIGTERM');
+}
+
 /** Ends a child, first kindly; resolves once it is gone. */
 export async function endChild(child) {
   if (child.exitCode !== null || child.signalCode !== null) return;
@@ -50,7 +64,7 @@ export async function endChild(child) {
 
 /** Forks one of this folder's programs; resolves with the child and the first thing it says. */
 async function forkHelper(name, environment = {}) {
-  const child = fork(here(name), { env: { ...process.env, NODE_ENV: 'production', ...environment } });
+  const child = watch(fork(here(name), { env: { ...process.env, NODE_ENV: 'production', ...environment } }));
   const failed = once(child, 'exit').then(([code]) => {
     throw new Error(`${name} ended with ${code}`);
   });
@@ -113,7 +127,7 @@ export async function startRelay(mode, upstream) {
 
 /** Spawns a program; resolves once `isReady()` says so. */
 export async function spawnUntil(isReady, program, parameters, options, deadlineMs = 60_000) {
-  const child = spawn(program, parameters, options);
+  const child = watch(spawn(program, parameters, options));
   let problem = null;
   child.once('error', (error) => {
     problem = error;

@@ -45,7 +45,7 @@ async function profileTime(bench, one, kind, folder) {
   const nodeFlags = ['--cpu-prof', `--cpu-prof-interval=${SAMPLE_MICROSECONDS}`, '--cpu-prof-dir', folder];
   const before = new Set(readdirSync(folder));
   const measured = await bench.during([() => startGateway(bench, { ...kind, nodeFlags })], async ([gateway]) => {
-    await warmUp(bench, gateway, one);
+    await warmUp(bench, [gateway], one);
     const cpuBefore = readCpuMicroseconds(gateway.pid);
     const from = nowMicroseconds();
     const units = await doSlices(bench, gateway, one);
@@ -72,7 +72,7 @@ async function profileAllocations(bench, one, kind, folder, what) {
   const environment = { ALLOCATION_FILE: file, ALLOCATION_KIND: what };
   const options = { ...kind, nodeFlags: ['--import', SAMPLER], environment };
   const units = await bench.during([() => startGateway(bench, options)], async ([gateway]) => {
-    await warmUp(bench, gateway, one);
+    await warmUp(bench, [gateway], one);
     process.kill(gateway.pid, 'SIGUSR2');
     const done = await doSlices(bench, gateway, one);
     process.kill(gateway.pid, 'SIGUSR2');

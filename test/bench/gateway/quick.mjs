@@ -12,7 +12,7 @@ import { startRelay } from './processes.mjs';
 import { IN_PROCESS, WITH_REDIS, withBench } from './suite.mjs';
 
 const BASELINE = path.join(import.meta.dirname, 'baseline.json');
-const ROUNDS = 5;
+const ROUNDS = 4;
 /** How much dearer a ratio may be than the stored one before it counts. */
 const TOLERANCE = 0.15;
 const CHECKS = [

@@ -8,7 +8,7 @@ import { describeMachine } from './machine.mjs';
 import { measureOpenStreams } from './open-streams.mjs';
 import { startPortkey } from './portkey.mjs';
 import { findUnserved } from './probe.mjs';
-import { startLoad, startRelay, startUpstream } from './processes.mjs';
+import { endChildren, startLoad, startRelay, startUpstream } from './processes.mjs';
 import { quantile } from './statistics.mjs';
 import { startStores } from './stores.mjs';
 
@@ -18,33 +18,53 @@ export const WITH_REDIS = { name: 'aegis-redis', label: 'AEGIS, limits with Redi
 const CPU_CASES = ['json-1', 'json-10', 'json-100', 'prompt-100', 'relayed', 'converted'];
 const STARTS = 5;
 
-/** Runs `action` with stores, provider and clients, and ends whatever was started, last first. */
+/** Runs `action` with stores, provider and clients, and ends whatever was started, last first; also where it is told to stop. */
 export async function withBench(action) {
   const running = [];
-  const keep = (part) => {
-    running.unshift(part);
+  const end = async (part) => {
+    if (!running.includes(part)) return;
+    running.splice(running.indexOf(part), 1);
+    await part.stop();
+  };
+  const endAll = async () => {
+    for (const part of running.toReversed()) await end(part);
+  };
+  const start = async (starter) => {
+    const part = await starter();
+    if (part !== null) running.push(part);
     return part;
   };
-  /** Starts something for as long as `use` takes. */
-  const during = async (starting, use) => {
+  /** Starts something for as long as `use` takes; what comes out as null is not there. */
+  const during = async (starters, use) => {
     const started = [];
     try {
-      for (const start of starting) {
-        const part = await start();
-        if (part !== null) started.push(part);
-      }
-      return await use(started);
+      for (const starter of starters) started.push(await start(starter));
+      return await use(started.filter((part) => part !== null));
     } finally {
-      for (const part of started.reverse()) await part.stop();
+      for (const part of started.toReversed()) await end(part);
     }
   };
+  let isStopping = false;
+  const stop = () => {
+    isStopping = true;
+    endChildren();
+    void endAll().finally(() => process.exit(130));
+  };
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
   try {
-    const stores = keep(await startStores());
-    const upstream = keep(await startUpstream());
-    const load = keep(await startLoad());
+    const stores = await start(startStores);
+    const upstream = await start(startUpstream);
+    const load = await start(startLoad);
     return await action({ stores, upstream, load, during });
+  } catch (problem) {
+    // What was under way fails because its other end was told to go: that is no news.
+    if (isStopping) await new Promise(() => undefined);
+    throw problem;
   } finally {
-    for (const part of running) await part.stop();
+    await endAll();
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
   }
 }
 

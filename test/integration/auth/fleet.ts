@@ -44,7 +44,8 @@ export class Fleet {
     writeConfig(configDirectory, upstream.url, {
       database: { url: database.url },
       redis: { url: redis.url },
-      auth: { pepper: PEPPER, ...auth },
+      // Keys are asked about until they are refused: that many failures would have their address held back.
+      auth: { pepper: PEPPER, max_failures_per_minute: 0, ...auth },
     });
     const processes = Array.from({ length: members }, () => spawnGateway({ AEGIS_CONFIG_DIR: configDirectory }));
     const started = await Promise.all(

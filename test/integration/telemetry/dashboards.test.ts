@@ -39,6 +39,8 @@ const MAY_BE_ZERO = new Set([
   'Entries of keys in Redis that were ignored',
   'Garbage collection',
   'Workers that ended',
+  'Not taken on',
+  'Audit records waiting for PostgreSQL',
 ]);
 const WAVES = 5;
 const WAVE_PAUSE_MS = 1_000;
