@@ -191,11 +191,19 @@ export class WorkerGateway {
     const files = {
       'gateway.yaml': {
         ...given,
-        server: { host: '127.0.0.1', port: 0, graceful_shutdown: '60s', workers, ...given.server },
+        // Not about overload: processes that have just begun on a busy machine are late.
+        server: {
+          host: '127.0.0.1',
+          port: 0,
+          graceful_shutdown: '60s',
+          workers,
+          overload: { target_delay: '0s' },
+          ...given.server,
+        },
         telemetry: { metrics_host: '127.0.0.1', metrics_port: 0, log_level: 'info', ...given.telemetry },
         database: { url: this.databaseUrl, ...given.database },
         redis: { url: redisUrl },
-        auth: { pepper: PEPPER, ...given.auth },
+        auth: { pepper: PEPPER, max_failures_per_minute: 0, ...given.auth },
         accounting: { journal_dir: join(this.folder, 'journal'), ...given.accounting },
       },
       'providers.yaml': {
