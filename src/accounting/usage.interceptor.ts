@@ -1,8 +1,9 @@
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { map, Observable, Subscription, tap } from 'rxjs';
+import { Observable, Subscription } from 'rxjs';
 import type { ChatAnswer, StreamAnswer } from '../domain/chat-answer.js';
 import { type AegisError, toAegisError } from '../domain/errors.js';
+import { withAnswer } from '../domain/one-answer.js';
 import type { RequestContext } from '../request-context/request-context.js';
 import { UsageRecorder } from './usage.recorder.js';
 
@@ -24,10 +25,10 @@ export class UsageInterceptor implements NestInterceptor<unknown, unknown> {
     const obstacle = this.recorder.findObstacle(aegis);
     if (obstacle) throw obstacle;
     this.recorder.begin(aegis);
-    return next.handle().pipe(
-      map((answer: unknown) => (isStream(answer) ? this.watch(answer, aegis) : this.account(answer, aegis))),
-      tap({ error: (thrown: unknown) => this.fail(toAegisError(thrown), aegis) }),
-    );
+    return withAnswer(next.handle(), {
+      change: (answer: unknown) => (isStream(answer) ? this.watch(answer, aegis) : this.account(answer, aegis)),
+      failed: (thrown) => this.fail(toAegisError(thrown), aegis),
+    });
   }
 
   private account(answer: unknown, context: RequestContext): unknown {

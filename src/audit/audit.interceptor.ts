@@ -1,8 +1,9 @@
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { map, Observable, tap } from 'rxjs';
+import { Observable } from 'rxjs';
 import type { ChatAnswer, StreamAnswer } from '../domain/chat-answer.js';
 import { toAegisError } from '../domain/errors.js';
+import { withAnswer } from '../domain/one-answer.js';
 import type { RequestContext } from '../request-context/request-context.js';
 import { RequestAuditor } from './request.auditor.js';
 
@@ -17,10 +18,10 @@ export class AuditInterceptor implements NestInterceptor<unknown, unknown> {
     const obstacle = this.auditor.findObstacle(aegis);
     if (obstacle) throw obstacle;
     this.auditor.begin(aegis);
-    return next.handle().pipe(
-      map((answer: unknown) => (isStream(answer) ? this.watch(answer, aegis) : this.conclude(answer, aegis))),
-      tap({ error: (thrown: unknown) => void this.auditor.finish(aegis, toAegisError(thrown)) }),
-    );
+    return withAnswer(next.handle(), {
+      change: (answer: unknown) => (isStream(answer) ? this.watch(answer, aegis) : this.conclude(answer, aegis)),
+      failed: (thrown) => void this.auditor.finish(aegis, toAegisError(thrown)),
+    });
   }
 
   private conclude(answer: unknown, context: RequestContext): unknown {

@@ -9,7 +9,7 @@ import {
   Optional,
 } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { from, mergeMap, type Observable, of } from 'rxjs';
+import type { Observable } from 'rxjs';
 import type { ConfigSnapshot } from '../config/snapshot.js';
 import { SnapshotService } from '../config/snapshot.service.js';
 import type { ChatCompletion } from '../domain/chat.js';
@@ -18,6 +18,7 @@ import { CLASSIFICATIONS, type Classification } from '../domain/classification.j
 import { AegisError } from '../domain/errors.js';
 import type { ExplanationAnswer } from '../domain/explanation.js';
 import { GATEWAY_OBSERVER, type GatewayObserver, silentObserver } from '../domain/observer.js';
+import { withAnswer } from '../domain/one-answer.js';
 import type { RequestContext } from '../request-context/request-context.js';
 import { ENGINE_FILTER } from './filter-names.js';
 import { type ActiveFilters, FilterRules } from './filter-rules.js';
@@ -68,7 +69,7 @@ export class AnswerFilterInterceptor implements NestInterceptor<Answer, Answer>,
 
   intercept(execution: ExecutionContext, next: CallHandler<Answer>): Observable<Answer> {
     const { aegis } = execution.switchToHttp().getRequest<FastifyRequest>();
-    return next.handle().pipe(mergeMap((answer) => settled(this.filter(answer, aegis))));
+    return withAnswer(next.handle(), { change: (answer) => this.filter(answer, aegis) });
   }
 
   /**
@@ -181,10 +182,6 @@ export class AnswerFilterInterceptor implements NestInterceptor<Answer, Answer>,
     this.logger.error(`request ${context.requestId}: a filter failed and the answer was refused`, stack);
     return new AegisError('internal_error', 'AEGIS could not search this answer, so it was refused.', { cause: fault });
   }
-}
-
-function settled(answer: Answer | Promise<Answer>): Observable<Answer> {
-  return answer instanceof Promise ? from(answer) : of(answer);
 }
 
 /** How much text a completion holds at least, in UTF-16 units. */

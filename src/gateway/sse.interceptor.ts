@@ -1,9 +1,10 @@
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { mergeMap, Observable, of } from 'rxjs';
+import { Observable } from 'rxjs';
 import type { ChatAnswer, CompletionAnswer, StreamAnswer } from '../domain/chat-answer.js';
 import { type AegisError, toAegisError } from '../domain/errors.js';
 import type { ExplanationAnswer } from '../domain/explanation.js';
+import { withAnswer } from '../domain/one-answer.js';
 import { noteFailure } from '../request-context/request-context.js';
 import { RequestRecorder } from '../telemetry/request.recorder.js';
 import { answerHeaders } from './response-headers.js';
@@ -21,14 +22,14 @@ export class SseInterceptor implements NestInterceptor<ChatAnswer | ExplanationA
     const http = execution.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
     const reply = http.getResponse<FastifyReply>();
-    return next.handle().pipe(mergeMap((answer) => this.write(request, reply, answer)));
+    return withAnswer(next.handle(), { change: (answer) => this.write(request, reply, answer) });
   }
 
   private write(
     request: FastifyRequest,
     reply: FastifyReply,
     answer: ChatAnswer | ExplanationAnswer,
-  ): Observable<undefined> {
+  ): Observable<undefined> | undefined {
     switch (answer.kind) {
       case 'completion':
         return this.sendCompletion(request, reply, answer);
@@ -42,27 +43,17 @@ export class SseInterceptor implements NestInterceptor<ChatAnswer | ExplanationA
   }
 
   /** True at this moment only, so that nobody on the way may keep it. */
-  private sendExplanation(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    answer: ExplanationAnswer,
-  ): Observable<undefined> {
+  private sendExplanation(request: FastifyRequest, reply: FastifyReply, answer: ExplanationAnswer): undefined {
     cutOnStall(request, reply);
     void reply
       .status(200)
       .headers({ ...answerHeaders(request.aegis), 'cache-control': 'no-store' })
       .send(answer.explanation);
-    return of(undefined);
   }
 
-  private sendCompletion(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    answer: CompletionAnswer,
-  ): Observable<undefined> {
+  private sendCompletion(request: FastifyRequest, reply: FastifyReply, answer: CompletionAnswer): undefined {
     cutOnStall(request, reply);
     void reply.status(200).headers(answerHeaders(request.aegis)).send(answer.completion);
-    return of(undefined);
   }
 
   private writeStream(request: FastifyRequest, reply: FastifyReply, answer: StreamAnswer): Observable<undefined> {

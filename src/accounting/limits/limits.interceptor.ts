@@ -1,13 +1,14 @@
 import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
 import { Inject, Injectable, Optional } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { defer, finalize, from, mergeMap, type Observable, tap } from 'rxjs';
+import { defer, from, type Observable } from 'rxjs';
 import type { Clock } from '../../domain/clock.js';
 import { systemClock } from '../../domain/clock.js';
 import { AegisError, toAegisError } from '../../domain/errors.js';
 import { isObject } from '../../domain/json.js';
 import type { GatewayObserver } from '../../domain/observer.js';
 import { CLOCK, GATEWAY_OBSERVER, silentObserver } from '../../domain/observer.js';
+import { withAnswer } from '../../domain/one-answer.js';
 import type { BudgetWindow, Principal } from '../../domain/principal.js';
 import type { RequestContext } from '../../request-context/request-context.js';
 import { periodOf } from './budget-period.js';
@@ -39,19 +40,21 @@ export class LimitsInterceptor implements NestInterceptor {
     // Looking at models costs nothing and is not counted.
     if (principal === null || method !== 'POST' || !isLimited(principal)) return next.handle();
     const demand = this.buildDemand(principal, aegis, body, headers['x-aegis-explain'] !== undefined);
-    return from(this.admit(demand, aegis)).pipe(
-      mergeMap((grant) => {
+    return withAnswer(from(this.admit(demand, aegis)), {
+      change: (grant) => {
         let failure: AegisError | null = null;
-        return defer(() => next.handle()).pipe(
-          tap({
-            error: (thrown: unknown) => {
+        return withAnswer(
+          defer(() => next.handle()),
+          {
+            change: (answer: unknown) => answer,
+            failed: (thrown) => {
               failure = toAegisError(thrown);
             },
-          }),
-          finalize(() => finish(grant, aegis, failure)),
+            ended: () => finish(grant, aegis, failure),
+          },
         );
-      }),
-    );
+      },
+    });
   }
 
   private async admit(demand: LimitDemand, context: RequestContext): Promise<Grant> {

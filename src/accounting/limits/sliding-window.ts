@@ -6,6 +6,8 @@ export class SlidingWindow {
   private readonly counts = new Map<number, number>();
   private total = 0;
   private newest = Number.NEGATIVE_INFINITY;
+  /** What is older was taken out. */
+  private oldest = Number.NEGATIVE_INFINITY;
 
   /** Whether nothing counts at this moment. */
   isIdle(nowMs: number): boolean {
@@ -26,7 +28,7 @@ export class SlidingWindow {
   /** Changes the count of a second that still counts; nothing where it no longer does. */
   add(second: number, count: number, nowMs: number): void {
     this.advance(nowMs);
-    if (second < oldestSecond(nowMs)) return;
+    if (second < this.oldest) return;
     this.counts.set(second, (this.counts.get(second) ?? 0) + count);
     this.total += count;
     this.newest = Math.max(this.newest, second);
@@ -45,6 +47,8 @@ export class SlidingWindow {
 
   private advance(nowMs: number): void {
     const oldest = oldestSecond(nowMs);
+    if (oldest <= this.oldest) return;
+    this.oldest = oldest;
     for (const [second, count] of this.counts) {
       if (second >= oldest) continue;
       this.total -= count;

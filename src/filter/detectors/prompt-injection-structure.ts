@@ -82,9 +82,14 @@ const REACH = 700;
 
 /** Looks for marks in one pass over a text; null for each place that only looked like one. */
 export function* findMarks(text: string): Generator<InjectionSignal | null> {
-  for (const { index } of text.matchAll(BEGINNINGS)) {
-    const window = text.slice(index, index + REACH);
-    yield findMark(window, index);
+  // Others use the same expression while this one waits to go on: where it reads from is for each to say.
+  for (let from = 0; ; ) {
+    BEGINNINGS.lastIndex = from;
+    const found = BEGINNINGS.exec(text);
+    if (!found) return;
+    // A mark at the very beginning takes no character up.
+    from = found.index + Math.max(1, found[0].length);
+    yield findMark(text.slice(found.index, found.index + REACH), found.index);
   }
 }
 

@@ -134,6 +134,7 @@ function* decodings(text: string, reader: PhraseReader): Generator<Decoding> {
 
 /** The strongest neighbourhood counts: of each family its strongest signal, each leaving less room for doubt. */
 function scoreOf(text: string, signals: readonly InjectionSignal[], aboutAt: readonly number[]): number {
+  if (signals.length === 0) return 0;
   const about = new Set(aboutAt.map((at) => Math.floor(at / NEIGHBOURHOOD)));
   const places = new Map<number, InjectionSignal[]>();
   for (const signal of signals) {

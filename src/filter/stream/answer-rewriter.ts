@@ -57,11 +57,11 @@ export class AnswerRewriter {
 
   /** The same, pausing between steps. */
   *completionInSteps(completion: ChatCompletion): Generator<void, ChatCompletion> {
-    const texts = completion.choices.flatMap(({ message }) => [...textsOf(message)]);
-    yield* this.rewriteOthers(completion, texts);
-    for (const choice of completion.choices) {
+    const texts = completion.choices.map(({ message }) => [...textsOf(message)]);
+    yield* this.rewriteOthers(completion, texts.flat());
+    for (const [position, choice] of completion.choices.entries()) {
       let hasChanged = false;
-      for (const text of textsOf(choice.message)) {
+      for (const text of texts[position] ?? []) {
         const value = yield* this.rewriteWhole(text, `choices[${choice.index}].message.${text.path}`);
         if (value === text.value) continue;
         hasChanged = true;

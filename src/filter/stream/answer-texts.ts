@@ -34,78 +34,81 @@ const DETAIL_TEXTS = ['text', 'summary'] as const;
 const MAX_PART_DEPTH = 8;
 
 /** Every text of a message or delta that the model wrote. */
-export function* textsOf(delta: Record<string, unknown>): Generator<AnswerText> {
+export function textsOf(delta: Record<string, unknown>): readonly AnswerText[] {
+  const found: AnswerText[] = [];
   for (const key of STREAMED) {
-    yield* textAt(delta, key, key, false, (value) => ({ [key]: value }));
+    addTextAt(found, delta, key, key, false, (value) => ({ [key]: value }));
   }
-  for (const key of PART_LISTS) yield* partsOf(delta[key], key, 0);
+  for (const key of PART_LISTS) addParts(found, delta[key], key, 0);
   const { audio, function_call: call, reasoning_details: details, tool_calls: calls } = delta;
   if (Array.isArray(details)) {
-    for (const [position, each] of details.entries()) yield* textsOfDetail(each, position);
+    for (const [position, each] of details.entries()) addDetail(found, each, position);
   }
   if (isObject(audio)) {
-    yield* textAt(audio, 'transcript', 'audio.transcript', false, (value) => ({ audio: { transcript: value } }));
+    addTextAt(found, audio, 'transcript', 'audio.transcript', false, (value) => ({ audio: { transcript: value } }));
   }
   if (isObject(call)) {
-    yield* textAt(call, 'arguments', 'function_call.arguments', true, (value) => ({
+    addTextAt(found, call, 'arguments', 'function_call.arguments', true, (value) => ({
       function_call: { arguments: value },
     }));
   }
   if (Array.isArray(calls)) {
-    for (const [position, each] of calls.entries()) yield* textsOfCall(each, position);
+    for (const [position, each] of calls.entries()) addCall(found, each, position);
   }
+  return found;
 }
 
-function* textsOfDetail(detail: unknown, position: number): Generator<AnswerText> {
+function addDetail(found: AnswerText[], detail: unknown, position: number): void {
   if (!isObject(detail)) return;
   const index = typeof detail.index === 'number' ? detail.index : position;
   const { signature: _signature, ...unsigned } = detail;
   for (const key of DETAIL_TEXTS) {
-    yield* textAt(detail, key, `reasoning_details[${index}].${key}`, false, (value) => ({
+    addTextAt(found, detail, key, `reasoning_details[${index}].${key}`, false, (value) => ({
       reasoning_details: [{ ...unsigned, [key]: value }],
     }));
   }
 }
 
-function* textsOfCall(call: unknown, position: number): Generator<AnswerText> {
+function addCall(found: AnswerText[], call: unknown, position: number): void {
   if (!isObject(call)) return;
   const index = typeof call.index === 'number' ? call.index : position;
   const path = `tool_calls[${index}]`;
   const { function: called, custom } = call;
   if (isObject(called)) {
-    yield* textAt(called, 'arguments', `${path}.function.arguments`, true, (value) => ({
+    addTextAt(found, called, 'arguments', `${path}.function.arguments`, true, (value) => ({
       tool_calls: [{ index, function: { arguments: value } }],
     }));
   }
   if (isObject(custom)) {
-    yield* textAt(custom, 'input', `${path}.custom.input`, false, (value) => ({
+    addTextAt(found, custom, 'input', `${path}.custom.input`, false, (value) => ({
       tool_calls: [{ index, custom: { input: value } }],
     }));
   }
 }
 
-function* textAt(
+function addTextAt(
+  found: AnswerText[],
   holder: Record<string, unknown>,
   key: string,
   path: string,
   isJson: boolean,
   wrap: (value: string) => Record<string, unknown>,
-): Generator<AnswerText> {
+): void {
   const value = holder[key];
-  if (typeof value === 'string') yield { path, holder, key, value, isJson, isPiece: true, wrap };
+  if (typeof value === 'string') found.push({ path, holder, key, value, isJson, isPiece: true, wrap });
 }
 
-function* partsOf(node: unknown, path: string, depth: number): Generator<AnswerText> {
+function addParts(found: AnswerText[], node: unknown, path: string, depth: number): void {
   if (depth > MAX_PART_DEPTH) return;
   if (Array.isArray(node)) {
-    for (const [index, item] of node.entries()) yield* partsOf(item, `${path}[${index}]`, depth + 1);
+    for (const [index, item] of node.entries()) addParts(found, item, `${path}[${index}]`, depth + 1);
     return;
   }
   if (!isObject(node)) return;
   for (const [key, value] of Object.entries(node)) {
-    if (typeof value !== 'string') yield* partsOf(value, `${path}.${key}`, depth + 1);
+    if (typeof value !== 'string') addParts(found, value, `${path}.${key}`, depth + 1);
     else if (PART_TEXTS.has(key)) {
-      yield { path: `${path}.${key}`, holder: node, key, value, isJson: false, isPiece: false, wrap: () => ({}) };
+      found.push({ path: `${path}.${key}`, holder: node, key, value, isJson: false, isPiece: false, wrap: () => ({}) });
     }
   }
 }

@@ -3,7 +3,7 @@ const WINDOW_MS = 50;
 /** Less idle time than this is none. */
 const FULL_SHARE = 0.95;
 /** With idle time left, a burst may be this many times as late as the target before any of it is refused. */
-const CALM_FACTOR = 50;
+const CALM_FACTOR = 25;
 const SHRINK = 0.5;
 const GROW = 1.2;
 

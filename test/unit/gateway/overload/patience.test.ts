@@ -15,14 +15,14 @@ const fullFor = (patience: Patience, ms: number): number[] => turns(patience, ms
 describe('Patience', () => {
   it('is long at first, so that a burst is let in', () => {
     const patience = new Patience(() => TARGET_MS);
-    expect(patience.ms).toBe(50 * TARGET_MS);
+    expect(patience.ms).toBe(25 * TARGET_MS);
     expect(patience.isCalm).toBe(true);
   });
 
   it('shrinks while turns are long and leave no idle time, step by step, down to the target and no further', () => {
     const patience = new Patience(() => TARGET_MS);
     const seen = [...new Set(fullFor(patience, 2_000))];
-    expect(seen).toEqual([200, 100, 50, 25, 12.5, 6.25, TARGET_MS]);
+    expect(seen).toEqual([100, 50, 25, 12.5, 6.25, TARGET_MS]);
   });
 
   it('stays long where turns are long and the loop sleeps in between: that is large requests, not too many', () => {
@@ -40,7 +40,7 @@ describe('Patience', () => {
   it('is not lost with a single long turn', () => {
     const patience = new Patience(() => TARGET_MS);
     turns(patience, 1, 900);
-    expect(patience.ms).toBe(25 * TARGET_MS);
+    expect(patience.ms).toBe((25 * TARGET_MS) / 2);
   });
 
   it('goes by the turns that requests meet: many short ones do not hide a long one', () => {
@@ -67,7 +67,7 @@ describe('Patience', () => {
   it('comes back within one turn where the loop slept for long', () => {
     const patience = new Patience(() => TARGET_MS);
     fullFor(patience, 2_000);
-    expect(patience.afterIdle(10_000)).toBe(50 * TARGET_MS);
+    expect(patience.afterIdle(10_000)).toBe(25 * TARGET_MS);
     expect(patience.ms).toBe(TARGET_MS);
     patience.turnEnded(1, 10_000);
     expect(patience.isCalm).toBe(true);
