@@ -113,6 +113,8 @@ class KnownTexts {
 
 const foldedCharacters = new KnownTexts((character) => foldUnicode(ScanText.of(character))?.finish().text ?? character);
 
+/** Below, asking costs more than it saves. */
+const LONG_TEXT = 64;
 const UNITS = 0x1_0000;
 const [UNKNOWN, PLAIN, FOLDED] = [0, 1, 2];
 /** What is known of each unit: letters of most scripts are what they look like. */
@@ -136,6 +138,8 @@ export class FoldingStage implements Stage {
   /** Whether a text would be another one. */
   static readonly concerns = {
     test: (text: string): boolean => {
+      // The runtime counts bytes many at a time: of ASCII there are as many as characters.
+      if (text.length >= LONG_TEXT && Buffer.byteLength(text) === text.length) return false;
       for (let index = 0; index < text.length; index++) if (!isPlain(text.charCodeAt(index))) return true;
       return false;
     },
