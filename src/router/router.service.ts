@@ -107,10 +107,7 @@ export class RouterService {
         subscriber.error(toAegisError(thrown));
         return undefined;
       }
-      // Stays until the request's end: a stream that has begun is aborted by it too.
-      const onAbort = () => loop.cancel(reasonOf(context.signal));
-      if (context.signal.aborted) onAbort();
-      else context.signal.addEventListener('abort', onAbort, { once: true });
+      cancelOnAbort(loop, context.signal);
 
       let answered = false;
       loop.run().then(
@@ -174,6 +171,16 @@ function targetsWithCircuit({ models, gateway }: ConfigSnapshot): ReadonlySet<st
   if (!gateway.routing.circuitBreaker.enabled) return new Set();
   const targets = [...models.values()].flatMap(({ primaries, fallbacks }) => [...primaries, ...fallbacks]);
   return new Set(targets.map(({ id }) => id));
+}
+
+/**
+ * Stays until the request's end: a stream that has begun is aborted by it too. Apart, so that the signal keeps nothing
+ * but the loop.
+ */
+function cancelOnAbort(loop: FallbackLoop, signal: AbortSignal): void {
+  const onAbort = (): void => loop.cancel(reasonOf(signal));
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
 }
 
 function reasonOf(signal: AbortSignal): AegisError {

@@ -9,7 +9,7 @@ import { isObject } from '../../domain/json.js';
 import type { GatewayObserver } from '../../domain/observer.js';
 import { CLOCK, GATEWAY_OBSERVER, silentObserver } from '../../domain/observer.js';
 import type { BudgetWindow, Principal } from '../../domain/principal.js';
-import type { RequestContext } from '../../request-context/request-context.js';
+import { onceAnswered, type RequestContext } from '../../request-context/request-context.js';
 import { periodOf } from './budget-period.js';
 import { describeRefusal } from './limit-errors.js';
 import type { BudgetDemand, BudgetScope, LimitDemand, LimitFigures } from './limit-store.js';
@@ -48,7 +48,7 @@ export class LimitsInterceptor implements NestInterceptor {
               failure = toAegisError(thrown);
             },
           }),
-          finalize(() => finish(grant, aegis, failure)),
+          finalize(() => finishOnceAnswered(grant, aegis, failure)),
         );
       }),
     );
@@ -117,6 +117,11 @@ function isLimited(principal: Principal): boolean {
     principal.teamBudgetNanoUsd !== null ||
     principal.organizationBudgetNanoUsd !== null
   );
+}
+
+/** Apart, so that an open stream keeps nothing of what went before it. */
+function finishOnceAnswered(grant: Grant, context: RequestContext, failure: AegisError | null): void {
+  onceAnswered(context, () => finish(grant, context, failure));
 }
 
 /**
