@@ -83,6 +83,8 @@ export class SseInterceptor implements NestInterceptor<ChatAnswer | ExplanationA
       // Proxies in front (nginx and its kin) would otherwise hold events back.
       'x-accel-buffering': 'no',
     });
+    // Whoever could still ask for it has had it: a prompt may be long, and the answer takes its time.
+    request.body = undefined;
     this.recorder.streamOpened();
     cutOnStall(request, reply);
     context.atStreamEnd = [];

@@ -12,6 +12,7 @@ import type { Principal } from '../domain/principal.js';
 import type { ScreenedRequest } from '../domain/screened-request.js';
 import type { Target } from '../domain/target.js';
 import type { RequestContext } from '../request-context/request-context.js';
+import type { Cancellation } from './cancellation.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { CredentialHealth } from './credential-health.js';
 import { decideTargets, type HealthView, refusalOf } from './eligibility.js';
@@ -107,7 +108,7 @@ export class RouterService {
         subscriber.error(toAegisError(thrown));
         return undefined;
       }
-      cancelOnAbort(loop, context.signal);
+      cancelOnAbort(loop.cancellation, context.signal);
 
       let answered = false;
       loop.run().then(
@@ -119,7 +120,7 @@ export class RouterService {
         (thrown: unknown) => subscriber.error(toAegisError(thrown)),
       );
       return () => {
-        if (!answered) loop.cancel(clientLeft());
+        if (!answered) loop.cancellation.cancel(clientLeft());
       };
     });
   }
@@ -173,12 +174,9 @@ function targetsWithCircuit({ models, gateway }: ConfigSnapshot): ReadonlySet<st
   return new Set(targets.map(({ id }) => id));
 }
 
-/**
- * Stays until the request's end: a stream that has begun is aborted by it too. Apart, so that the signal keeps nothing
- * but the loop.
- */
-function cancelOnAbort(loop: FallbackLoop, signal: AbortSignal): void {
-  const onAbort = (): void => loop.cancel(reasonOf(signal));
+/** Stays until the request's end: a stream that has begun is aborted by it too. */
+function cancelOnAbort(cancellation: Cancellation, signal: AbortSignal): void {
+  const onAbort = (): void => cancellation.cancel(reasonOf(signal));
   if (signal.aborted) onAbort();
   else signal.addEventListener('abort', onAbort, { once: true });
 }
