@@ -5,6 +5,7 @@ import { mergeMap, type Observable, of } from 'rxjs';
 import type { ChatAnswer, CompletionAnswer, StreamAnswer } from '../domain/chat-answer.js';
 import { type AegisError, toAegisError } from '../domain/errors.js';
 import type { ExplanationAnswer } from '../domain/explanation.js';
+import { flat } from '../domain/flat-text.js';
 import { noteFailure, type RequestContext } from '../request-context/request-context.js';
 import { RequestRecorder } from '../telemetry/request.recorder.js';
 import { answerHeaders } from './response-headers.js';
@@ -83,6 +84,7 @@ export class SseInterceptor implements NestInterceptor<ChatAnswer | ExplanationA
       // Proxies in front (nginx and its kin) would otherwise hold events back.
       'x-accel-buffering': 'no',
     });
+    makeHeadFlat(socket);
     // Whoever could still ask for it has had it: a prompt may be long, and the answer takes its time.
     request.body = undefined;
     this.recorder.streamOpened();
@@ -96,6 +98,11 @@ export class SseInterceptor implements NestInterceptor<ChatAnswer | ExplanationA
     });
     return of(undefined);
   }
+}
+
+/** Node keeps an answer's head, and made it of a hundred pieces. */
+function makeHeadFlat(response: ServerResponse & { readonly _header?: unknown }): void {
+  if (typeof response._header === 'string') flat(response._header);
 }
 
 /** `onClose` is called once, when the connection is done with the answer and nothing more comes of it. */
