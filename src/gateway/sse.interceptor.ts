@@ -1,11 +1,13 @@
+import type { ServerResponse } from 'node:http';
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Observable } from 'rxjs';
+import type { Observable } from 'rxjs';
 import type { ChatAnswer, CompletionAnswer, StreamAnswer } from '../domain/chat-answer.js';
 import { type AegisError, toAegisError } from '../domain/errors.js';
 import type { ExplanationAnswer } from '../domain/explanation.js';
+import { flat } from '../domain/flat-text.js';
 import { withAnswer } from '../domain/one-answer.js';
-import { noteFailure } from '../request-context/request-context.js';
+import { noteFailure, type RequestContext } from '../request-context/request-context.js';
 import { RequestRecorder } from '../telemetry/request.recorder.js';
 import { answerHeaders } from './response-headers.js';
 import { watchForStall } from './stall-guard.js';
@@ -25,11 +27,7 @@ export class SseInterceptor implements NestInterceptor<ChatAnswer | ExplanationA
     return withAnswer(next.handle(), { change: (answer) => this.write(request, reply, answer) });
   }
 
-  private write(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    answer: ChatAnswer | ExplanationAnswer,
-  ): Observable<undefined> | undefined {
+  private write(request: FastifyRequest, reply: FastifyReply, answer: ChatAnswer | ExplanationAnswer): undefined {
     switch (answer.kind) {
       case 'completion':
         return this.sendCompletion(request, reply, answer);
@@ -56,52 +54,70 @@ export class SseInterceptor implements NestInterceptor<ChatAnswer | ExplanationA
     void reply.status(200).headers(answerHeaders(request.aegis)).send(answer.completion);
   }
 
-  private writeStream(request: FastifyRequest, reply: FastifyReply, answer: StreamAnswer): Observable<undefined> {
-    return new Observable((subscriber) => {
-      const context = request.aegis;
-      const socket = reply.raw;
-      reply.hijack();
-      socket.writeHead(200, {
-        ...(reply.getHeaders() as Record<string, string>),
-        ...answerHeaders(context),
-        'content-type': 'text/event-stream; charset=utf-8',
-        'cache-control': 'no-cache, no-transform',
-        connection: socket.shouldKeepAlive ? 'keep-alive' : 'close',
-        // Proxies in front (nginx and its kin) would otherwise hold events back.
-        'x-accel-buffering': 'no',
-      });
-      this.recorder.streamOpened();
-
-      cutOnStall(request, reply);
-      const onDrain = (): void => answer.flow.resume();
-      const fail = (error: AegisError): void => {
-        noteFailure(context, error);
-        // The error event, then a connection cut without the end of the body: nobody can take this for a whole answer.
-        socket.write(`data: ${JSON.stringify(error.toEnvelope(context.requestId))}\n\n`, () => socket.destroy());
-      };
-      const chunks = answer.chunks.subscribe({
-        next: (batch) => {
-          let text = '';
-          for (const chunk of batch) text += `data: ${chunk}\n\n`;
-          if (text === '' || socket.write(text)) return;
-          answer.flow.pause();
-          socket.once('drain', onDrain);
-        },
-        error: (thrown: unknown) => fail(toAegisError(thrown)),
-        complete: () => socket.end('data: [DONE]\n\n'),
-      });
-
-      const onClose = (): void => {
-        chunks.unsubscribe();
-        this.recorder.streamClosed();
-        subscriber.next(undefined);
-        subscriber.complete();
-      };
-      // A client that left just now has closed it already, and that is told only once.
-      if (socket.closed) onClose();
-      else socket.once('close', onClose);
+  /**
+   * The interceptors are done once the stream has begun, and all that Nest holds for them is free: there are thousands of
+   * streams. What has to be done at its end waits in the context.
+   */
+  private writeStream(request: FastifyRequest, reply: FastifyReply, answer: StreamAnswer): undefined {
+    const context = request.aegis;
+    const socket = reply.raw;
+    reply.hijack();
+    socket.writeHead(200, {
+      ...(reply.getHeaders() as Record<string, string>),
+      ...answerHeaders(context),
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache, no-transform',
+      connection: socket.shouldKeepAlive ? 'keep-alive' : 'close',
+      // Proxies in front (nginx and its kin) would otherwise hold events back.
+      'x-accel-buffering': 'no',
+    });
+    makeHeadFlat(socket);
+    // Whoever could still ask for it has had it: a prompt may be long, and the answer takes its time.
+    request.body = undefined;
+    this.recorder.streamOpened();
+    cutOnStall(request, reply);
+    context.atStreamEnd = [];
+    writeEvents(answer, socket, context, () => {
+      this.recorder.streamClosed();
+      const steps = context.atStreamEnd ?? [];
+      context.atStreamEnd = null;
+      for (const step of steps) step();
     });
   }
+}
+
+/** Node keeps an answer's head, and made it of a hundred pieces. */
+function makeHeadFlat(response: ServerResponse & { readonly _header?: unknown }): void {
+  if (typeof response._header === 'string') flat(response._header);
+}
+
+/** `onClose` is called once, when the connection is done with the answer and nothing more comes of it. */
+function writeEvents(answer: StreamAnswer, socket: ServerResponse, context: RequestContext, onClose: () => void): void {
+  const { flow } = answer;
+  const onDrain = (): void => flow.resume();
+  const fail = (error: AegisError): void => {
+    noteFailure(context, error);
+    // The error event, then a connection cut without the end of the body: nobody can take this for a whole answer.
+    socket.write(`data: ${JSON.stringify(error.toEnvelope(context.requestId))}\n\n`, () => socket.destroy());
+  };
+  const chunks = answer.chunks.subscribe({
+    next: (batch) => {
+      let text = '';
+      for (const chunk of batch) text += `data: ${chunk}\n\n`;
+      if (text === '' || socket.write(text)) return;
+      flow.pause();
+      socket.once('drain', onDrain);
+    },
+    error: (thrown: unknown) => fail(toAegisError(thrown)),
+    complete: () => socket.end('data: [DONE]\n\n'),
+  });
+  const close = (): void => {
+    chunks.unsubscribe();
+    onClose();
+  };
+  // A client that left just now has closed it already, and that is told only once.
+  if (socket.closed) close();
+  else socket.once('close', close);
 }
 
 function cutOnStall({ aegis }: FastifyRequest, { raw }: FastifyReply): void {

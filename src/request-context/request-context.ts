@@ -68,6 +68,8 @@ export interface RequestContext {
   usageId: string | null;
   /** Called before each attempt. Throws an `AegisError` where it could not be accounted for: then nothing is sent. */
   beforeAttempt: ((provider: string, model: string) => void) | null;
+  /** What is done once the stream that is being written has ended; null where none is. */
+  atStreamEnd: (() => void)[] | null;
   /** Set once the usage record is made: there is one a request. */
   isAccountedFor: boolean;
   /** Time spent waiting on upstreams, in milliseconds. */
@@ -115,6 +117,7 @@ export function beginContext(beginning: RequestBeginning): RequestContext {
     finishReason: null,
     usageId: null,
     beforeAttempt: null,
+    atStreamEnd: null,
     isAccountedFor: false,
     upstreamMs: 0,
     firstContentMs: null,
@@ -123,6 +126,12 @@ export function beginContext(beginning: RequestBeginning): RequestContext {
     errorCode: null,
     failedWith: null,
   };
+}
+
+/** Calls `step` once the answer is over: now, or when the stream that is being written has ended. */
+export function onceAnswered({ atStreamEnd }: RequestContext, step: () => void): void {
+  if (atStreamEnd === null) step();
+  else atStreamEnd.push(step);
 }
 
 /** What the client is told, in both words. */

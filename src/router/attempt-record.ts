@@ -1,10 +1,9 @@
 import type { PriceList } from '../config/snapshot.js';
 import type { AttemptRecord, UsageSource } from '../domain/accounting.js';
-import type { ChatCompletionRequest } from '../domain/chat.js';
 import { computeCostNanoUsd } from '../domain/money.js';
 import type { AttemptOutcome } from '../domain/observer.js';
 import type { ServedBy } from '../domain/target.js';
-import { estimatePromptTokens, measurePrompt } from '../domain/token-estimate.js';
+import { estimatePromptTokens, type PromptSize } from '../domain/token-estimate.js';
 import type { TokenUsage } from '../domain/usage.js';
 
 /** What became of one try at one target. */
@@ -19,9 +18,9 @@ export interface AttemptEnd {
 }
 
 /** A try as the ledger keeps it. What broke off is billed for what was received of it. */
-export function describeAttempt(end: AttemptEnd, chat: ChatCompletionRequest, pricing: PriceList): AttemptRecord {
+export function describeAttempt(end: AttemptEnd, measurePrompt: () => PromptSize, pricing: PriceList): AttemptRecord {
   const { served, outcome, durationMs } = end;
-  const { usage, usageSource } = billableUsage(end, chat);
+  const { usage, usageSource } = billableUsage(end, measurePrompt);
   return {
     provider: served.provider,
     model: served.model,
@@ -42,14 +41,14 @@ function findCostNanoUsd(served: ServedBy, usage: TokenUsage | null, pricing: Pr
 
 function billableUsage(
   { outcome, usage, receivedTokens }: AttemptEnd,
-  chat: ChatCompletionRequest,
+  measurePrompt: () => PromptSize,
 ): { readonly usage: TokenUsage | null; readonly usageSource: UsageSource } {
   if (usage && outcome === 'success') return { usage, usageSource: 'provider' };
   const completionTokens = receivedTokens();
   if (usage && usage.completionTokens >= completionTokens) return { usage, usageSource: 'provider' };
   if (completionTokens === 0) return { usage: null, usageSource: 'none' };
   // A provider that counts as it goes has counted the prompt, and only the beginning of the answer.
-  const promptTokens = usage?.promptTokens ?? estimatePromptTokens(measurePrompt(chat));
+  const promptTokens = usage?.promptTokens ?? estimatePromptTokens(measurePrompt());
   return {
     usage: {
       cachedPromptTokens: 0,

@@ -10,20 +10,27 @@ import { UpstreamError } from '../domain/upstream-error.js';
 import type { RequestContext } from '../request-context/request-context.js';
 import type { ReceivedAnswer } from './attempt.js';
 
+export interface WatchParts {
+  readonly observer: GatewayObserver;
+  readonly clock: Clock;
+}
+
 /** Tells metrics, and the request's trace where it has one, what becomes of one attempt. */
 export class AttemptWatch {
   /** What the upstream request carries: this attempt's span, or the client's where nobody traces. */
   readonly traceHeaders: TraceHeaders;
   private readonly trace: AttemptTrace | null;
+  private readonly model: string;
   private readonly startedAtMs: number;
   private lastChunkAtMs: number | null = null;
 
   constructor(
-    private readonly parts: { readonly observer: GatewayObserver; readonly clock: Clock },
+    private readonly parts: WatchParts,
     context: RequestContext,
     private readonly target: Target,
-    private readonly chat: ChatCompletionRequest,
+    chat: ChatCompletionRequest,
   ) {
+    this.model = chat.model;
     this.startedAtMs = parts.clock.monotonicMs();
     this.trace = context.trace?.startAttempt(target, chat) ?? null;
     this.traceHeaders = findTraceHeaders(context, this.trace);
@@ -38,7 +45,7 @@ export class AttemptWatch {
       left--;
     }
     for (let afterMs = nowMs - (this.lastChunkAtMs ?? nowMs); left > 0; left--, afterMs = 0) {
-      this.parts.observer.chunkReceived(this.chat.model, this.target.provider.name, afterMs);
+      this.parts.observer.chunkReceived(this.model, this.target.provider.name, afterMs);
       this.trace?.nextChunk(afterMs);
     }
     this.lastChunkAtMs = nowMs;

@@ -1,28 +1,42 @@
 import type { AegisError } from '../domain/errors.js';
-import type { AnswerContext, AnswerOrigin, ParsedCompletion, UpstreamHeaders } from '../domain/provider-adapter.js';
+import type {
+  AnswerContext,
+  AnswerOrigin,
+  ParsedCompletion,
+  ProviderAdapter,
+  UpstreamHeaders,
+  UpstreamRequest,
+} from '../domain/provider-adapter.js';
+import type { ProviderConnection } from '../domain/target.js';
 import { estimateCompletionTokens } from '../domain/token-estimate.js';
 import { UpstreamError } from '../domain/upstream-error.js';
 import type { TokenUsage } from '../domain/usage.js';
 import type { AttemptLimits } from './attempt-limits.js';
-import type { Exchange, UpstreamClient } from './upstream.client.js';
+import type { UpstreamClient } from './upstream.client.js';
 import type { UpstreamCall, UpstreamReader } from './upstream-call.js';
 import { invalidAnswerError, UpstreamConnectError } from './upstream-failures.js';
 
 /** As much of a refusal as is read; every provider's fits many times over. */
 const MAX_REFUSAL_BYTES = 64 * 1024;
 
-/** One try at one target, all of it decided beforehand. */
-export interface AttemptPlan extends Exchange {
+/** Who is told what becomes of an attempt. */
+export interface AttemptListener {
+  /** Takes out of an upstream's words what a client must not see. */
+  restate(error: UpstreamError): UpstreamError;
+  /** Called once, as the first content of the answer comes. */
+  firstContentCame(): void;
+  /** Called as chunks of a stream come: how many one read of the upstream brought, at least one. */
+  chunksCame(count: number): void;
+  /** Called once, when the upstream is done with; `error` is null where the answer is whole. */
+  ended(error: AegisError | null, received: ReceivedAnswer): void;
+}
+
+/** How one try at one target is read, all of it decided beforehand. */
+export interface AttemptPlan {
+  readonly adapter: ProviderAdapter;
   readonly context: AnswerContext;
   readonly limits: AttemptLimits;
-  /** Takes out of an upstream's words what a client must not see. */
-  readonly restate: (error: UpstreamError) => UpstreamError;
-  /** Called once, as the first content of the answer comes. */
-  readonly onFirstContent: () => void;
-  /** Called as chunks of a stream come: how many one read of the upstream brought, at least one. */
-  readonly onChunks: (count: number) => void;
-  /** Called once, when the upstream is done with; `error` is null where the answer is whole. */
-  readonly onEnd: (error: AegisError | null, received: ReceivedAnswer) => void;
+  readonly listener: AttemptListener;
 }
 
 /** What an attempt brought, whole or broken off. */
@@ -58,9 +72,11 @@ export abstract class Attempt<Answer> implements UpstreamReader {
     });
   }
 
-  start(client: UpstreamClient): this {
+  /** The request is not kept: a stream outlives it by far. */
+  start(client: UpstreamClient, request: UpstreamRequest, connection: ProviderConnection): this {
+    const { adapter, limits } = this.plan;
     try {
-      this.call = client.send(this.plan, this);
+      this.call = client.send({ adapter, request, connection, limits }, this);
     } catch (thrown) {
       this.end(new UpstreamConnectError(thrown));
     }
@@ -115,10 +131,10 @@ export abstract class Attempt<Answer> implements UpstreamReader {
   protected end(ending: AegisError | null): void {
     if (this.over) return;
     this.over = true;
-    const error = ending instanceof UpstreamError ? this.plan.restate(ending) : ending;
+    const error = ending instanceof UpstreamError ? this.plan.listener.restate(ending) : ending;
     if (error) this.call?.abort();
     else this.call?.drain();
-    this.plan.onEnd(error, this.received());
+    this.plan.listener.ended(error, this.received());
     this.release(error);
     if (error) this.refuse(error);
   }
@@ -162,7 +178,7 @@ export class CompletionAttempt extends Attempt<ParsedCompletion> {
       this.endAs(thrown);
       return;
     }
-    this.plan.onFirstContent();
+    this.plan.listener.firstContentCame();
     this.end(null);
     this.settle(this.parsed);
   }

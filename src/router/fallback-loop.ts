@@ -11,16 +11,16 @@ import { UpstreamError } from '../domain/upstream-error.js';
 import type { RequestContext } from '../request-context/request-context.js';
 import { type AttemptPlan, CompletionAttempt } from './attempt.js';
 import { limitsOf } from './attempt-limits.js';
-import { type AttemptEnd, describeAttempt } from './attempt-record.js';
-import { AttemptWatch, withTraceHeaders } from './attempt-watch.js';
+import { AttemptReport } from './attempt-report.js';
+import { withTraceHeaders } from './attempt-watch.js';
 import { pauseBeforeRetryMs } from './backoff.js';
+import { Cancellation } from './cancellation.js';
 import type { CircuitBreaker, Passage } from './circuit-breaker.js';
 import { conclude, type TargetFailure } from './conclusion.js';
 import type { CredentialHealth } from './credential-health.js';
 import { overloadedError, unavailableError } from './eligibility.js';
-import { isAccountEmpty, isWorthRepeating, learnFrom } from './lessons.js';
+import { isAccountEmpty, isWorthRepeating } from './lessons.js';
 import type { ProviderRegistry } from './provider.registry.js';
-import { withoutProviderSecrets } from './provider-secrets.js';
 import type { Random } from './random.js';
 import type { RetryBudget } from './retry-budget.js';
 import { StreamAttempt } from './stream-attempt.js';
@@ -52,7 +52,7 @@ interface PreparedTry {
 
 /**
  * One request's way over its targets: attempt, fall back, retry, give up. Ends with an answer that has begun, or with
- * an `AegisError`. Lives as long as the request; `cancel` ends it in every phase.
+ * an `AegisError`. Lives as long as the request; `cancellation` ends it in every phase.
  */
 export class FallbackLoop {
   private readonly deadlineAtMs: number;
@@ -68,9 +68,7 @@ export class FallbackLoop {
   /** Busy targets that a place is waited for. */
   private readonly waitedFor = new Set<PreparedTry>();
   private fallingBackFrom: AttemptOutcome | null = null;
-  private current: { cancel(reason: AegisError): void } | null = null;
-  private cancelled: AegisError | null = null;
-  private wake: (() => void) | null = null;
+  readonly cancellation = new Cancellation();
 
   constructor(
     private readonly parts: LoopParts,
@@ -88,13 +86,6 @@ export class FallbackLoop {
       requestId: context.requestId,
       createdSeconds: Math.floor(parts.clock.nowMs() / 1000),
     };
-  }
-
-  /** Aborts what is under way, a stream that has begun included. Nothing is tried any more. */
-  cancel(reason: AegisError): void {
-    this.cancelled ??= reason;
-    this.current?.cancel(reason);
-    this.wake?.();
   }
 
   async run(): Promise<ChatAnswer> {
@@ -193,24 +184,26 @@ export class FallbackLoop {
       this.failures.push({ target, error: coolingDownError(cooldownMs) });
       return null;
     }
-    const passage = this.cancelled ? null : breaker.enter(target, this.context.snapshot.gateway.routing.circuitBreaker);
+    const passage = this.cancellation.reason
+      ? null
+      : breaker.enter(target, this.context.snapshot.gateway.routing.circuitBreaker);
     if (!passage) activity.leave(target);
-    if (this.cancelled) throw this.cancelled;
+    this.cancellation.throwIfCancelled();
     return passage;
   }
 
   /** Takes a place at whichever target that is waited for has one first; null where none has in time. */
   private async enterAny(timeoutMs: number): Promise<PreparedTry | null> {
-    if (this.cancelled) throw this.cancelled;
+    this.cancellation.throwIfCancelled();
     const { activity } = this.parts;
     const stop = new AbortController();
-    this.wake = () => stop.abort();
+    this.cancellation.wake = () => stop.abort();
     let entered: PreparedTry | null = null;
     const wait = async (prepared: PreparedTry): Promise<void> => {
       const { target } = prepared;
       if (!(await activity.enterOrWait(target, Math.min(timeoutMs, this.remainingMs()), stop.signal))) {
         this.busy.add(target);
-      } else if (entered || this.cancelled) {
+      } else if (entered || this.cancellation.reason) {
         activity.leave(target);
       } else {
         entered = prepared;
@@ -218,8 +211,8 @@ export class FallbackLoop {
       }
     };
     await Promise.all([...this.waitedFor].map(wait));
-    this.wake = null;
-    if (this.cancelled && !entered) throw this.cancelled;
+    this.cancellation.wake = null;
+    if (!entered) this.cancellation.throwIfCancelled();
     return entered;
   }
 
@@ -246,7 +239,7 @@ export class FallbackLoop {
     credential: string,
     passage: Passage,
   ): Promise<ChatAnswer> {
-    const { activity, client, clock } = this.parts;
+    const { activity, client } = this.parts;
     const { context } = this;
     try {
       context.beforeAttempt?.(target.provider.name, target.model);
@@ -255,55 +248,27 @@ export class FallbackLoop {
       passage.released();
       throw thrown;
     }
+    const { chat } = this.request;
+    const { deadlineAtMs } = this;
     const served: ServedBy = { provider: target.provider.name, model: target.model, attempts: ++this.attempts };
-    const startedAtMs = clock.monotonicMs();
-    const watch = new AttemptWatch(this.parts, context, target, this.request.chat);
+    const report = new AttemptReport(this.parts, context, { target, credential, passage, served, chat, deadlineAtMs });
+    const isStream = chat.stream === true;
     const plan: AttemptPlan = {
       adapter: this.parts.registry.get(target.provider.type),
-      request: withTraceHeaders(request, watch.traceHeaders),
-      connection: target.provider.connection,
       context: this.answerContext,
-      limits: limitsOf(target, context.snapshot.gateway.routing, this.request.chat.stream === true, this.remainingMs()),
-      restate: (error) => withoutProviderSecrets(error, context.snapshot.providers.values()),
-      onFirstContent: () => {
-        const nowMs = clock.monotonicMs();
-        const waitedMs = nowMs - startedAtMs;
-        activity.recordFirstContent(target, waitedMs);
-        passage.answered();
-        context.served = served;
-        context.firstContentMs = nowMs - context.startedAtMs;
-        context.firstContentOverheadMs = Math.max(0, context.firstContentMs - context.upstreamMs - waitedMs);
-      },
-      onChunks: (count) => watch.chunksCame(count),
-      onEnd: (error, received) => {
-        const durationMs = clock.monotonicMs() - startedAtMs;
-        const hasBegun = context.served === served;
-        activity.leave(target);
-        context.upstreamMs += durationMs;
-        const outcome = error ? outcomeOf(error) : 'success';
-        this.record({ served, outcome, durationMs, usage: received.usage, receivedTokens: received.tokens });
-        if (hasBegun) {
-          context.usage = received.usage;
-          context.finishReason = received.finishReason;
-        }
-        const { maxCooldownMs } = context.snapshot.gateway.routing;
-        const ranOutOfTime = !hasBegun && this.remainingMs() <= 0;
-        learnFrom({ target, credential, passage, error, ranOutOfTime, maxCooldownMs }, this.parts);
-        watch.ended(outcome, error, received, durationMs);
-      },
+      limits: limitsOf(target, context.snapshot.gateway.routing, isStream, this.remainingMs()),
+      listener: report,
     };
-    if (this.request.chat.stream === true) {
+    const { connection } = target.provider;
+    const traced = withTraceHeaders(request, report.traceHeaders);
+    if (isStream) {
       const attempt = new StreamAttempt(plan);
-      this.current = attempt;
-      return { kind: 'stream', served, ...(await attempt.start(client).answer) };
+      this.cancellation.current = attempt;
+      return { kind: 'stream', served, ...(await attempt.start(client, traced, connection).answer) };
     }
     const attempt = new CompletionAttempt(plan);
-    this.current = attempt;
-    return { kind: 'completion', served, ...(await attempt.start(client).answer) };
-  }
-
-  private record(end: AttemptEnd): void {
-    this.context.attempts.push(describeAttempt(end, this.request.chat, this.context.snapshot.pricing));
+    this.cancellation.current = attempt;
+    return { kind: 'completion', served, ...(await attempt.start(client, traced, connection).answer) };
   }
 
   /** Another credential that may be used at once, where this one was refused or used too often. */
@@ -333,12 +298,12 @@ export class FallbackLoop {
   private async sleep(pauseMs: number): Promise<void> {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, pauseMs);
-      this.wake = () => {
+      this.cancellation.wake = () => {
         clearTimeout(timer);
         resolve();
       };
     });
-    this.wake = null;
+    this.cancellation.wake = null;
     this.context.upstreamMs += pauseMs;
   }
 

@@ -13,12 +13,11 @@ const RESET_CODES: ReadonlySet<string> = new Set([UPSTREAM_RESET, 'EPIPE', 'UND_
 /** One HTTP exchange, as undici drives it. */
 export class HttpCall extends UpstreamCall implements Dispatcher.DispatchHandler {
   readonly origin: string;
-  readonly options: Dispatcher.DispatchOptions;
+  /** Null once an answer has begun: nothing is sent again then. */
+  private unanswered: Dispatcher.DispatchOptions | null;
   private controller: Dispatcher.DispatchController | null = null;
   /** The connection this call had made for itself. Null: it was given one that had served before. */
   private ownDial: Dial | null = null;
-  /** Whether any byte of an answer has come. */
-  private answered = false;
   private dialedAgain = false;
   /** Null where the body comes as it is. */
   private decoder: ContentDecoder | null = null;
@@ -32,13 +31,18 @@ export class HttpCall extends UpstreamCall implements Dispatcher.DispatchHandler
     super(reader, limits);
     const url = new URL(request.url);
     this.origin = url.origin;
-    this.options = {
+    this.unanswered = {
       path: url.pathname + url.search,
       method: request.method,
       // Compressed answers are read too, but an upstream that compresses holds events back until a block is whole.
       headers: { ...request.headers, 'accept-encoding': 'identity' },
       body: request.body,
     };
+  }
+
+  get options(): Dispatcher.DispatchOptions {
+    if (!this.unanswered) throw new Error('A request that is being answered is not sent again.');
+    return this.unanswered;
   }
 
   start(dispatch: (options: Dispatcher.DispatchOptions) => void): this {
@@ -62,11 +66,13 @@ export class HttpCall extends UpstreamCall implements Dispatcher.DispatchHandler
   }
 
   onResponseStarted(): void {
-    this.answered = true;
+    this.unanswered = null;
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: UpstreamHeaders): void {
     if (status < 200) return;
+    // As they came: an open stream would keep what was read with them.
+    controller.rawHeaders = null;
     if (this.isPaused) controller.pause();
     this.takeHeaders(status, headers);
     if (this.isOver) return;
@@ -156,7 +162,7 @@ export class HttpCall extends UpstreamCall implements Dispatcher.DispatchHandler
     return (
       this.phase === 'first_byte' &&
       this.ownDial === null &&
-      !this.answered &&
+      this.unanswered !== null &&
       !this.dialedAgain &&
       RESET_CODES.has(error.code ?? '')
     );

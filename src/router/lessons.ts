@@ -21,7 +21,8 @@ export interface EndedAttempt {
   readonly maxCooldownMs: number;
 }
 
-interface Pupils {
+/** Who learns. */
+export interface Pupils {
   readonly activity: TargetActivity;
   readonly credentials: CredentialHealth;
 }

@@ -16,8 +16,8 @@ export class ReceivedContent {
   private utf8Bytes = 0;
   /** Chunks that brought content: no provider sends less than a token in one. */
   private chunks = 0;
-  /** By choice; one that has not ended is missing. */
-  private readonly finishes = new Map<number, string>();
+  /** By choice; one that has not ended is missing. Null until the first one ends: a map is large for a stream. */
+  private finishes: Map<number, string> | null = null;
 
   add(text: string): void {
     let bytes = 0;
@@ -39,12 +39,12 @@ export class ReceivedContent {
 
   /** The finish reason of the first choice; null until it came. */
   get finishReason(): string | null {
-    return this.finishes.get(0) ?? null;
+    return this.finishes?.get(0) ?? null;
   }
 
   /** Of all choices that have ended. */
   get finishReasons(): readonly string[] {
-    return [...this.finishes.values()];
+    return [...(this.finishes?.values() ?? [])];
   }
 
   /** The greater of two bounds from below: by the size of the text, and by the number of its pieces. */
@@ -54,8 +54,10 @@ export class ReceivedContent {
 
   private noteFinishes(text: string): void {
     const chunk = JSON.parse(text) as ChatChunk;
+    this.finishes ??= new Map();
+    const { finishes } = this;
     for (const { index, finish_reason: reason } of chunk.choices ?? []) {
-      if (reason && this.finishes.size < MAX_FINISHES && !this.finishes.has(index)) this.finishes.set(index, reason);
+      if (reason && finishes.size < MAX_FINISHES && !finishes.has(index)) finishes.set(index, reason);
     }
   }
 }

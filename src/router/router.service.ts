@@ -12,6 +12,7 @@ import type { Principal } from '../domain/principal.js';
 import type { ScreenedRequest } from '../domain/screened-request.js';
 import type { Target } from '../domain/target.js';
 import type { RequestContext } from '../request-context/request-context.js';
+import type { Cancellation } from './cancellation.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { CredentialHealth } from './credential-health.js';
 import { decideTargets, type HealthView, refusalOf } from './eligibility.js';
@@ -107,10 +108,7 @@ export class RouterService {
         subscriber.error(toAegisError(thrown));
         return undefined;
       }
-      // Stays until the request's end: a stream that has begun is aborted by it too.
-      const onAbort = () => loop.cancel(reasonOf(context.signal));
-      if (context.signal.aborted) onAbort();
-      else context.signal.addEventListener('abort', onAbort, { once: true });
+      cancelOnAbort(loop.cancellation, context.signal);
 
       let answered = false;
       loop.run().then(
@@ -122,7 +120,7 @@ export class RouterService {
         (thrown: unknown) => subscriber.error(toAegisError(thrown)),
       );
       return () => {
-        if (!answered) loop.cancel(clientLeft());
+        if (!answered) loop.cancellation.cancel(clientLeft());
       };
     });
   }
@@ -174,6 +172,13 @@ function targetsWithCircuit({ models, gateway }: ConfigSnapshot): ReadonlySet<st
   if (!gateway.routing.circuitBreaker.enabled) return new Set();
   const targets = [...models.values()].flatMap(({ primaries, fallbacks }) => [...primaries, ...fallbacks]);
   return new Set(targets.map(({ id }) => id));
+}
+
+/** Stays until the request's end: a stream that has begun is aborted by it too. */
+function cancelOnAbort(cancellation: Cancellation, signal: AbortSignal): void {
+  const onAbort = (): void => cancellation.cancel(reasonOf(signal));
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
 }
 
 function reasonOf(signal: AbortSignal): AegisError {

@@ -173,7 +173,7 @@ export class StreamAttempt extends Attempt<OpenedStream> {
     if (this.translator.hasContent) this.open();
     if (texts.length === 0) return;
     for (const text of texts) this.content.add(text);
-    this.plan.onChunks(texts.length);
+    this.plan.listener.chunksCame(texts.length);
     if (this.subscriber) {
       this.subscriber.next(texts);
       return;
@@ -189,7 +189,7 @@ export class StreamAttempt extends Attempt<OpenedStream> {
     if (this.opened) return;
     this.opened = true;
     clearTimeout(this.firstContentTimer);
-    this.plan.onFirstContent();
+    this.plan.listener.firstContentCame();
     this.settle({
       chunks: new Observable((subscriber) => this.attach(subscriber)),
       flow: { pause: () => this.slow(true), resume: () => this.slow(false) },

@@ -10,7 +10,7 @@ import type { GatewayObserver } from '../../domain/observer.js';
 import { CLOCK, GATEWAY_OBSERVER, silentObserver } from '../../domain/observer.js';
 import { withAnswer } from '../../domain/one-answer.js';
 import type { BudgetWindow, Principal } from '../../domain/principal.js';
-import type { RequestContext } from '../../request-context/request-context.js';
+import { onceAnswered, type RequestContext } from '../../request-context/request-context.js';
 import { periodOf } from './budget-period.js';
 import { describeRefusal } from './limit-errors.js';
 import type { BudgetDemand, BudgetScope, LimitDemand, LimitFigures } from './limit-store.js';
@@ -50,7 +50,7 @@ export class LimitsInterceptor implements NestInterceptor {
             failed: (thrown) => {
               failure = toAegisError(thrown);
             },
-            ended: () => finish(grant, aegis, failure),
+            ended: () => finishOnceAnswered(grant, aegis, failure),
           },
         );
       },
@@ -120,6 +120,11 @@ function isLimited(principal: Principal): boolean {
     principal.teamBudgetNanoUsd !== null ||
     principal.organizationBudgetNanoUsd !== null
   );
+}
+
+/** Apart, so that an open stream keeps nothing of what went before it. */
+function finishOnceAnswered(grant: Grant, context: RequestContext, failure: AegisError | null): void {
+  onceAnswered(context, () => finish(grant, context, failure));
 }
 
 /**

@@ -8,7 +8,8 @@ const MAX_NAMED_FINDINGS = 10;
 
 /** What filters did to one answer: told to the observer and kept with the request, each rule once a place and action. */
 export class AnswerFindings {
-  private readonly known = new Set<string>();
+  /** Null until something is found. */
+  private known: Set<string> | null = null;
   private readonly blocked: Finding[] = [];
 
   constructor(
@@ -18,12 +19,14 @@ export class AnswerFindings {
 
   record(filter: string, rule: string, action: FilterAction, path: string): void {
     const identity = `${filter} ${rule} ${String(action)} ${path}`;
-    if (this.known.has(identity)) return;
-    this.known.add(identity);
+    this.known ??= new Set();
+    const { known } = this;
+    if (known.has(identity)) return;
+    known.add(identity);
     const finding: Finding = { filter, rule, path, action };
     if (action === 'block') this.blocked.push(finding);
     this.observer.filterActed(filter, rule, action);
-    if (this.known.size <= MAX_FINDINGS || action === 'block') {
+    if (known.size <= MAX_FINDINGS || action === 'block') {
       this.context.findings = [...this.context.findings, finding];
     }
   }

@@ -41,7 +41,8 @@ export class AnswerRewriter {
   private readonly open = new Map<number, Map<string, OpenText>>();
   /** Chunks with the usage, which come last: text that still waits goes before them. */
   private readonly counted: string[] = [];
-  private readonly logprobs = new Map<number, LogprobWatch>();
+  /** By choice; null until there are any. */
+  private logprobs: Map<number, LogprobWatch> | null = null;
   /** The last chunk with choices: what is made here looks like it. */
   private lastChunk: Record<string, unknown> | null = null;
 
@@ -238,6 +239,7 @@ export class AnswerRewriter {
   }
 
   private logprobsOf(index: number): LogprobWatch {
+    this.logprobs ??= new Map();
     const known = this.logprobs.get(index);
     if (known) return known;
     const watch = this.openLogprobs();

@@ -1,3 +1,4 @@
+import { flat } from '../../domain/flat-text.js';
 import { beginsToken, endsToken } from '../engine/boundaries.js';
 import { type CharacterSet, DIGITS } from '../engine/character-set.js';
 import { judgeSecret } from '../engine/judgement.js';
@@ -32,7 +33,9 @@ export type BlockLimits = 'anywhere' | 'between quotes' | 'nowhere';
 const DECIDED = -1;
 const NOTHING = Number.POSITIVE_INFINITY;
 /** Text that is not looked at any more is put away where it has grown by so much. */
-const TRIM_UNITS = 2_048;
+const TRIM_UNITS = 512;
+/** Text in pieces of a word takes ten times the memory. */
+const FLAT_AFTER_PIECES = 16;
 
 /**
  * Looks for all rules in a text that is still being written, reading each character once. All indexes that come out count
@@ -49,8 +52,10 @@ export class StreamScanner {
   private candidates: Candidate[] = [];
   private searches: ValueSearch[] = [];
   private blocks: BlockWatch[] = [];
-  /** Up to where a rule's matches and values have been found. */
-  private readonly searchedTo = new Map<number, number>();
+  /** Up to where a rule's matches and values have been found. Null until there are any. */
+  private searchedTo: Map<number, number> | null = null;
+  /** How many pieces `text` has been given since it was in one. */
+  private pieces = 0;
 
   /** `past` stands before the text; anchors before `from` are only read as what stands before. */
   constructor(
@@ -95,6 +100,10 @@ export class StreamScanner {
     const { columnOf, next, width, endsWord, depth } = this.rules.automaton;
     const offset = this.end;
     this.text += piece;
+    if (++this.pieces === FLAT_AFTER_PIECES) {
+      this.text = flat(this.text);
+      this.pieces = 0;
+    }
     this.textEnd.push(piece);
     let { state } = this;
     for (let index = 0; index < piece.length; index++) {
@@ -179,10 +188,10 @@ export class StreamScanner {
 
   private searchValue(source: StreamRule, nameStart: number, nameEnd: number, within: number): void {
     const limit = nameEnd + within;
-    const next = Math.max(nameEnd, this.searchedTo.get(source.index) ?? 0);
+    const next = Math.max(nameEnd, this.searchedToOf(source));
     if (next >= limit) return;
     this.searches.push({ source, nameStart, next, limit });
-    this.searchedTo.set(source.index, limit);
+    this.noteSearched(source, limit);
   }
 
   private settleCandidates(isFinal: boolean, found: StreamMatch[], held: number): number {
@@ -193,7 +202,7 @@ export class StreamScanner {
         open.push(candidate);
         continue;
       }
-      if ((this.searchedTo.get(candidate.source.index) ?? 0) > candidate.start) continue;
+      if (this.searchedToOf(candidate.source) > candidate.start) continue;
       const { source, start, anchorStart } = candidate;
       const waits = this.tryPattern(source, start, isFinal, found, anchorStart);
       if (waits === DECIDED) continue;
@@ -231,11 +240,20 @@ export class StreamScanner {
       const match = found.length > matches ? found.at(-1) : undefined;
       if (!match) continue;
       const searchedTo = Math.max(match.wholeEnd, limit);
-      this.searchedTo.set(source.index, searchedTo);
+      this.noteSearched(source, searchedTo);
       for (const other of this.searches) if (other.source === source) other.next = Math.max(other.next, match.wholeEnd);
       search.next = searchedTo;
     }
     return NOTHING;
+  }
+
+  private searchedToOf({ index }: StreamRule): number {
+    return this.searchedTo?.get(index) ?? 0;
+  }
+
+  private noteSearched({ index }: StreamRule, to: number): void {
+    this.searchedTo ??= new Map();
+    this.searchedTo.set(index, to);
   }
 
   private tryPattern(
@@ -285,7 +303,7 @@ export class StreamScanner {
       wholeEnd: base + end,
       drop: null,
     });
-    if (rule.valueWithin === null) this.searchedTo.set(source.index, base + end);
+    if (rule.valueWithin === null) this.noteSearched(source, base + end);
     return DECIDED;
   }
 

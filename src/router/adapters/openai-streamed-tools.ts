@@ -38,8 +38,8 @@ interface Stated {
  */
 export class StreamedToolCalls {
   private readonly calls: ToolCall[] = [];
-  /** The server's index → the place of the call it stands for now. */
-  private readonly places = new Map<number, number>();
+  /** The server's index → the place of the call it stands for now. Most answers call nothing, and make no map. */
+  private places: Map<number, number> | null = null;
 
   constructor(private readonly idPrefix: string) {}
 
@@ -108,7 +108,7 @@ export class StreamedToolCalls {
 
   /** The place of the call that a delta continues; undefined where it begins one. */
   private findPlace({ index, id, name, text }: Stated): number | undefined {
-    const known = index === undefined ? undefined : this.places.get(index);
+    const known = index === undefined ? undefined : this.places?.get(index);
     if (id !== undefined) {
       if (known !== undefined && this.calls[known]?.upstreamId === id) return known;
       const place = this.calls.findIndex((call) => call.upstreamId === id);
@@ -130,7 +130,7 @@ export class StreamedToolCalls {
   private begin({ index, id, name }: Stated): number {
     const place = this.calls.length;
     if (place === MAX_TOOL_CALLS) throw invalidAnswer(`more than ${MAX_TOOL_CALLS} tool calls`);
-    const before = index === undefined ? undefined : this.calls[this.places.get(index) ?? -1];
+    const before = index === undefined ? undefined : this.calls[this.places?.get(index) ?? -1];
     const isTaken = id !== undefined && this.calls.some((call) => call.id === id);
     this.calls.push({
       id: id === undefined || isTaken ? `${this.idPrefix}_${place}` : id,
@@ -141,7 +141,10 @@ export class StreamedToolCalls {
       text: '',
       progress: new ObjectProgress(),
     });
-    if (index !== undefined) this.places.set(index, place);
+    if (index !== undefined) {
+      this.places ??= new Map();
+      this.places.set(index, place);
+    }
     return place;
   }
 }
