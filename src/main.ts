@@ -2,10 +2,7 @@ import cluster from 'node:cluster';
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
-import { loadEnvironment } from './config/config.module.js';
-import { findGatewayConfig, getConfigDirectory } from './config/directory.js';
 import type { GatewayConfig } from './config/schema/gateway.config.js';
-import { countCores, countWorkers } from './config/workers.js';
 import type { AegisLogger } from './telemetry/aegis.logger.js';
 
 /** What a signal ends, as soon as there is anything to end. */
@@ -30,8 +27,12 @@ export async function serve(): Promise<void> {
     const { serveAsWorker } = await import('./worker.js');
     return serveAsWorker();
   }
+  // Before anything is loaded, which takes a while.
   const signals = listenForSignals();
   try {
+    const { loadEnvironment } = await import('./config/config.module.js');
+    const { findGatewayConfig, getConfigDirectory } = await import('./config/directory.js');
+    const { countCores, countWorkers } = await import('./config/workers.js');
     await loadEnvironment();
     const gateway = await findGatewayConfig(getConfigDirectory(process.env), process.env);
     const workers = gateway ? countWorkers(gateway.server, countCores()) : 1;
