@@ -40,8 +40,7 @@ export async function serve(): Promise<void> {
   } catch (problem) {
     // Told to stop before it had begun: that is no failure.
     if (signals.isStopped()) process.exit(0);
-    const { describeStartFailure } = await import('./start-failure.js');
-    process.stderr.write(`${await describeStartFailure(problem)}\n`);
+    process.stderr.write(`${await describeFailure(problem)}\n`);
     process.exit(1);
   }
 }
@@ -117,6 +116,17 @@ function listenForSignals(): Signals {
       if (first !== null) drain(started);
     },
   };
+}
+
+/** Where there are too few file descriptors to load the gateway, there are too few to load the words for it. */
+async function describeFailure(problem: unknown): Promise<string> {
+  try {
+    const { describeStartFailure } = await import('./start-failure.js');
+    return await describeStartFailure(problem);
+  } catch (further) {
+    const isOutOfFiles = further instanceof Error && 'code' in further && further.code === 'EMFILE';
+    return isOutOfFiles ? 'Too few file descriptors to start: the gateway needs 512 (ulimit -n).' : String(problem);
+  }
 }
 
 /** A fault that no request owns. The others go on being served; the log says what to mend. */

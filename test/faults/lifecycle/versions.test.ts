@@ -125,7 +125,7 @@ describe('two versions on one database', () => {
         'api_key.user_name may not be empty any more',
         'audit_record.stored_at has lost its default',
         'team.name is gone',
-      'team.title must be given',
+        'team.title must be given',
         'usage_request.one_model is a new rule',
       ]);
     },
