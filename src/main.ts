@@ -47,6 +47,7 @@ export async function serve(): Promise<void> {
 
 async function serveAlone(signals: Signals): Promise<void> {
   const { startGateway } = await import('./bootstrap.js');
+  if (signals.isStopped()) process.exit(0);
   const gateway = await startGateway();
   const { logger } = gateway;
   reportFaults(logger);
@@ -59,6 +60,7 @@ async function serveAlone(signals: Signals): Promise<void> {
 
 async function serveWithWorkers(signals: Signals, gateway: GatewayConfig, count: number): Promise<void> {
   const { Primary } = await import('./primary/primary.js');
+  if (signals.isStopped()) process.exit(0);
   const primary = new Primary(gateway, count, ({ message }) => {
     process.stderr.write(`${message}\n`);
     process.exit(1);
