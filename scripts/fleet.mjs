@@ -1,7 +1,8 @@
 /**
- * Three built gateways behind HAProxy, with Redis and PostgreSQL, under load: a rolling restart, a gateway that is killed,
- * a changed configuration, a revoked key, limits over all, Redis restarted. Prints a table of figures; exits 1 where a
- * promise is not kept. `npm run test:fleet -- [restart|kill|config|revoke|limits|redis …] [options]`
+ * Three built gateways behind HAProxy, with Redis and PostgreSQL, under load: a rolling restart, restarts one upon the
+ * other while Redis and the configuration change, a gateway that is killed, a changed configuration, a revoked key, limits
+ * over all, Redis restarted. Prints a table of figures; exits 1 where a
+ * promise is not kept. `npm run test:fleet -- [restart|storm|kill|config|revoke|limits|redis …] [options]`
  *
  *   --clients N, --streams N          clients that ask for whole answers (12) and for streams (6), one after the other
  *   --answer TIME, --stream TIME      what an answer (50ms) and a stream (3s) take
@@ -28,6 +29,7 @@ import { run } from './lib/run.mjs';
 
 const PARTS = {
   restart: 'a rolling restart',
+  storm: 'restarts one upon the other, Redis and the configuration meanwhile',
   kill: 'one gateway is killed',
   config: 'a changed configuration',
   revoke: 'a revoked key',
