@@ -6,7 +6,16 @@ import { describeWithOwnRedis } from '../support/redis.js';
 import { Promises, tell } from './support/figures.js';
 import { ANSWER_NANO_USD, ServedFleet } from './support/fleet.js';
 import { noticeMs, readTimings } from './support/options.js';
-import { ask, type Call, describeOutcomes, failedOf, quantile, Traffic } from './support/traffic.js';
+import {
+  ask,
+  type Call,
+  describeOutcomes,
+  failedOf,
+  type Kill,
+  quantile,
+  sortByKill,
+  Traffic,
+} from './support/traffic.js';
 
 const timings = readTimings();
 const DEADLINE_MS = 30 * 60_000;
@@ -59,26 +68,15 @@ inSuite(() => {
     );
   }
 
-  /** Once nothing waits in a journal any more. */
+  function checkNoneFailed(seen: readonly Call[]): void {
+    const failed = failedOf(seen);
+    promises.check('failed requests', describeOutcomes(failed), 'none', failed.length === 0);
+  }
+
   async function checkLedger(): Promise<void> {
-    const called = fleet.upstream.requests.map((request) => {
-      const { messages } = request.json() as { messages: { content: string }[] };
-      return messages[0]?.content ?? '';
-    });
-    const wanted = new Set([...called, ...calls.filter(({ outcome }) => outcome === 'whole').map(({ id }) => id)]);
-    const missing = async (): Promise<number> => {
-      const there = new Set((await fleet.ledger()).map(({ id }) => id));
-      return [...wanted].filter((id) => id.startsWith('fleet-') && !there.has(id)).length;
-    };
-    await waitUntil(async () => (await missing()) === 0, 60_000).catch(() => undefined);
-    const rows = await fleet.ledger();
-    const twice = rows.length - new Set(rows.map(({ id }) => id)).size;
-    promises.check(
-      'in the ledger: requests missing, and twice',
-      `${await missing()}, ${twice}`,
-      '0, 0',
-      (await missing()) + twice === 0,
-    );
+    const whole = calls.filter(({ outcome }) => outcome === 'whole').map(({ id }) => id);
+    const { missing, twice } = await fleet.compareLedger(whole);
+    promises.check('in the ledger: requests missing, and twice', `${missing}, ${twice}`, '0, 0', missing + twice === 0);
   }
 
   it(
@@ -115,8 +113,7 @@ inSuite(() => {
         '0',
         codes.every((code) => code === 0),
       );
-      const failed = failedOf(seen);
-      promises.check('failed requests', describeOutcomes(failed), 'none', failed.length === 0);
+      checkNoneFailed(seen);
       await checkLedger();
       promises.expectKept();
     },
@@ -151,7 +148,7 @@ inSuite(() => {
         '0',
         codes.every((code) => code === 0),
       );
-      promises.check('failed requests', describeOutcomes(failedOf(seen)), 'none', failedOf(seen).length === 0);
+      checkNoneFailed(seen);
       await checkLedger();
       promises.expectKept();
     },
@@ -162,12 +159,7 @@ inSuite(() => {
     'one gateway is killed',
     async () => {
       const before = fleet.findAborted();
-      const kills: {
-        readonly name: string;
-        readonly atMs: number;
-        readonly open: number;
-        readonly noticedMs: number;
-      }[] = [];
+      const kills: Kill[] = [];
       const victims = new Set<string>();
       const seen = await underLoad(async () => {
         for (let turn = 0; turn < timings.kills; turn += 1) {
@@ -178,7 +170,7 @@ inSuite(() => {
           member.process.child.kill('SIGKILL');
           await fleet.untilDown(member);
           const noticedMs = performance.now() - atMs;
-          kills.push({ name: member.name, atMs, open, noticedMs });
+          kills.push({ atMs, open, noticedMs });
           await delay(timings.calmMs);
           await fleet.restart(member);
           await delay(timings.calmMs);
@@ -195,13 +187,7 @@ inSuite(() => {
       const aborted = [...fleet.findAborted()].map(([name, count]) => [name, count - (before.get(name) ?? 0)] as const);
       const elsewhere = aborted.filter(([name, count]) => !victims.has(name) && count > 0);
       promises.check('failed at others than the killed', elsewhere.length, '0', elsewhere.length === 0);
-      const underWay = failed.filter((call) =>
-        kills.some(({ atMs }) => call.startedAtMs <= atMs && call.endedAtMs >= atMs),
-      );
-      const between = failed.filter((call) =>
-        kills.some(({ atMs, noticedMs }) => call.startedAtMs > atMs && call.startedAtMs <= atMs + noticedMs),
-      );
-      const later = failed.filter((call) => !between.includes(call) && !underWay.includes(call));
+      const { underWay, between, later } = sortByKill(failed, kills);
       const most = kills.reduce((sum, { open }) => sum + open, 0);
       const isBounded = underWay.length <= most;
       promises.check(
@@ -250,7 +236,7 @@ inSuite(() => {
         `${CONFIGURED_WITHIN_MS} ms`,
         worst <= CONFIGURED_WITHIN_MS,
       );
-      promises.check('failed requests', describeOutcomes(failedOf(seen)), 'none', failedOf(seen).length === 0);
+      checkNoneFailed(seen);
       promises.expectKept();
     },
     DEADLINE_MS,
@@ -283,7 +269,7 @@ inSuite(() => {
         `${REVOKED_WITHIN_MS} ms`,
         quantile(took, 1) <= REVOKED_WITHIN_MS,
       );
-      promises.check('failed requests', describeOutcomes(failedOf(seen)), 'none', failedOf(seen).length === 0);
+      checkNoneFailed(seen);
       promises.expectKept();
     },
     DEADLINE_MS,
@@ -347,7 +333,7 @@ inSuite(() => {
         `${REVOKED_WITHOUT_REDIS_MS} ms`,
         quantile(took, 1) <= REVOKED_WITHOUT_REDIS_MS,
       );
-      promises.check('failed requests', describeOutcomes(failedOf(seen)), 'none', failedOf(seen).length === 0);
+      checkNoneFailed(seen);
       await checkLedger();
       promises.expectKept();
     },

@@ -16,6 +16,7 @@ import type { FleetTimings } from './options.js';
 const NAMES = ['gateway-1', 'gateway-2', 'gateway-3'];
 const WORDS = Array.from({ length: 20 }, (_, index) => `word-${index} `);
 const START_MS = 60_000;
+const SETTLED_MS = 60_000;
 /** Each of an answer's three tokens. */
 export const ANSWER_NANO_USD = 3_000_000n;
 
@@ -66,18 +67,26 @@ export class ServedFleet {
       upstream,
       await startReplica({ databaseUrl: database.url, redisUrl: redis.url }),
     );
-    mkdirSync(fleet.configDirectory);
-    fleet.writeConfig([]);
-    fleet.running = await startBalancer(ports, (config) =>
-      config.replace('check inter 1s', `check inter ${timings.checkMs}ms`),
-    );
+    try {
+      await fleet.begin(ports);
+    } catch (problem) {
+      await fleet.close();
+      throw problem;
+    }
+    return fleet;
+  }
+
+  private async begin(ports: readonly number[]): Promise<void> {
+    const { checkMs, from } = this.timings;
+    mkdirSync(this.configDirectory);
+    this.writeConfig([]);
+    this.running = await startBalancer(ports, (config) => config.replace('check inter 1s', `check inter ${checkMs}ms`));
     for (const [index, name] of NAMES.entries()) {
       const port = ports[index] ?? 0;
-      fleet.members.push({ name, port, url: `http://127.0.0.1:${port}`, process: fleet.spawn(port, timings.from) });
+      this.members.push({ name, port, url: `http://127.0.0.1:${port}`, process: this.spawn(port, from) });
     }
-    for (const member of fleet.members) await fleet.listening(member);
-    await fleet.balancer.untilUp(...NAMES);
-    return fleet;
+    for (const member of this.members) await this.listening(member);
+    await this.balancer.untilUp(...NAMES);
   }
 
   get balancer(): TestBalancer {
@@ -191,11 +200,21 @@ export class ServedFleet {
     return counts;
   }
 
-  /** Ids in the ledger of requests that have this prefix, one for each row, and how each ended. */
-  async ledger(): Promise<{ readonly id: string; readonly ending: string }[]> {
-    return this.database.query(
-      "SELECT request_id AS id, ending FROM usage_request WHERE request_id LIKE 'fleet-%' ORDER BY 1",
-    );
+  /** Of what the provider was asked and of these requests, those that are not in the ledger, or more than once, in the end. */
+  async compareLedger(answered: readonly string[]): Promise<{ readonly missing: number; readonly twice: number }> {
+    const asked = this.upstream.requests.map((received) => {
+      const { messages } = received.json() as { messages: { content: string }[] };
+      return messages[0]?.content ?? '';
+    });
+    const wanted = [...new Set([...asked, ...answered])];
+    const compare = async (): Promise<{ readonly missing: number; readonly twice: number }> => {
+      const rows = await this.database.query<{ id: string }>('SELECT request_id AS id FROM usage_request');
+      const there = new Set(rows.map(({ id }) => id));
+      return { missing: wanted.filter((id) => !there.has(id)).length, twice: rows.length - there.size };
+    };
+    // What waits in a journal, that of a dead process too, gets there by itself.
+    await waitUntil(async () => (await compare()).missing === 0, SETTLED_MS).catch(() => undefined);
+    return compare();
   }
 
   async close(): Promise<void> {

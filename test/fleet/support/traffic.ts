@@ -111,3 +111,24 @@ export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((one, other) => one - other);
   return Math.round(sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0);
 }
+
+/** A gateway that was killed. */
+export interface Kill {
+  readonly atMs: number;
+  /** Requests it was answering. */
+  readonly open: number;
+  /** After which time the balancer sent it nothing more. */
+  readonly noticedMs: number;
+}
+
+/** Calls by when they began: before a kill and not ended by then, before the balancer noticed it, or at any other time. */
+export function sortByKill(
+  calls: readonly Call[],
+  kills: readonly Kill[],
+): Record<'underWay' | 'between' | 'later', readonly Call[]> {
+  const underWay = calls.filter((call) => kills.some(({ atMs }) => call.startedAtMs <= atMs && call.endedAtMs >= atMs));
+  const between = calls.filter(({ startedAtMs }) =>
+    kills.some(({ atMs, noticedMs }) => startedAtMs > atMs && startedAtMs <= atMs + noticedMs),
+  );
+  return { underWay, between, later: calls.filter((call) => !underWay.includes(call) && !between.includes(call)) };
+}
