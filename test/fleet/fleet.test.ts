@@ -90,6 +90,9 @@ inSuite(() => {
           false,
         );
       }
+      if (timings.drainMs < timings.streamMs) {
+        tell('graceful_shutdown', `${timings.drainMs} ms`, `no less than a stream, ${timings.streamMs} ms`, false);
+      }
       const codes: (number | null)[] = [];
       const endedMs: number[] = [];
       const awayMs: number[] = [];

@@ -127,8 +127,11 @@ export function sortByKill(
   kills: readonly Kill[],
 ): Record<'underWay' | 'between' | 'later', readonly Call[]> {
   const underWay = calls.filter((call) => kills.some(({ atMs }) => call.startedAtMs <= atMs && call.endedAtMs >= atMs));
-  const between = calls.filter(({ startedAtMs }) =>
-    kills.some(({ atMs, noticedMs }) => startedAtMs > atMs && startedAtMs <= atMs + noticedMs),
+  // Some began right after one kill and were under way at the next.
+  const between = calls.filter(
+    (call) =>
+      !underWay.includes(call) &&
+      kills.some(({ atMs, noticedMs }) => call.startedAtMs > atMs && call.startedAtMs <= atMs + noticedMs),
   );
   return { underWay, between, later: calls.filter((call) => !underWay.includes(call) && !between.includes(call)) };
 }
