@@ -35,6 +35,8 @@ const kinds = {
   integration: stores,
   faults: stores,
   fuzz: stores,
+  // By `npm run test:fleet` alone, which says with what timings.
+  ...(process.env.AEGIS_FLEET_TIMINGS ? { fleet: stores } : {}),
 };
 
 export default {

@@ -47,9 +47,10 @@ export interface Gateway {
   readonly logger: AegisLogger;
   /**
    * Not ready at once; refuses new requests after the grace; waits for those in flight as long as
-   * `server.graceful_shutdown` says; ends the rest with an error; closes everything.
+   * `server.graceful_shutdown` says; ends the rest with an error; closes everything. `graceMs` instead of
+   * `server.shutdown_grace`.
    */
-  shutDown(): Promise<void>;
+  shutDown(graceMs?: number): Promise<void>;
 }
 
 /** Builds and starts a gateway. Throws where its configuration is wrong or a port is taken. */
@@ -110,18 +111,24 @@ export async function startGateway(options: AppOptions = {}): Promise<Gateway> {
   }
 
   let stopping: Promise<void> | undefined;
-  const shutDown = async (): Promise<void> => {
+  const shutDown = async (graceMs?: number): Promise<void> => {
     const { gracefulShutdownMs, shutdownGraceMs } = snapshots.current.gateway.server;
+    const server = app.getHttpServer();
     lifecycle.enter('draining');
-    await new Promise((resolve) => setTimeout(resolve, shutdownGraceMs));
+    // A client that keeps its connections would stay here until it is refused, whatever a balancer of connections knows.
+    server.prependListener('request', (_request, response) => {
+      response.shouldKeepAlive = false;
+    });
+    await new Promise((resolve) => setTimeout(resolve, graceMs ?? shutdownGraceMs));
     lifecycle.enter('refusing');
+    server.closeIdleConnections();
     if (!(await lifecycle.whenIdle(gracefulShutdownMs))) {
       logger.pino.warn({ inFlight: lifecycle.inFlight }, 'graceful shutdown took too long; ending what is in flight');
       lifecycle.enter('cutting');
       await lifecycle.whenIdle(LAST_WORDS_MS);
     }
     // Closing waits for connections; one that never sends its request would keep the process for as long as it likes.
-    const cutLeftovers = setTimeout(() => app.getHttpServer().closeAllConnections(), LAST_WORDS_MS);
+    const cutLeftovers = setTimeout(() => server.closeAllConnections(), LAST_WORDS_MS);
     await app.close();
     clearTimeout(cutLeftovers);
   };
@@ -130,7 +137,7 @@ export async function startGateway(options: AppOptions = {}): Promise<Gateway> {
     url: await app.getUrl(),
     metricsUrl: await app.get(MetricsServer).url(),
     logger,
-    shutDown: () => (stopping ??= shutDown()),
+    shutDown: (graceMs) => (stopping ??= shutDown(graceMs)),
   };
 }
 

@@ -95,21 +95,33 @@ function makeHeadFlat(response: ServerResponse & { readonly _header?: unknown })
 function writeEvents(answer: StreamAnswer, socket: ServerResponse, context: RequestContext, onClose: () => void): void {
   const { flow } = answer;
   const onDrain = (): void => flow.resume();
+  let isBroken = false;
   const fail = (error: AegisError): void => {
+    if (isBroken) return;
+    isBroken = true;
     noteFailure(context, error);
     // The error event, then a connection cut without the end of the body: nobody can take this for a whole answer.
     socket.write(`data: ${JSON.stringify(error.toEnvelope(context.requestId))}\n\n`, () => socket.destroy());
   };
   const chunks = answer.chunks.subscribe({
     next: (batch) => {
+      if (isBroken) return;
       let text = '';
       for (const chunk of batch) text += `data: ${chunk}\n\n`;
-      if (text === '' || socket.write(text)) return;
+      try {
+        if (text === '' || socket.write(text)) return;
+      } catch (thrown) {
+        // RxJS would report it and go on: an answer with a hole that looks whole.
+        fail(toAegisError(thrown));
+        return;
+      }
       flow.pause();
       socket.once('drain', onDrain);
     },
     error: (thrown: unknown) => fail(toAegisError(thrown)),
-    complete: () => socket.end('data: [DONE]\n\n'),
+    complete: () => {
+      if (!isBroken) socket.end('data: [DONE]\n\n');
+    },
   });
   const close = (): void => {
     chunks.unsubscribe();

@@ -18,10 +18,18 @@ export interface GatewayProcess {
   logged(message: string): Promise<Record<string, unknown>>;
 }
 
-/** Runs `dist/src/main.js`; `npm test` builds it first. */
-export function spawnGateway(environment: Record<string, string>): GatewayProcess {
+/**
+ * Runs `dist/src/main.js`; `npm test` builds it first. `through`: a command that becomes the process, with its
+ * arguments, e.g. `['prlimit', '--nofile=256']`. `checkout`: whose build it is.
+ */
+export function spawnGateway(
+  environment: Record<string, string>,
+  through: readonly string[] = [],
+  checkout = process.cwd(),
+): GatewayProcess {
   serveHoweverLate(environment.AEGIS_CONFIG_DIR);
-  const child = spawn(process.execPath, [join(process.cwd(), 'dist', 'src', 'main.js')], {
+  const command = [...through, process.execPath, join(checkout, 'dist', 'src', 'main.js')];
+  const child = spawn(command[0] ?? '', command.slice(1), {
     env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...ownDataFolder(environment), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

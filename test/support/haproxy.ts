@@ -25,11 +25,18 @@ export interface TestBalancer {
   readonly url: string;
   /** Resolves once exactly these gateways get requests, by their names. */
   untilUp(...names: string[]): Promise<void>;
+  /** Requests that a gateway has of it at this moment. */
+  open(name: string): Promise<number>;
+  /** Everything it has logged: a line a request. */
+  output(): string;
   close(): Promise<void>;
 }
 
 /** The shipped configuration on the loopback interface, with the gateways on the given ports: gateway-1 and so on. */
-export async function startBalancer(ports: readonly number[]): Promise<TestBalancer> {
+export async function startBalancer(
+  ports: readonly number[],
+  change: (config: string) => string = (config) => config,
+): Promise<TestBalancer> {
   const folder = mkdtempSync(path.join(tmpdir(), 'aegis-haproxy-'));
   const [clients, metrics] = [await findFreePort(), await findFreePort()];
   let config = readFileSync(CONFIG, 'utf8')
@@ -40,15 +47,15 @@ export async function startBalancer(ports: readonly number[]): Promise<TestBalan
     config = config.replace(`gateway-${index + 1}:8080`, `127.0.0.1:${port}`);
   }
   const file = path.join(folder, 'haproxy.cfg');
-  await writeFile(file, config);
+  await writeFile(file, change(config));
   // In the foreground, one process.
   const server = spawn(program, ['-db', '-f', file], { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   for (const stream of [server.stdout, server.stderr]) stream.on('data', (chunk) => (said += String(chunk)));
 
+  const scrape = async (): Promise<string> => (await request(`http://127.0.0.1:${metrics}/metrics`)).body.text();
   const findUp = async (): Promise<string[]> => {
-    const answer = await request(`http://127.0.0.1:${metrics}/metrics`);
-    const text = await answer.body.text();
+    const text = await scrape();
     return [...text.matchAll(/^haproxy_server_status\{proxy="gateways",server="([^"]+)",state="UP"\} 1$/gm)]
       .map(([, name = '']) => name)
       .sort();
@@ -64,6 +71,14 @@ export async function startBalancer(ports: readonly number[]): Promise<TestBalan
       }
       throw new Error(`HAProxy has ${up.join() || 'nobody'} up, not ${names.join()}:\n${said}`);
     },
+    open: async (name) => {
+      const pattern = new RegExp(
+        `^haproxy_server_current_sessions\\{proxy="gateways",server="${name}"\\} (\\d+)$`,
+        'm',
+      );
+      return Number(pattern.exec(await scrape())?.[1]);
+    },
+    output: () => said,
     close: async () => {
       const ended = new Promise((resolve) => server.once('exit', resolve));
       server.kill('SIGKILL');

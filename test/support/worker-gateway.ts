@@ -27,6 +27,12 @@ export interface WorkerOptions {
   readonly isStarted?: boolean;
 }
 
+/** What a process is started with: see `spawnGateway`. */
+export interface Setting {
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly through?: readonly string[];
+}
+
 export interface Answer {
   readonly status: number;
   readonly text: string;
@@ -82,8 +88,8 @@ export class WorkerGateway {
   }
 
   /** Starts it, and waits until it listens. */
-  async spawn(): Promise<void> {
-    const process = this.begin();
+  async spawn(setting: Setting = {}): Promise<void> {
+    const process = this.begin(setting);
     const { url, metricsUrl } = await process.logged('gateway is listening');
     this.url = String(url);
     this.metricsUrl = String(metricsUrl);
@@ -91,8 +97,8 @@ export class WorkerGateway {
   }
 
   /** Starts it, whatever comes of it. */
-  begin(): GatewayProcess {
-    const process = spawnGateway({ AEGIS_CONFIG_DIR: this.configDirectory });
+  begin({ environment = {}, through = [] }: Setting = {}): GatewayProcess {
+    const process = spawnGateway({ AEGIS_CONFIG_DIR: this.configDirectory, ...environment }, through);
     this.spawned.push({ process, known: new Set() });
     return process;
   }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
+import { getHeapStatistics } from 'node:v8';
 import type { OverloadConfig } from '../../config/schema/overload.config.js';
 
 /** For journals, stores, logs and the probes' own connections. */
@@ -11,6 +12,9 @@ const REQUESTS_SHARE = 1 / 2;
 const BODIES_SHARE = 1 / 8;
 const MOST_BODIES_BYTES = 512 * 1024 * 1024;
 const FEWEST_REQUESTS = 64;
+/** Of the file descriptors for connections: the rest is for clients, also those whose request is not taken on. */
+const REQUESTS_OF_DESCRIPTORS = 31 / 64;
+const FEWEST_OTHERS = 16;
 
 /** What this process has to work with. */
 export interface Means {
@@ -23,11 +27,15 @@ export interface Capacity {
   readonly maxBodiesBytes: number;
 }
 
-/** The memory is the container's where it has a limit, and is for all workers together. */
+/**
+ * The memory is the container's where it has a limit, and is for all workers together. Where Node was told to keep its
+ * heap small, that is what a process has to work with: by itself it takes half of the memory for it.
+ */
 export function findMeans(workers = 1): Means {
   const constrained = process.constrainedMemory();
+  const memoryBytes = (constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()) / workers;
   return {
-    memoryBytes: (constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()) / workers,
+    memoryBytes: Math.min(memoryBytes, 2 * getHeapStatistics().heap_size_limit),
     fileDescriptors: findFileDescriptors(),
   };
 }
@@ -43,8 +51,14 @@ function findFileDescriptors(): number {
 }
 
 /** As many requests as there are file descriptors for: each takes its client's connection and one to a provider. */
+function countRequests({ fileDescriptors }: Means): number {
+  return Math.max(FEWEST_REQUESTS, Math.floor((fileDescriptors - RESERVED_DESCRIPTORS) * REQUESTS_OF_DESCRIPTORS));
+}
+
+/** More than requests: those who are refused, and probes, need a connection to be told so. */
 export function countConnections({ fileDescriptors }: Means): number {
-  return Math.max(FEWEST_REQUESTS, Math.floor((fileDescriptors - RESERVED_DESCRIPTORS) / 2));
+  const others = Math.floor((fileDescriptors - RESERVED_DESCRIPTORS) * (1 - REQUESTS_OF_DESCRIPTORS));
+  return Math.max(FEWEST_REQUESTS + FEWEST_OTHERS, others);
 }
 
 /** What may be open at one time. A single body of the largest size always has its place. */
@@ -56,7 +70,7 @@ export function planCapacity(
   const inMemory = Math.max(FEWEST_REQUESTS, Math.floor((means.memoryBytes * REQUESTS_SHARE) / BYTES_A_REQUEST));
   const bodiesBytes = maxBodiesBytes || Math.min(MOST_BODIES_BYTES, Math.floor(means.memoryBytes * BODIES_SHARE));
   return {
-    maxInFlight: Math.min(maxInFlight || inMemory, countConnections(means)),
+    maxInFlight: Math.min(maxInFlight || inMemory, countRequests(means)),
     maxBodiesBytes: Math.max(bodiesBytes, bodyLimitBytes),
   };
 }

@@ -24,15 +24,16 @@ describe('planCapacity', () => {
       maxInFlight: 12,
       maxBodiesBytes: 30 * MEBIBYTE,
     });
-    expect(plan(64 * 1_024, 20_000).maxInFlight).toBe(9_872);
-    expect(plan(4_096, 1_024, { ...DERIVED, maxInFlight: 5_000 }).maxInFlight).toBe(384);
+    expect(plan(64 * 1_024, 20_000).maxInFlight).toBe(9_563);
+    expect(plan(4_096, 1_024, { ...DERIVED, maxInFlight: 5_000 }).maxInFlight).toBe(372);
     expect(plan(4_096, 100).maxInFlight).toBe(64);
   });
 });
 
 describe('countConnections', () => {
-  it('leaves as many descriptors for providers as for clients', () => {
-    expect(countConnections({ memoryBytes: 1, fileDescriptors: 20_000 })).toBe(9_872);
+  it('leaves a descriptor to a provider for each request, and some connections for those who are refused', () => {
+    expect(countConnections({ memoryBytes: 1, fileDescriptors: 20_000 })).toBe(10_180);
+    expect(countConnections({ memoryBytes: 1, fileDescriptors: 100 })).toBe(80);
     expect(countConnections({ memoryBytes: 1, fileDescriptors: Number.POSITIVE_INFINITY })).toBe(
       Number.POSITIVE_INFINITY,
     );
