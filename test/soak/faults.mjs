@@ -135,7 +135,7 @@ async function clientsVanish(site) {
     'x-request-id': 'vanished',
   };
   const leave = async () => {
-    const signal = AbortSignal.timeout(100 + Math.random() * 300);
+    const signal = AbortSignal.timeout(100 + Math.floor(Math.random() * 300));
     await fetch(`${site.url}/v1/chat/completions`, { method: 'POST', headers, body, signal }).catch(() => undefined);
   };
   await Promise.all(Array.from({ length: 100 }, leave));

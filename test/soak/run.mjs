@@ -10,6 +10,7 @@ import { FAULTS } from './faults.mjs';
 import { countDescriptors, MEBIBYTE, sampleMemory } from './figures.mjs';
 import { judge, printChecks, printReport } from './report.mjs';
 import { Site } from './site.mjs';
+import { measureStores, printSizes } from './sizes.mjs';
 import { until } from './stores.mjs';
 import { Traffic } from './traffic.mjs';
 
@@ -101,9 +102,11 @@ export async function runSoak({ minutes, rate }) {
     const noReservations = async () => (await countReservations(site)).leases === 0;
     await until(noReservations, 'reservations', RESERVATIONS_GONE_WITHIN_MS).catch(() => undefined);
     const books = await compareBooks(site, traffic.asked);
+    const sizes = await measureStores(site);
     const remains = await compareRemains(site, await site.stopGateway());
     const checks = [...judge({ before, after, samples, faults, traffic }), ...books, ...remains];
     printReport({ before, after, samples, faults, traffic, logBytes: sizeOf(site.logFile) });
+    printSizes(sizes);
     return printChecks(checks);
   } finally {
     await site.close();
