@@ -51,7 +51,8 @@ async function sample(site, startedAt) {
   const { resident, live } = await sampleMemory(site);
   const reservations = await countReservations(site).catch(() => null);
   const descriptors = Object.values(countDescriptors(site)).reduce((sum, count) => sum + count, 0);
-  return { at: performance.now() - startedAt, resident, live, descriptors, leases: reservations?.leases ?? null };
+  const shed = await site.metric('aegis_requests_shed_total');
+  return { at: performance.now() - startedAt, resident, live, descriptors, leases: reservations?.leases ?? null, shed };
 }
 
 /** One fault after the other, and after each the figures, until the time is over. */
@@ -72,7 +73,7 @@ async function runFaults(site, traffic, durationMs) {
     samples.push(figures);
     say(
       `${String(Math.round(figures.at / 1_000)).padStart(5)} s  ${mebibytes(figures.resident)} resident, ${mebibytes(figures.live)} live, ` +
-        `${figures.descriptors} descriptors, ${figures.leases ?? '?'} leases, ${traffic.asked.size} requests, ` +
+        `${figures.descriptors} descriptors, ${figures.leases ?? '?'} leases, ${traffic.asked.size} requests, ${figures.shed} shed, ` +
         `${traffic.unexpected.length} unexpected | ${name}: ${outcome.isMet ? '' : 'FAILED, '}${outcome.text}`,
     );
   }

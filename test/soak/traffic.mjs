@@ -20,6 +20,7 @@ const UNAVAILABLE = [
   '504 upstream_timeout',
   '429 upstream_rate_limited',
 ];
+const REFUSED = ['400 content_filter', '400 invalid_json', '401 invalid_api_key', '404 model_not_found'];
 const LIMITED = {
   tight: ['429 rate_limit_exceeded', '429 concurrency_limit_exceeded'],
   poor: ['402 budget_exceeded', '429 rate_limit_exceeded'],
@@ -140,8 +141,8 @@ export class Traffic {
     // Nobody refuses who has too much to do: a machine shared with others may be slow for a moment.
     if (expected.includes(ending) || ending === '503 overloaded') return true;
     if (LIMITED[key]?.includes(ending)) return true;
-    // While a provider is away its circuits are open, and a model may have nobody left.
-    return expected.includes('whole') || expected.includes('cut') ? UNAVAILABLE.includes(ending) : false;
+    // While a provider is away its circuits are open, and a model may have nobody left: for all that is sent on at all.
+    return !expected.some((one) => REFUSED.includes(one)) && UNAVAILABLE.includes(ending);
   }
 
   /** `whole`, `cut`, `left`, or the status and code of a refusal. */
