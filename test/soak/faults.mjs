@@ -70,18 +70,19 @@ async function listModels(site) {
     headers: { 'x-api-key': site.keys.plain.key, connection: 'close' },
   });
   const { data } = await answer.json();
-  return data.map(({ id }) => id);
+  // Any request may be shed.
+  return data?.map(({ id }) => id) ?? null;
 }
 
 async function configurationChanges(site) {
   const alias = `extra-${Date.now()}`;
   const startedAt = performance.now();
   replaceFile(site, 'models.yaml', modelsWith([alias]));
-  await until(async () => (await listModels(site)).includes(alias), 'a new alias was not served');
+  await until(async () => (await listModels(site))?.includes(alias), 'a new alias was not served');
   const tookMs = Math.round(performance.now() - startedAt);
   replaceFile(site, 'models.yaml', modelsWith());
   site.gateway.kill('SIGHUP');
-  await until(async () => !(await listModels(site)).includes(alias), 'an alias was not taken away');
+  await until(async () => (await listModels(site))?.includes(alias) === false, 'an alias was not taken away');
   return `served after ${tookMs} ms`;
 }
 
@@ -104,8 +105,7 @@ async function tryKey(site, { key }) {
 
 async function keyIsRevoked(site) {
   const made = await site.mint('passing', '--rpm', '1000', '--max-parallel', '10', '--budget-usd', '5');
-  const before = await tryKey(site, made);
-  if (before !== 200) throw new Error(`a new key was answered with ${before}`);
+  await until(async () => (await tryKey(site, made)) === 200, 'a new key was not served');
   await site.operate('keys', 'revoke', made.id, '--reason', 'soak');
   const revokedAt = performance.now();
   const isRefused = async () => (await tryKey(site, made)) === 401;

@@ -1,5 +1,6 @@
 /** What /proc and the gateway itself say of what it holds, and whether a row of such figures rises. */
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readResidentBytes } from '../bench/gateway/processes.mjs';
 import { until } from './stores.mjs';
 
@@ -62,6 +63,23 @@ export async function sampleMemory({ gateway, probeFile }) {
   await until(() => existsSync(probeFile), 'the gateway did not collect its garbage');
   const { heapUsed, external, resources } = JSON.parse(readFileSync(probeFile, 'utf8'));
   return { resident, live: heapUsed + external, resources };
+}
+
+/** The least of several looks: a file that is read just then is nothing that is held. */
+export async function sampleIdle(site, looks = 5) {
+  const samples = [];
+  for (let look = 0; look < looks; look += 1) {
+    samples.push(await sampleMemory(site));
+    await sleep(300);
+  }
+  const [{ resident }] = samples;
+  const kinds = new Set(samples.flatMap(({ resources }) => Object.keys(resources)));
+  const least = (kind) => Math.min(...samples.map(({ resources }) => resources[kind] ?? 0));
+  return {
+    resident,
+    live: Math.min(...samples.map(({ live }) => live)),
+    resources: Object.fromEntries([...kinds].map((kind) => [kind, least(kind)])),
+  };
 }
 
 const medianOf = (values) => {

@@ -7,7 +7,7 @@ import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { compareBooks, compareRemains, countReservations } from './balance.mjs';
 import { FAULTS } from './faults.mjs';
-import { countDescriptors, MEBIBYTE, sampleMemory } from './figures.mjs';
+import { countDescriptors, MEBIBYTE, sampleIdle, sampleMemory } from './figures.mjs';
 import { judge, printChecks, printReport } from './report.mjs';
 import { Site } from './site.mjs';
 import { measureStores, printSizes } from './sizes.mjs';
@@ -43,8 +43,7 @@ async function settle(site, wanted) {
       : !isBack() && performance.now() < deadline
   )
     await sleep(500);
-  const memory = await sampleMemory(site);
-  return { descriptors: countDescriptors(site), ...memory };
+  return { ...(await sampleIdle(site)), descriptors: countDescriptors(site) };
 }
 
 async function sample(site, startedAt) {
