@@ -10,7 +10,7 @@ import { FAULTS } from './faults.mjs';
 import { countDescriptors, MEBIBYTE, sampleIdle, sampleMemory } from './figures.mjs';
 import { judge, printChecks, printReport } from './report.mjs';
 import { Site } from './site.mjs';
-import { measureStores, printSizes } from './sizes.mjs';
+import { measureStores, printSizes, readLsn } from './sizes.mjs';
 import { until } from './stores.mjs';
 import { Traffic } from './traffic.mjs';
 
@@ -88,6 +88,7 @@ export async function runSoak({ minutes, rate }) {
   process.once('SIGTERM', interrupt);
   try {
     say(`Soak: ${minutes} minutes, ${rate} requests a second, gateway ${site.gateway.pid}, files in ${site.folder}`);
+    const startLsn = await readLsn(site.postgres);
     const traffic = new Traffic(site, rate);
     traffic.begin();
     await sleep(WARM_UP_MS);
@@ -102,7 +103,7 @@ export async function runSoak({ minutes, rate }) {
     const noReservations = async () => (await countReservations(site)).leases === 0;
     await until(noReservations, 'reservations', RESERVATIONS_GONE_WITHIN_MS).catch(() => undefined);
     const books = await compareBooks(site, traffic.asked);
-    const sizes = await measureStores(site);
+    const sizes = await measureStores(site, startLsn);
     const remains = await compareRemains(site, await site.stopGateway());
     const checks = [...judge({ before, after, samples, faults, traffic }), ...books, ...remains];
     printReport({ before, after, samples, faults, traffic, logBytes: sizeOf(site.logFile) });
