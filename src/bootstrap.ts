@@ -171,7 +171,9 @@ function answerClientError(problem: Error & { code?: string }, socket: Answering
   // Where an answer is due or under way, what is written now would be taken for it, or for a part of it. It is the answer
   // where it is the request itself that has not come to its end, and never will.
   const isOwed = answering !== null && (answering.headersSent || answering.req.complete);
-  if (!socket.writable || problem.code === 'ECONNRESET' || isOwed) {
+  // Nor where nothing was asked yet: a client that opened it beforehand would take it for the answer to what it asks next.
+  const isSilent = socket.bytesRead === 0;
+  if (!socket.writable || problem.code === 'ECONNRESET' || isOwed || isSilent) {
     socket.destroy();
     return;
   }

@@ -39,6 +39,8 @@ export interface Shipment<Entry> {
  */
 export class JournalShipper<Entry> {
   private batchSize = MAX_BATCH;
+  /** So many of the next records were sent before, and may have arrived though nobody said so. */
+  private unconfirmed = 0;
   private isStopping = false;
   private wake: (() => void) | null = null;
   private loop: Promise<void> = Promise.resolve();
@@ -136,12 +138,17 @@ export class JournalShipper<Entry> {
 
   private async send(records: readonly Entry[]): Promise<void> {
     try {
-      this.events.shipped(await this.shipment.insert(records));
+      const fresh = await this.shipment.insert(records);
+      this.events.shipped(Math.min(records.length, fresh + this.unconfirmed));
+      this.unconfirmed = Math.max(0, this.unconfirmed - records.length);
       this.batchSize = Math.min(MAX_BATCH, this.batchSize * 2);
     } catch (error) {
       // A server that is slow may yet take fewer at a time.
       this.batchSize = Math.max(1, Math.floor(this.batchSize / 2));
-      if (!isAboutRows(error)) throw error;
+      if (!isAboutRows(error)) {
+        this.unconfirmed = Math.max(this.unconfirmed, records.length);
+        throw error;
+      }
       await this.sendApart(records, error);
     }
   }

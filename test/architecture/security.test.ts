@@ -1,46 +1,17 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import ts from 'typescript';
 import { read, root } from './project.js';
+import { namesOfTests, readProofs, readRows } from './proofs.js';
 
-interface Proof {
-  readonly control: string;
-  readonly file: string;
-  readonly name: string;
-}
-
-const [, firstTable = ''] = /\| Control \| Test \|\n\|---\|---\|\n((?:\|.*\n)+)/.exec(read('docs/security.md')) ?? [];
-const rows = firstTable.trim().split('\n');
-const proofs: readonly Proof[] = rows.flatMap((row) => {
-  const [, control = '', cell = ''] = /^\| (.+?) \| (.+) \|$/.exec(row) ?? [];
-  return cell.split('<br>').map((proof) => {
-    const [, file = '', name = ''] = /^`(test\/[^`]+\.test\.ts)` › (.+)$/.exec(proof) ?? [];
-    return { control, file, name };
-  });
-});
-
-/** The names of a file's tests as they are written there: `%s` and `${…}` included. */
-function namesOfTests(file: string): string[] {
-  const source = ts.createSourceFile(file, read(file), ts.ScriptTarget.Latest, true);
-  const names: string[] = [];
-  const visit = (node: ts.Node): void => {
-    const [title] = ts.isCallExpression(node) ? node.arguments : [];
-    if (ts.isCallExpression(node) && title !== undefined && /^(it|test)\b/.test(node.expression.getText(source))) {
-      if (ts.isStringLiteral(title) || ts.isNoSubstitutionTemplateLiteral(title)) names.push(title.text);
-      else if (ts.isTemplateExpression(title)) names.push(title.getText(source).slice(1, -1));
-    }
-    ts.forEachChild(node, visit);
-  };
-  visit(source);
-  return names;
-}
+const rows = readRows('docs/security.md', 'Control');
+const proofs = readProofs(rows);
 
 describe('the first page of docs/security.md', () => {
   it('has a table of controls', () => {
     expect(rows.length).toBeGreaterThan(30);
   });
 
-  it.each(proofs)('says of "$control" what proves it, and there is such a test: $name', ({ file, name }) => {
+  it.each(proofs)('says of "$claim" what proves it, and there is such a test: $name', ({ file, name }) => {
     expect(existsSync(path.join(root, file))).toBe(true);
     expect(namesOfTests(file)).toContain(name);
   });

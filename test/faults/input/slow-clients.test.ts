@@ -56,6 +56,24 @@ describe('a client that sends slowly', () => {
     expect(answers[0] && codeOf(answers[0])).toBe('invalid_request');
   }, 90_000);
 
+  it('row 79: that says nothing at all is closed without a word, which a request on its way would take for its answer', async () => {
+    const upstream = (await site.upstream()).script(completionAnswer('fine'));
+    const gateway = await site.gateway([target(upstream)]);
+    const server = gateway.gateway.gateway.app.getHttpServer();
+    const { requestTimeout, headersTimeout } = server;
+    Object.assign(server, { headersTimeout: 1_000, requestTimeout: 2_000 });
+    try {
+      const [silent, begun] = [dial(gateway.gateway.url), dial(gateway.gateway.url)];
+      begun.write('POST /v1/chat/completions HTTP/1.1\r\n');
+      const ends = await Promise.all([readAll(silent), readAll(begun)]);
+      expect(ends.map(({ closed }) => closed)).toEqual([true, true]);
+      expect(ends.map(({ answers }) => answers.map(({ status }) => status))).toEqual([[], [408]]);
+      expect(ends[0]?.text).toBe('');
+    } finally {
+      Object.assign(server, { headersTimeout, requestTimeout });
+    }
+  }, 60_000);
+
   it('row 79: one that never finishes its body is cut, and gives back what was set aside for it', async () => {
     const upstream = (await site.upstream()).script(completionAnswer('fine'));
     const gateway = await site.gateway([target(upstream)]);

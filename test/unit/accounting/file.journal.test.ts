@@ -27,6 +27,8 @@ class MemoryLedger implements LedgerStore {
   readonly rows = new Map<string, UsageRecord>();
   isAvailable = true;
   largestBatch = 0;
+  /** So many batches are taken, and their answers lost. */
+  losesAnswers = 0;
   /** Ids that it finds something wrong with. */
   readonly refused = new Set<string>();
 
@@ -36,6 +38,10 @@ class MemoryLedger implements LedgerStore {
     this.largestBatch = Math.max(this.largestBatch, records.length);
     const before = this.rows.size;
     for (const record of records) if (!this.rows.has(record.id)) this.rows.set(record.id, record);
+    if (this.losesAnswers > 0) {
+      this.losesAnswers -= 1;
+      throw new Error('the connection is gone');
+    }
     return this.rows.size - before;
   }
 }
@@ -247,6 +253,22 @@ describe('the journal on disk', () => {
     ledger.isAvailable = true;
     await shipper.stop(10_000);
     expect(ledger.rows.size).toBe(1);
+  });
+
+  it('counts what arrived without anybody saying so, once', async () => {
+    const counts: number[] = [];
+    const observer: GatewayObserver = { ...silentObserver, usageShipped: (count) => void counts.push(count) };
+    const journal = await openJournal();
+    for (let made = 0; made < 40; made += 1) journal.append(makeUsageRecord());
+    const ledger = new MemoryLedger();
+    ledger.losesAnswers = 2;
+    const shipper = new LedgerShipper(journal, ledger, observer, log);
+    shipper.start();
+    while (journal.depth > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (let made = 0; made < 5; made += 1) journal.append(makeUsageRecord());
+    await shipper.stop(10_000);
+    expect(ledger.rows.size).toBe(45);
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(45);
   });
 
   it('says at the start that a folder can never be written', async () => {
