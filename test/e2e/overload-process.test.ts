@@ -129,14 +129,14 @@ describe('a gateway that is asked for more than it can do', () => {
     expect(await probes).toBeLessThan(PROBE_WITHIN_MS);
     const samples = await scrape(metricsUrl);
     expect(samples.get('aegis_requests_shed_total{reason="delay"}')).toBe(counts.refused);
-    expect(Math.min(...patiences)).toBeLessThan(0.25);
+    expect(Math.min(...patiences)).toBeLessThan(0.125);
 
     // Nothing is done to it, and nothing is left of it.
     let patience = 0;
-    for (const deadline = Date.now() + DEADLINE_MS; patience < 0.25 && Date.now() < deadline; await sleep(100)) {
+    for (const deadline = Date.now() + DEADLINE_MS; patience < 0.125 && Date.now() < deadline; await sleep(100)) {
       patience = (await scrape(metricsUrl)).get('aegis_admission_patience_seconds') ?? 0;
     }
-    expect(patience).toBe(0.25);
+    expect(patience).toBe(0.125);
     expect((await ask(clients, PROMPT)).status).toBe(200);
     const lines = gateway.output().split('\n');
     const refusal = lines.find((line) => line.includes('"code":"overloaded"')) ?? '{}';
