@@ -1,6 +1,7 @@
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const SPACE = 0x20;
+const NONE: readonly string[] = [];
 const BEFORE_VALUE: ReadonlySet<string> = new Set([' ', ':', '\t']);
 
 /**
@@ -8,8 +9,17 @@ const BEFORE_VALUE: ReadonlySet<string> = new Set([' ', ':', '\t']);
  * a stream do. What those strings say is then read without parsing the rest again: a stream has thousands of chunks.
  */
 export class RepeatedJson {
-  /** What stands before, between and behind the strings, with their quotation marks. */
-  private constructor(private readonly pieces: readonly string[]) {}
+  private readonly first: string;
+  /** Between the strings. */
+  private readonly inner: readonly string[];
+  private readonly last: string;
+
+  /** What stands before, between and behind the strings, with their quotation marks: at least two pieces. */
+  private constructor(pieces: readonly string[]) {
+    this.first = pieces[0] ?? '';
+    this.inner = pieces.length > 2 ? pieces.slice(1, -1) : NONE;
+    this.last = pieces.at(-1) ?? '';
+  }
 
   /**
    * Learns a text by the members whose strings change, in the order they stand in; those that are not in it are left
@@ -38,26 +48,29 @@ export class RepeatedJson {
 
   /** The strings as they are written, escapes and all; null where anything else is not as it was. */
   read(json: string): string[] | null {
-    const { pieces } = this;
+    const { first, inner, last } = this;
+    // Cut out and compared: `startsWith` goes character by character, and takes four times as long.
+    const lastAt = json.length - last.length;
+    if (lastAt < first.length || json.slice(0, first.length) !== first || json.slice(lastAt) !== last) return null;
     const written: string[] = [];
-    let end = 0;
-    for (let index = 0; index < pieces.length; index++) {
-      const piece = pieces[index] as string;
-      if (!json.startsWith(piece, end)) return null;
-      const start = end + piece.length;
-      if (index === pieces.length - 1) return start === json.length ? written : null;
-      end = findEnd(json, start);
-      if (end === -1) return null;
+    let start = first.length;
+    for (const piece of inner) {
+      const end = findEnd(json, start);
+      if (end === -1 || json.slice(end, end + piece.length) !== piece) return null;
       written.push(json.slice(start, end));
+      start = end + piece.length;
     }
-    return null;
+    // The last piece begins with the quotation mark that ends the last string.
+    if (findEnd(json, start) !== lastAt) return null;
+    written.push(json.slice(start, lastAt));
+    return written;
   }
 
   /** The text with other strings in it, each as it is to be written. */
   write(written: readonly string[]): string {
-    let json = '';
-    for (const [index, piece] of this.pieces.entries()) json += piece + (written[index] ?? '');
-    return json;
+    let json = this.first + (written[0] ?? '');
+    for (let index = 0; index < this.inner.length; index++) json += this.inner[index] + (written[index + 1] ?? '');
+    return json + this.last;
   }
 }
 

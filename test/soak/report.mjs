@@ -82,6 +82,7 @@ export function printReport({ before, after, samples, faults, traffic, logBytes 
   for (const [ending, count] of countBy([...traffic.asked.values()], (facts) => facts.ending)) line(ending, count);
   const took = traffic.millisecondsOfWhole;
   line('whole answers, p50 and p99', `${quantile(took, 0.5).toFixed(0)} ms`, `${quantile(took, 0.99).toFixed(0)} ms`);
+  if (traffic.repeated > 0) line('sent again, as the connection was gone', traffic.repeated);
   if (traffic.skipped > 0) line('not sent, as too many were open', traffic.skipped);
   for (const { id, plan, key, isStream, ending } of traffic.unexpected.slice(0, 20)) {
     line(`not expected: ${id} ${plan}${isStream ? ', stream' : ''}, key ${key}`, ending);

@@ -10,6 +10,7 @@ const CREDENTIAL = ['AKIA', 'Z7QX2MNBVCR4TKWD'].join('');
 const UNKNOWN_KEYS = ['sk-nothing', 'aegis-prod-00000000000000000000000000000000', ''];
 const MOST_OPEN = 400;
 const FILLER = 'Please read the notes of the meeting and say what was decided, by whom, and until when. '.repeat(8);
+const GONE = ['ECONNRESET', 'UND_ERR_SOCKET'];
 const DEADLINE_MS = 60_000;
 const NEEDED = ['plain', 'bounded', 'plain', 'bounded', 'plain', 'bounded', 'tight', 'poor'];
 
@@ -81,6 +82,7 @@ export class Traffic {
   millisecondsOfWhole = [];
   open = new Set();
   skipped = 0;
+  repeated = 0;
 
   constructor(site, rate) {
     this.site = site;
@@ -145,6 +147,21 @@ export class Traffic {
     return !expected.some((one) => REFUSED.includes(one)) && UNAVAILABLE.includes(ending);
   }
 
+  /**
+   * Once more where the connection was gone before a byte of an answer, as client libraries do: one that was opened for
+   * a client that left at once, and never used, is closed after a while, perhaps just now. Had the gateway seen the
+   * request, it would have two rows.
+   */
+  async dispatch(url, options) {
+    try {
+      return await request(url, options);
+    } catch (problem) {
+      if (!GONE.includes(problem.code) || options.signal.aborted) throw problem;
+      this.repeated += 1;
+      return request(url, options);
+    }
+  }
+
   /** `whole`, `cut`, `left`, or the status and code of a refusal. */
   async send(id, one, key, isStream) {
     const leaving = new AbortController();
@@ -158,7 +175,7 @@ export class Traffic {
       ...(isStream && { stream: true, stream_options: { include_usage: true } }),
     };
     try {
-      const answer = await request(`${this.site.url}/v1/${isAboutModels ? 'models' : 'chat/completions'}`, {
+      const answer = await this.dispatch(`${this.site.url}/v1/${isAboutModels ? 'models' : 'chat/completions'}`, {
         method: isAboutModels ? 'GET' : 'POST',
         dispatcher: this.agent,
         signal: leaving.signal,
