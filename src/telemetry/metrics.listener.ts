@@ -1,3 +1,4 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { Controller, type DynamicModule, Get, Header, Inject, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -6,6 +7,9 @@ import type { AegisLogger } from './aegis.logger.js';
 
 /** What a scrape gets: metrics in Prometheus' text format. */
 export type ReadMetrics = () => Promise<string>;
+
+/** What a scrape has to bring at this moment; empty: nothing. */
+export type FindToken = () => string | Promise<string>;
 
 const READ_METRICS = Symbol('ReadMetrics');
 /** One of those that `collectDefaultMetrics` makes. */
@@ -39,6 +43,7 @@ export interface MetricsAddress {
 export async function openMetricsListener(
   { metricsHost, metricsPort }: MetricsAddress,
   read: ReadMetrics,
+  findToken: FindToken,
   logger: AegisLogger,
 ): Promise<NestFastifyApplication> {
   const listener = await NestFactory.create<NestFastifyApplication>(
@@ -47,8 +52,26 @@ export async function openMetricsListener(
     // Not `false`: that would silence Nest's loggers in the whole process, this one's neighbours included.
     { logger, abortOnError: false },
   );
+  listener
+    .getHttpAdapter()
+    .getInstance()
+    .addHook('onRequest', async (request, reply) => {
+      if (isToken(request.headers.authorization, await findToken())) return;
+      await reply.status(401).header('www-authenticate', 'Bearer').send({ error: 'Metrics are read with a token.' });
+    });
   await listener.listen(metricsPort, metricsHost);
   return listener;
+}
+
+/** How long it takes says nothing of how much of it is right. */
+function isToken(authorization: string | undefined, token: string): boolean {
+  if (token === '') return true;
+  const [, presented = ''] = /^Bearer +(.*)$/i.exec(authorization ?? '') ?? [];
+  return timingSafeEqual(digestOf(presented), digestOf(token));
+}
+
+function digestOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
 }
 
 /** Node's own metrics, `process_*` and `nodejs_*`, are measured from here on. */

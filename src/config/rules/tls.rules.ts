@@ -4,7 +4,7 @@ import type { Problems } from '../problem.js';
 import type { GatewayConfig } from '../schema/gateway.config.js';
 import type { StoreTlsConfig } from '../schema/tls.config.js';
 
-const MIN_TOKEN_BYTES = 16;
+export const MIN_TOKEN_BYTES = 16;
 
 type Add = (section: object, field: string, message: string) => void;
 
