@@ -1,4 +1,4 @@
-import { type Command, Redis, type RedisOptions } from 'ioredis';
+import { Cluster, type ClusterNode, type ClusterOptions, type Command, Redis, type RedisOptions } from 'ioredis';
 import { Patience } from './patience.js';
 
 /**
@@ -7,21 +7,38 @@ import { Patience } from './patience.js';
  */
 export class PatientClient extends Redis {
   constructor(
-    url: string,
     options: RedisOptions,
     private readonly patienceMs: number,
   ) {
-    super(url, options);
+    super(options);
   }
 
   override sendCommand(command: Command, ...rest: ParametersAfterFirst<Redis['sendCommand']>): unknown {
-    const patience = new Patience(this.patienceMs, () =>
-      command.reject(new Error(`no answer within ${this.patienceMs} ms`)),
-    );
-    const cancel = (): void => patience.cancel();
-    command.promise.then(cancel, cancel);
+    watch(command, this.patienceMs);
     return super.sendCommand(command, ...rest);
   }
+}
+
+/** The same for a cluster: however many nodes a command is sent on to, it waits no longer. */
+export class PatientCluster extends Cluster {
+  constructor(
+    nodes: ClusterNode[],
+    options: ClusterOptions,
+    private readonly patienceMs: number,
+  ) {
+    super(nodes, options);
+  }
+
+  override sendCommand(command: Command, ...rest: ParametersAfterFirst<Cluster['sendCommand']>): unknown {
+    watch(command, this.patienceMs);
+    return super.sendCommand(command, ...rest);
+  }
+}
+
+function watch(command: Command, patienceMs: number): void {
+  const patience = new Patience(patienceMs, () => command.reject(new Error(`no answer within ${patienceMs} ms`)));
+  const cancel = (): void => patience.cancel();
+  command.promise.then(cancel, cancel);
 }
 
 type ParametersAfterFirst<T> = T extends (first: never, ...rest: infer R) => unknown ? R : never;
