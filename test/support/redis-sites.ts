@@ -22,8 +22,7 @@ export class RedisSite {
     const where = options.tls ? ['--port', '0', '--tls-port', `${port}`] : ['--port', `${port}`];
     const all = [...where, '--bind', '127.0.0.1', '--save', '', '--dir', folder, ...parameters];
     this.servers.set(port, { process: this.spawn(all), parameters: all });
-    await this.client(port, options).ping();
-    return port;
+    return this.untilReady(port, options);
   }
 
   /** A Sentinel that watches a master; its port. */
@@ -42,8 +41,7 @@ export class RedisSite {
     writeFileSync(file, `${lines.join('\n')}\n`);
     const parameters = [file, '--sentinel'];
     this.servers.set(port, { process: this.spawn(parameters), parameters });
-    await this.client(port).ping();
-    return port;
+    return this.untilReady(port);
   }
 
   /** A connection beside the code under test. */
@@ -78,6 +76,16 @@ export class RedisSite {
     for (const client of this.clients) client.disconnect();
     for (const port of this.servers.keys()) await this.kill(port);
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private async untilReady(port: number, options: RedisOptions = {}): Promise<number> {
+    const client = this.client(port, options);
+    const server = this.servers.get(port)?.process;
+    const ended = new Promise((_, reject) => {
+      server?.once('exit', () => reject(new Error(`the server on port ${port} ended`)));
+    });
+    await Promise.race([client.ping(), ended]);
+    return port;
   }
 
   private spawn(parameters: readonly string[]): ChildProcess {

@@ -20,7 +20,7 @@ describeWithOwnRedis('a master that Sentinels look after', () => {
     ports = [master, replica];
     const sentinels: number[] = [];
     while (sentinels.length < 3) {
-      sentinels.push(await site.startSentinel('main', master, [`sentinel auth-pass main ${PASSWORD}`]));
+      sentinels.push(await site.startSentinel('main', master, [`sentinel auth-pass main "${PASSWORD}"`]));
     }
     const first = site.client(sentinels[0] ?? 0);
     await waitUntil(async () => {
@@ -42,8 +42,7 @@ describeWithOwnRedis('a master that Sentinels look after', () => {
     const changes = { organization: 'moved', keyId: 'moved', requestLimit: 3 };
     await waitUntil(async () => (await shared.reserve(0, changes)).kind === 'refused');
     const replica = site.client(ports[1], { password: PASSWORD });
-    await replica.call('WAIT', 0, 0);
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await site.client(ports[0], { password: PASSWORD }).call('WAIT', 1, 5_000);
     await site.kill(ports[0]);
     await waitUntil(() => shared.limits.every(({ redis }) => !redis.isAvailable));
     await waitUntil(async () => /role:master/.test(await replica.info('replication')), 60_000);
