@@ -82,9 +82,10 @@ function whereOf({ sentinel, connectTimeoutMs }: RedisSettings, server: Address)
     ...(sentinel.username !== '' && { sentinelUsername: sentinel.username }),
     ...(sentinel.password !== '' && { sentinelPassword: sentinel.password }),
     sentinelCommandTimeout: connectTimeoutMs,
-    // One round of asking all of them is an attempt like any other.
-    sentinelRetryStrategy: () => null,
-    failoverDetector: true,
+    // Without it the driver gives up for good. Its own detector of failovers does so, too, where one comes while it
+    // connects: a master that is gone is known by its closed connection, by the probes, or by what it refuses to write.
+    sentinelRetryStrategy: pauseBeforeRetry,
+    failoverDetector: false,
   };
 }
 

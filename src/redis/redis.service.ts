@@ -24,6 +24,7 @@ export class RedisUnavailableError extends Error {
 
 const FIRST_CONNECTION_MS = 1_000;
 const PROBE_INTERVAL_MS = 1_000;
+const BEGIN_AGAIN_MS = 2_000;
 /** Read from a cluster to see that all of it answers: so many that nearly surely each of its masters is asked. */
 const PROBE_KEYS = Array.from({ length: 32 }, (_, index) => `aegis:probe:${index}`);
 /** A connection that swallows this many probes in a row is replaced: it may be a black hole. */
@@ -56,6 +57,7 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
     // Without a listener an error event ends the process.
     this.client?.on('error', (error: Error) => this.markUnusable(describe(error)));
     this.subscriber?.on('error', () => undefined);
+    for (const each of [this.client, this.subscriber]) each?.on('end', () => this.beginAgain(each));
     this.client?.on('ready', () => this.markUsable());
     this.client?.on('close', () => {
       // Where an error came first, that is the better reason.
@@ -160,8 +162,16 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
       if (this.missedProbes < PROBES_BEFORE_RECONNECT || this.isClosing) return;
       this.missedProbes = 0;
       client.disconnect(true);
-      this.subscriber?.disconnect(true);
+      if (this.subscriber?.status === 'ready') this.subscriber.disconnect(true);
     }
+  }
+
+  /** A driver that has given up is told to try again. */
+  private beginAgain(client: RedisClient): void {
+    if (this.isClosing) return;
+    setTimeout(() => {
+      if (!this.isClosing && client.status === 'end') void client.connect().catch(() => undefined);
+    }, BEGIN_AGAIN_MS).unref();
   }
 
   private markUsable(): void {
