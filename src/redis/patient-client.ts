@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { Cluster, type ClusterNode, type ClusterOptions, type Command, Redis, type RedisOptions } from 'ioredis';
 import { Patience } from './patience.js';
 
@@ -11,6 +12,7 @@ export class PatientClient extends Redis {
     private readonly patienceMs: number,
   ) {
     super(options);
+    bearSecondErrors(this);
   }
 
   override sendCommand(command: Command, ...rest: ParametersAfterFirst<Redis['sendCommand']>): unknown {
@@ -27,12 +29,20 @@ export class PatientCluster extends Cluster {
     private readonly patienceMs: number,
   ) {
     super(nodes, options);
+    this.on('+node', bearSecondErrors);
   }
 
   override sendCommand(command: Command, ...rest: ParametersAfterFirst<Cluster['sendCommand']>): unknown {
     watch(command, this.patienceMs);
     return super.sendCommand(command, ...rest);
   }
+}
+
+/** A connection over TLS may fail twice, and the driver listens once: nobody would hear the second, and it would be a fault. */
+function bearSecondErrors(client: Redis): void {
+  const connector = Reflect.get(client, 'connector') as { connect: (...parameters: unknown[]) => Promise<Duplex> };
+  const connect = connector.connect.bind(connector);
+  connector.connect = async (...parameters) => (await connect(...parameters)).on('error', () => undefined);
 }
 
 function watch(command: Command, patienceMs: number): void {
