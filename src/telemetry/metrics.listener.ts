@@ -11,6 +11,7 @@ export type ReadMetrics = () => Promise<string>;
 /** What a scrape has to bring at this moment; empty: nothing. */
 export type FindToken = () => string | Promise<string>;
 
+const SCHEME = 'bearer ';
 const READ_METRICS = Symbol('ReadMetrics');
 /** One of those that `collectDefaultMetrics` makes. */
 const DEFAULT_METRIC = 'process_cpu_seconds_total';
@@ -66,8 +67,9 @@ export async function openMetricsListener(
 /** How long it takes says nothing of how much of it is right. */
 function isToken(authorization: string | undefined, token: string): boolean {
   if (token === '') return true;
-  const [, presented = ''] = /^Bearer +(.*)$/i.exec(authorization ?? '') ?? [];
-  return timingSafeEqual(digestOf(presented), digestOf(token));
+  const presented = authorization ?? '';
+  const isRight = timingSafeEqual(digestOf(presented.slice(SCHEME.length)), digestOf(token));
+  return isRight && presented.slice(0, SCHEME.length).toLowerCase() === SCHEME;
 }
 
 function digestOf(text: string): Buffer {

@@ -64,6 +64,9 @@ export class RedisClusterConfig {
   nodes: string[] = [];
 }
 
+/** Its own class: settings are told apart by where they stand. */
+export class RedisTlsConfig extends StoreTlsConfig {}
+
 export class RedisConfig {
   /** Empty: in process, one replica. */
   @Text({
@@ -79,8 +82,8 @@ export class RedisConfig {
   @Text({ about: "Password, as it is; goes before the address's.", secret: true })
   password = '';
 
-  @Section(StoreTlsConfig, { about: 'TLS towards Redis; needs a rediss:// address.' })
-  tls = new StoreTlsConfig();
+  @Section(RedisTlsConfig, { about: 'TLS towards Redis; needs a rediss:// address.' })
+  tls = new RedisTlsConfig();
 
   @Section(RedisSentinelConfig, { about: 'A master that Redis Sentinel looks after.' })
   sentinel = new RedisSentinelConfig();
