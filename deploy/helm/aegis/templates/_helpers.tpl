@@ -89,7 +89,7 @@ app.kubernetes.io/component: gateway
   value: /run/secrets/aegis-tls/tls.crt
 - name: AEGIS_TLS_KEY_FILE
   value: /run/secrets/aegis-tls/tls.key
-{{- if ne .Values.tls.clientAuth "none" }}
+{{- if eq .Values.tls.clientAuth "request" }}
 - name: AEGIS_TLS_CLIENT_CA_FILE
   value: /run/secrets/aegis-tls/ca.crt
 - name: AEGIS_TLS_CLIENT_AUTH
