@@ -2,7 +2,7 @@
  * The house's floors (docs/development.md): a file imports only from floors below its own. `npm run lint` and
  * `test/architecture` both read this.
  */
-const FLOOR_2 = ['config', 'database', 'journal', 'lifecycle', 'redis', 'request-context', 'workers'];
+const FLOOR_2 = ['config', 'database', 'journal', 'lifecycle', 'redis', 'request-context', 'tls', 'workers'];
 const FLOOR_3 = ['accounting', 'audit', 'auth', 'filter', 'router', 'telemetry'];
 const FLOOR_4 = ['gateway', 'primary'];
 

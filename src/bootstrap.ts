@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -9,10 +10,12 @@ import { UsageRecorder } from './accounting/usage.recorder.js';
 import { AppModule, type AppOptions } from './app.module.js';
 import { ApiKeyGuard } from './auth/api-key.guard.js';
 import { OpenRequests } from './auth/open-requests.js';
+import { loadEnvironment } from './config/config.module.js';
+import { findGatewayConfig, getConfigDirectory } from './config/directory.js';
 import { SnapshotService } from './config/snapshot.service.js';
 import type { Clock } from './domain/clock.js';
 import { AegisError } from './domain/errors.js';
-import { CLOCK } from './domain/observer.js';
+import { CLOCK, GATEWAY_OBSERVER, type GatewayObserver } from './domain/observer.js';
 import { OpenApiController } from './gateway/openapi.controller.js';
 import { buildOpenApiDocument } from './gateway/openapi.js';
 import { Admission } from './gateway/overload/admission.js';
@@ -23,6 +26,7 @@ import { AegisLogger } from './telemetry/aegis.logger.js';
 import { MetricsServer } from './telemetry/metrics.server.js';
 import { RequestRecorder } from './telemetry/request.recorder.js';
 import { Tracing } from './telemetry/tracing/tracing.service.js';
+import { ListenerCertificate } from './tls/listener-certificate.js';
 import { endLongConnections } from './workers/connection-turns.js';
 
 /** Time a connection may take to send its request's headers, and its whole request; Node's own are 60 s and 300 s. */
@@ -55,17 +59,19 @@ export interface Gateway {
 
 /** Builds and starts a gateway. Throws where its configuration is wrong or a port is taken. */
 export async function startGateway(options: AppOptions = {}): Promise<Gateway> {
+  const certificate = await openCertificate(options);
+  const http = {
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    // Without a Host header Node would answer by itself, with nothing in it.
+    requireHostHeader: false,
+  };
   const adapter = new FastifyAdapter({
     routerOptions: { maxParamLength: MAX_PATH_PARAMETER_LENGTH },
     frameworkErrors: answerUnreadablePath,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    // Without a Host header Node would answer by itself, with nothing in it.
-    http: {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
-      requireHostHeader: false,
-    },
+    ...(certificate ? { https: { ...http, ...certificate.serverOptions } } : { http }),
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     clientErrorHandler: answerClientError,
@@ -103,9 +109,11 @@ export async function startGateway(options: AppOptions = {}): Promise<Gateway> {
     server.maxHeadersCount = 0;
     server.on('checkExpectation', answerExpectation);
     app.get(FrontDoor).guard(server);
+    certificate?.guard(server as unknown as HttpsServer, app.get<GatewayObserver>(GATEWAY_OBSERVER));
     if (options.role?.primary) endLongConnections(server);
     await app.listen(port, host);
   } catch (problem) {
+    certificate?.close();
     await app.close();
     throw problem;
   }
@@ -128,17 +136,30 @@ export async function startGateway(options: AppOptions = {}): Promise<Gateway> {
       await lifecycle.whenIdle(LAST_WORDS_MS);
     }
     // Closing waits for connections; one that never sends its request would keep the process for as long as it likes.
-    const cutLeftovers = setTimeout(() => server.closeAllConnections(), LAST_WORDS_MS);
+    const cutLeftovers = setTimeout(() => {
+      server.closeAllConnections();
+      certificate?.cutAll();
+    }, LAST_WORDS_MS);
     await app.close();
+    certificate?.close();
     clearTimeout(cutLeftovers);
   };
   return {
     app,
-    url: await app.getUrl(),
+    // Nest takes every server for one of plain HTTP.
+    url: (await app.getUrl()).replace(/^http:/, certificate ? 'https:' : 'http:'),
     metricsUrl: await app.get(MetricsServer).url(),
     logger,
     shutDown: (graceMs) => (stopping ??= shutDown(graceMs)),
   };
+}
+
+/** The server is made before Nest reads the configuration. Where that is wrong as a whole, Nest says so. */
+async function openCertificate({ configDirectory, environment }: AppOptions): Promise<ListenerCertificate | null> {
+  if (environment === undefined) await loadEnvironment();
+  const variables = environment ?? process.env;
+  const gateway = await findGatewayConfig(configDirectory ?? getConfigDirectory(variables), variables);
+  return gateway && ListenerCertificate.open(gateway.server.tls);
 }
 
 /** A path that is no valid percent-encoding, or longer than any: no route, no hook, hence no context to take an id from. */

@@ -1,6 +1,7 @@
 import { SigningKeyError } from './audit/signing-key.js';
 import { checkConfiguration } from './cli/config-check.js';
 import { ConfigError } from './config/config.error.js';
+import { TlsFileError } from './tls/pem-files.js';
 
 /** Why a start failed, for who has to mend it. */
 export async function describeStartFailure(problem: unknown): Promise<string> {
@@ -12,7 +13,7 @@ export async function describeStartFailure(problem: unknown): Promise<string> {
   if (isPortTaken(problem)) {
     return `Port ${problem.port} is in use. Set GATEWAY_PORT (or METRICS_PORT) to a free one, or stop what listens there.`;
   }
-  if (problem instanceof SigningKeyError) return problem.message;
+  if (problem instanceof SigningKeyError || problem instanceof TlsFileError) return problem.message;
   return problem instanceof Error ? (problem.stack ?? problem.message) : String(problem);
 }
 

@@ -1,9 +1,9 @@
 import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
-import type { ChainableCommander } from 'ioredis';
 import { LRUCache } from 'lru-cache';
 import type { GatewayObserver } from '../domain/observer.js';
 import { GATEWAY_OBSERVER, silentObserver } from '../domain/observer.js';
 import { RedisService } from '../redis/redis.service.js';
+import { type RedisCall, sendTogether } from '../redis/together.js';
 import type { AuthSettings } from './auth-settings.js';
 import { AUTH_SETTINGS } from './auth-settings.js';
 import type { DatedKey } from './stored-key.codec.js';
@@ -93,15 +93,13 @@ export class RedisKeyCache {
 
   /** Removes entries and keeps them away until look-ups now under way have ended. */
   bury(keyHashes: readonly string[]): Promise<void> {
-    return this.runForAll(keyHashes, (commands, keyHash) =>
-      commands.set(KEY_PREFIX + keyHash, TOMBSTONE, 'PX', TOMBSTONE_MS),
-    );
+    return this.runForAll(keyHashes, (keyHash) => ['set', KEY_PREFIX + keyHash, TOMBSTONE, 'PX', TOMBSTONE_MS]);
   }
 
   /** Makes every replica forget a key: first the entry goes, then the word, since who hears it asks Redis next. */
   async announce(keyHashes: readonly string[]): Promise<void> {
     await this.bury(keyHashes);
-    await this.runForAll(keyHashes, (commands, keyHash) => commands.publish(KEY_CHANGED_CHANNEL, keyHash));
+    await this.runForAll(keyHashes, (keyHash) => ['publish', KEY_CHANGED_CHANNEL, keyHash]);
   }
 
   /** Entries live as long as they may be used: as fresh ones, or in the grace while the database is away. */
@@ -109,16 +107,11 @@ export class RedisKeyCache {
     return Math.max(this.settings.redisTtlMs, this.settings.staleGraceMs);
   }
 
-  private async runForAll(
-    keyHashes: readonly string[],
-    add: (commands: ChainableCommander, keyHash: string) => void,
-  ): Promise<void> {
+  private async runForAll(keyHashes: readonly string[], callFor: (keyHash: string) => RedisCall): Promise<void> {
     for (let from = 0; from < keyHashes.length; from += MAX_COMMANDS) {
       await this.redis.run(async (client) => {
-        const commands = client.pipeline();
-        for (const keyHash of keyHashes.slice(from, from + MAX_COMMANDS)) add(commands, keyHash);
-        const results = await commands.exec();
-        for (const [error] of results ?? []) if (error !== null) throw error;
+        const replies = await sendTogether(client, keyHashes.slice(from, from + MAX_COMMANDS).map(callFor));
+        for (const [error] of replies) if (error !== null) throw error;
       });
     }
   }

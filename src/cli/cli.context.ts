@@ -11,6 +11,7 @@ import { BudgetRepository } from '../database/budget.repository.js';
 import { getDataFolder } from '../database/data-folder.js';
 import { DatabaseModule } from '../database/database.module.js';
 import { DatabaseService } from '../database/database.service.js';
+import { accessOf, buildAccess, type DatabaseAccess } from '../database/database-access.js';
 import { startEmbeddedPostgres } from '../database/embedded-postgres.js';
 import { RedisModule } from '../redis/redis.module.js';
 import { RedisService } from '../redis/redis.service.js';
@@ -96,16 +97,17 @@ export function withLedger<T>(action: (stores: LedgerStores) => Promise<T>): Pro
   });
 }
 
-/** The database's URL, with the embedded server running where that is configured. */
-export function withDatabaseUrl<T>(action: (url: string, isEmbedded: boolean) => Promise<T>): Promise<T> {
+/** How the database is reached, with the embedded server running where that is configured. */
+export function withDatabaseAccess<T>(action: (access: DatabaseAccess, isEmbedded: boolean) => Promise<T>): Promise<T> {
   return withConfig(async ({ gateway }) => {
-    if (gateway.database.url !== '') return action(gateway.database.url, false);
+    const { database } = gateway;
+    if (database.url !== '') return action(buildAccess({ ...database, password: () => database.password }), false);
     const server = await startEmbeddedPostgres({
       folder: getDataFolder(),
       report: (message) => process.stderr.write(`${message}\n`),
     });
     try {
-      return await action(server.url, true);
+      return await action(accessOf(server.url), true);
     } finally {
       await server.stop();
     }

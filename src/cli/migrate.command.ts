@@ -1,5 +1,5 @@
 import { resetDatabase, revertLastMigration, runMigrations } from '../database/migrate.js';
-import { withDatabaseUrl } from './cli.context.js';
+import { withDatabaseAccess } from './cli.context.js';
 import { InputError } from './input.js';
 
 /** `aegis migrate`. */
@@ -9,17 +9,17 @@ export async function migrate(options: Readonly<Record<string, unknown>>): Promi
   if (reset === true && process.env.NODE_ENV === 'production') {
     throw new InputError(['--reset removes all data and is refused with NODE_ENV=production']);
   }
-  await withDatabaseUrl(async (url, isEmbedded) => {
+  await withDatabaseAccess(async (access, isEmbedded) => {
     if (reset === true && !isEmbedded && options.yes !== true) {
-      const { host, pathname } = new URL(url);
+      const { host, pathname } = new URL(access.url);
       throw new InputError([`--reset removes all data of ${host}${pathname}; say so with --yes`]);
     }
     if (revert === true) {
-      const reverted = await revertLastMigration(url);
+      const reverted = await revertLastMigration(access);
       process.stdout.write(reverted === null ? 'There is nothing to revert.\n' : `Reverted ${reverted}.\n`);
       return;
     }
-    const ran = reset === true ? await resetDatabase(url) : await runMigrations(url);
+    const ran = reset === true ? await resetDatabase(access) : await runMigrations(access);
     process.stdout.write(ran.length === 0 ? 'The database is up to date.\n' : `Ran ${ran.join(', ')}.\n`);
   });
 }

@@ -6,6 +6,7 @@ import { SequenceKeyChanges1790000000003 } from '../../migrations/1790000000003-
 import { CreateUsage1790000000010 } from '../../migrations/1790000000010-create-usage.js';
 import { BudgetTeamsAndOrganizations1790000000020 } from '../../migrations/1790000000020-budget-teams-and-organizations.js';
 import { CreateAudit1790000000030 } from '../../migrations/1790000000030-create-audit.js';
+import type { DatabaseAccess } from './database-access.js';
 import { buildDeadlineClient } from './deadline-client.js';
 import { ApiKeyEntity } from './entities/api-key.entity.js';
 import { OrganizationEntity } from './entities/organization.entity.js';
@@ -26,7 +27,7 @@ export const MIGRATIONS = [
 ];
 
 export interface DataSourceOptions {
-  readonly url: string;
+  readonly access: DatabaseAccess;
   readonly poolSize: number;
   readonly connectTimeoutMs: number;
   readonly queryTimeoutMs: number;
@@ -38,7 +39,7 @@ export interface DataSourceOptions {
 export function buildDataSource(options: DataSourceOptions): DataSource {
   return new DataSource({
     type: 'postgres',
-    url: options.url,
+    url: options.access.url,
     applicationName: 'aegis',
     entities: [OrganizationEntity, TeamEntity, ApiKeyEntity, UsageRequestEntity, UsageAttemptEntity],
     migrations: MIGRATIONS,
@@ -50,7 +51,7 @@ export function buildDataSource(options: DataSourceOptions): DataSource {
     connectTimeoutMS: options.connectTimeoutMs,
     poolErrorHandler: (error: Error) => options.onConnectionLost?.(error),
     extra: {
-      Client: buildDeadlineClient(options.queryTimeoutMs),
+      Client: buildDeadlineClient(options.queryTimeoutMs, options.access),
       keepAlive: true,
       idleTimeoutMillis: 30_000,
     },

@@ -1,8 +1,12 @@
+import type { StoreTlsConfig } from '../config/schema/tls.config.js';
 import { getDataFolder } from './data-folder.js';
 
 export interface DatabaseSettings {
   /** `postgres://` URL; empty: the embedded server of `dataFolder`, for development. */
   readonly url: string;
+  /** The password at this moment; empty: the one of the URL. */
+  readonly password: () => string;
+  readonly tls: StoreTlsConfig;
   readonly dataFolder: string;
   readonly poolSize: number;
   readonly connectTimeoutMs: number;
@@ -20,6 +24,8 @@ export const DATABASE_SETTINGS = Symbol('DatabaseSettings');
 /** Fills in what a deployment rarely changes. */
 export function buildDatabaseSettings(known: Partial<DatabaseSettings> & { readonly url: string }): DatabaseSettings {
   return {
+    password: () => '',
+    tls: { caFile: '', certFile: '', keyFile: '', serverName: '' },
     dataFolder: getDataFolder(),
     poolSize: 10,
     connectTimeoutMs: 2_000,

@@ -11,8 +11,11 @@ import { buildDatabaseSettings, DATABASE_SETTINGS } from './database-settings.js
     {
       provide: DATABASE_SETTINGS,
       inject: [SnapshotService],
-      useFactory: ({ current: { gateway } }: SnapshotService) =>
-        buildDatabaseSettings({ ...gateway.database, graceMs: gateway.auth.staleGraceMs }),
+      useFactory: (snapshots: SnapshotService) => {
+        const { database, auth } = snapshots.current.gateway;
+        const password = (): string => snapshots.current.gateway.database.password;
+        return buildDatabaseSettings({ ...database, password, graceMs: auth.staleGraceMs });
+      },
     },
     DatabaseService,
     ApiKeyRepository,

@@ -7,6 +7,7 @@ import type { DependencyState, GatewayObserver } from '../domain/observer.js';
 import { CLOCK, GATEWAY_OBSERVER, silentObserver } from '../domain/observer.js';
 import { buildDataSource } from './data-source.js';
 import { DatabaseUnavailableError, isSaidByServer, isUnavailability } from './database.errors.js';
+import { accessOf, buildAccess, type DatabaseAccess } from './database-access.js';
 import type { DatabaseSettings } from './database-settings.js';
 import { DATABASE_SETTINGS } from './database-settings.js';
 import type { EmbeddedPostgres } from './embedded-postgres.js';
@@ -68,20 +69,20 @@ export class DatabaseService implements OnModuleInit, OnApplicationShutdown {
     return { state: isInGrace ? 'degraded' : 'down', reason: this.reason };
   }
 
-  /** Throws only where the embedded server was asked for and cannot run here: waiting would not mend that. */
+  /** Throws only where the embedded server was asked for and cannot run here, or a file of TLS is wrong: waiting would not mend that. */
   async onModuleInit(): Promise<void> {
-    let url = this.settings.url;
-    if (url === '') {
+    let access: DatabaseAccess;
+    if (this.settings.url === '') {
       // Loaded only here: the production image has no embedded server.
       const { startEmbeddedPostgres } = await import('./embedded-postgres.js');
       this.embedded = await startEmbeddedPostgres({
         folder: this.settings.dataFolder,
         report: (message) => this.logger.log(message),
       });
-      url = this.embedded.url;
-    }
+      access = accessOf(this.embedded.url);
+    } else access = buildAccess(this.settings);
     this.report();
-    this.loop = this.keepConnected(url);
+    this.loop = this.keepConnected(access);
     await this.waitUntilReady(FIRST_CONNECTION_MS);
   }
 
@@ -143,12 +144,12 @@ export class DatabaseService implements OnModuleInit, OnApplicationShutdown {
     await this.embedded?.stop();
   }
 
-  private async keepConnected(url: string): Promise<void> {
+  private async keepConnected(access: DatabaseAccess): Promise<void> {
     let failures = 0;
     while (!this.isClosing) {
       const answersBefore = this.answers;
       try {
-        await this.connectOrProbe(url);
+        await this.connectOrProbe(access);
         failures = 0;
         this.markUsable();
       } catch (error) {
@@ -160,14 +161,14 @@ export class DatabaseService implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  private async connectOrProbe(url: string): Promise<void> {
+  private async connectOrProbe(access: DatabaseAccess): Promise<void> {
     if (this.dataSource !== null) {
       await this.dataSource.query('SELECT 1');
       return;
     }
     const { poolSize, connectTimeoutMs, queryTimeoutMs } = this.settings;
     const dataSource = buildDataSource({
-      url,
+      access,
       poolSize,
       connectTimeoutMs,
       queryTimeoutMs,
@@ -176,7 +177,7 @@ export class DatabaseService implements OnModuleInit, OnApplicationShutdown {
     await dataSource.initialize();
     try {
       if (this.settings.migrateOnStart) {
-        const ran = await runMigrations(url);
+        const ran = await runMigrations(access);
         if (ran.length > 0) this.logger.log(`Migrated the database: ${ran.join(', ')}`);
       }
       this.dataSource = dataSource;

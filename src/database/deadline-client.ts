@@ -1,4 +1,5 @@
 import pg from 'pg';
+import type { DatabaseAccess } from './database-access.js';
 
 /**
  * A PostgreSQL connection on which no query waits for ever. The driver's own `query_timeout` gives the connection back
@@ -7,10 +8,10 @@ import pg from 'pg';
  * The limit is kept on this side alone: a frozen server or a black hole enforces none, and poolers such as PgBouncer
  * refuse connections that set `statement_timeout`.
  */
-export function buildDeadlineClient(queryTimeoutMs: number): typeof pg.Client {
+export function buildDeadlineClient(queryTimeoutMs: number, access: DatabaseAccess): typeof pg.Client {
   return class DeadlineClient extends pg.Client {
     constructor(options?: string | pg.ClientConfig) {
-      super(options);
+      super({ ...(typeof options === 'string' ? {} : options), ...access.forConnection() });
       const send = super.query.bind(this) as (...parameters: unknown[]) => unknown;
       this.query = ((...parameters: unknown[]) => {
         const answer = send(...parameters);

@@ -18,6 +18,7 @@ export function causeOf(code: ErrorCode): ErrorCause {
     case 'invalid_request':
     case 'unsupported_parameter':
     case 'invalid_api_key':
+    case 'client_certificate_required':
     case 'authentication_rate_limited':
     case 'model_not_found':
     case 'not_found':

@@ -12,6 +12,7 @@ export const ERRORS = {
   invalid_api_key: { status: 401, type: 'authentication_error', retry: false },
   budget_exceeded: { status: 402, type: 'billing_error', retry: false },
   pricing_unknown: { status: 402, type: 'billing_error', retry: false },
+  client_certificate_required: { status: 403, type: 'permission_error', retry: false },
   classification_denied: { status: 403, type: 'permission_error', retry: false },
   model_not_allowed: { status: 403, type: 'permission_error', retry: false },
   explain_not_allowed: { status: 403, type: 'permission_error', retry: false },

@@ -36,6 +36,13 @@ export type LimitName = (typeof LIMIT_NAMES)[number];
 export const SHED_REASONS = ['delay', 'in_flight', 'bodies'] as const;
 export type ShedReason = (typeof SHED_REASONS)[number];
 
+/**
+ * Why a connection never came to speak TLS: it took too long, the client showed no certificate that it needs, it left
+ * before the end, or what it sent was no TLS, or none that is spoken here.
+ */
+export const HANDSHAKE_FAILURES = ['timeout', 'client_certificate', 'closed', 'protocol'] as const;
+export type HandshakeFailure = (typeof HANDSHAKE_FAILURES)[number];
+
 /** `healthy` and `degraded` serve requests; `down` does not. */
 export type DependencyState = 'healthy' | 'degraded' | 'down';
 
@@ -65,6 +72,10 @@ export interface GatewayObserver {
   requestShed(reason: ShedReason): void;
   /** How late a new request may now be and still be let in, and how many may be open. */
   admissionChanged(patienceMs: number, maxInFlight: number): void;
+  /** The listener's certificate, until when (milliseconds since 1970), and whether it is that of its files. */
+  certificateServes(notAfterMs: number, isCurrent: boolean): void;
+  /** A client's connection came to nothing before its first request. */
+  handshakeFailed(reason: HandshakeFailure): void;
   /** A usage record is in the journal. */
   usageJournalled(): void;
   /** A usage record could not be written, or could not be read again. */
@@ -94,6 +105,8 @@ export const silentObserver: GatewayObserver = {
   requestLimited: () => undefined,
   requestShed: () => undefined,
   admissionChanged: () => undefined,
+  certificateServes: () => undefined,
+  handshakeFailed: () => undefined,
   usageJournalled: () => undefined,
   journalFailed: () => undefined,
   journalMeasured: () => undefined,

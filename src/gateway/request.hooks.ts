@@ -12,6 +12,7 @@ import type { Access } from '../request-context/access.decorator.js';
 import { beginContext, type RequestContext } from '../request-context/request-context.js';
 import type { RequestRecorder } from '../telemetry/request.recorder.js';
 import type { Tracing } from '../telemetry/tracing/tracing.service.js';
+import { hasProvenItself } from '../tls/listener-certificate.js';
 import { findExplainProblem } from './explain-header.js';
 import { parseJsonBody } from './json-body.parser.js';
 import type { Admission } from './overload/admission.js';
@@ -77,7 +78,7 @@ export function installRequestHooks(instance: FastifyInstance, dependencies: Hoo
       done(wrongPath(request, reply, routes));
       return;
     }
-    const refusal = refusalOf(request, access, lifecycle);
+    const refusal = refusalOf(request, access, lifecycle) ?? findCertificateProblem(request, access);
     if (refusal !== null || access !== 'key') {
       done(refusal ?? undefined);
       return;
@@ -140,6 +141,14 @@ function refusalOf(
     return new AegisError('shutting_down', 'This gateway is shutting down. Try again.');
   }
   return null;
+}
+
+/** Whoever needs no key needs no certificate either: a cluster's probes can show none. */
+function findCertificateProblem({ raw, aegis }: FastifyRequest, access: Access | undefined): AegisError | null {
+  if (access !== 'key' || aegis.snapshot.gateway.server.tls.clientAuth !== 'request') return null;
+  if (hasProvenItself(raw.socket)) return null;
+  const message = 'This gateway wants a client certificate of an authority that it knows.';
+  return new AegisError('client_certificate_required', message);
 }
 
 function wrongPath(request: FastifyRequest, reply: FastifyReply, routes: RouteTable): AegisError {

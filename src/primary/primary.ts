@@ -7,6 +7,7 @@ import { AegisLogger } from '../telemetry/aegis.logger.js';
 import { openMetricsListener } from '../telemetry/metrics.listener.js';
 import { Fleet, type FleetError } from './fleet.js';
 import { FleetMetrics } from './fleet-metrics.js';
+import { ScrapeToken } from './scrape-token.js';
 import type { Room } from './worker-handle.js';
 
 /** What a worker takes to bring its journals and traces away, once nothing is under way any more. */
@@ -52,7 +53,13 @@ export class Primary {
   /** Resolves once all workers serve. Throws where none can, or the metrics' port is taken. */
   async start(): Promise<{ readonly url: string; readonly metricsUrl: string }> {
     const { telemetry } = this.gateway;
-    this.listener = await openMetricsListener(telemetry, () => this.metrics.read(this.fleet.workers), this.logger);
+    const token = new ScrapeToken(telemetry.metricsToken);
+    this.listener = await openMetricsListener(
+      telemetry,
+      () => this.metrics.read(this.fleet.workers),
+      () => token.read(),
+      this.logger,
+    );
     await this.fleet.start();
     return { url: this.fleet.workers[0]?.url ?? '', metricsUrl: `${await this.listener.getUrl()}/metrics` };
   }

@@ -10,7 +10,11 @@ import { buildRedisSettings, REDIS_SETTINGS } from './redis-settings.js';
     {
       provide: REDIS_SETTINGS,
       inject: [SnapshotService],
-      useFactory: ({ current }: SnapshotService) => buildRedisSettings({ url: current.gateway.redis.url }),
+      useFactory: (snapshots: SnapshotService) =>
+        buildRedisSettings({
+          ...snapshots.current.gateway.redis,
+          password: () => snapshots.current.gateway.redis.password,
+        }),
     },
     RedisService,
   ],

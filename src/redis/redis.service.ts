@@ -1,9 +1,9 @@
 import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
-import { type Redis, type RedisOptions, ReplyError } from 'ioredis';
+import { Cluster, type Redis, ReplyError } from 'ioredis';
 import type { DependencyState, GatewayObserver } from '../domain/observer.js';
 import { GATEWAY_OBSERVER, silentObserver } from '../domain/observer.js';
-import { PatientClient } from './patient-client.js';
+import { buildClients, mastersOf, type RedisClient } from './redis-clients.js';
 import type { RedisSettings } from './redis-settings.js';
 import { REDIS_SETTINGS } from './redis-settings.js';
 
@@ -24,16 +24,18 @@ export class RedisUnavailableError extends Error {
 
 const FIRST_CONNECTION_MS = 1_000;
 const PROBE_INTERVAL_MS = 1_000;
-const LONGEST_RETRY_MS = 2_000;
+const BEGIN_AGAIN_MS = 2_000;
+/** Read from a cluster to see that all of it answers: so many that nearly surely each of its masters is asked. */
+const PROBE_KEYS = Array.from({ length: 32 }, (_, index) => `aegis:probe:${index}`);
 /** A connection that swallows this many probes in a row is replaced: it may be a black hole. */
 const PROBES_BEFORE_RECONNECT = 3;
 
-/** The one Redis connection of the process, its state, and a second connection for messages. Optional everywhere. */
+/** The one Redis of the process, its state, and a connection of its own for messages. Optional everywhere. */
 @Injectable()
 export class RedisService implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger('Redis');
   private readonly observer: GatewayObserver;
-  private readonly client: Redis | null;
+  private readonly client: RedisClient | null;
   private readonly subscriber: Redis | null;
   private readonly listeners = new Map<string, (message: string) => void>();
   private readonly resubscribed: (() => void)[] = [];
@@ -49,8 +51,13 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
     @Optional() @Inject(GATEWAY_OBSERVER) observer?: GatewayObserver,
   ) {
     this.observer = observer ?? silentObserver;
-    this.client = settings.url === '' ? null : this.buildClient(settings, 'aegis');
-    this.subscriber = settings.url === '' ? null : this.buildClient(settings, 'aegis-bus');
+    const clients = settings.url === '' ? null : buildClients(settings);
+    this.client = clients?.client ?? null;
+    this.subscriber = clients?.bus ?? null;
+    // Without a listener an error event ends the process.
+    this.client?.on('error', (error: Error) => this.markUnusable(describe(error)));
+    this.subscriber?.on('error', () => undefined);
+    for (const each of [this.client, this.subscriber]) each?.on('end', () => this.beginAgain(each));
     this.client?.on('ready', () => this.markUsable());
     this.client?.on('close', () => {
       // Where an error came first, that is the better reason.
@@ -93,7 +100,7 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
   }
 
   /** Runs commands. Throws `RedisUnavailableError` at once where Redis is known to be away. */
-  async run<T>(operation: (client: Redis) => Promise<T>): Promise<T> {
+  async run<T>(operation: (client: RedisClient) => Promise<T>): Promise<T> {
     if (this.client === null || !this.isUsable) throw new RedisUnavailableError(this.reason ?? 'not configured');
     try {
       return await operation(this.client);
@@ -103,6 +110,11 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
       this.markUnusable(describe(error));
       throw new RedisUnavailableError(describe(error), { cause: error });
     }
+  }
+
+  /** As `run`, once for each server that has keys of its own. */
+  runOnEach<T>(operation: (client: Redis) => Promise<T>): Promise<T[]> {
+    return this.run((client) => Promise.all(mastersOf(client).map(operation)));
   }
 
   /**
@@ -124,30 +136,6 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
     this.subscriber?.disconnect();
   }
 
-  private buildClient(settings: RedisSettings, connectionName: string): Redis {
-    const options: RedisOptions = {
-      connectionName,
-      lazyConnect: true,
-      connectTimeout: settings.connectTimeoutMs,
-      // A timer that outlives the connection, and with it a process that has nothing else to do.
-      disconnectTimeout: 100,
-      keepAlive: 10_000,
-      // Nothing queues while Redis is away: a request asks the next store instead.
-      enableOfflineQueue: false,
-      autoResendUnfulfilledCommands: false,
-      autoResubscribe: false,
-      maxRetriesPerRequest: 0,
-      retryStrategy: (attempt) =>
-        Math.min(100 * 2 ** Math.min(attempt, 10), LONGEST_RETRY_MS) * (0.5 + Math.random() / 2),
-    };
-    const client = new PatientClient(settings.url, options, settings.commandTimeoutMs);
-    // Without a listener an error event ends the process.
-    client.on('error', (error: Error) => {
-      if (connectionName === 'aegis') this.markUnusable(describe(error));
-    });
-    return client;
-  }
-
   private async subscribeToAll(): Promise<void> {
     const channels = [...this.listeners.keys()];
     if (channels.length === 0) return;
@@ -162,10 +150,10 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
     for (const catchUp of this.resubscribed) catchUp();
   }
 
-  private async probeOnce(client: Redis): Promise<void> {
+  private async probeOnce(client: RedisClient): Promise<void> {
     if (client.status !== 'ready') return;
     try {
-      await Promise.all([client.ping(), this.subscriber?.status === 'ready' ? this.subscriber.ping() : null]);
+      await Promise.all([ask(client), this.subscriber?.status === 'ready' ? this.subscriber.ping() : null]);
       this.missedProbes = 0;
       this.markUsable();
     } catch (error) {
@@ -174,8 +162,16 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
       if (this.missedProbes < PROBES_BEFORE_RECONNECT || this.isClosing) return;
       this.missedProbes = 0;
       client.disconnect(true);
-      this.subscriber?.disconnect(true);
+      if (this.subscriber?.status === 'ready') this.subscriber.disconnect(true);
     }
+  }
+
+  /** A driver that has given up is told to try again. */
+  private beginAgain(client: RedisClient): void {
+    if (this.isClosing) return;
+    setTimeout(() => {
+      if (!this.isClosing && client.status === 'end') void client.connect().catch(() => undefined);
+    }, BEGIN_AGAIN_MS).unref();
   }
 
   private markUsable(): void {
@@ -195,6 +191,11 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
     this.isUsable = false;
     this.reason = reason;
   }
+}
+
+/** A cluster of which a part is away counts as away: who has keys there would wait in vain, again and again. */
+function ask(client: RedisClient): Promise<unknown> {
+  return client instanceof Cluster ? Promise.all(PROBE_KEYS.map((key) => client.get(key))) : client.ping();
 }
 
 function describe(error: unknown): string {

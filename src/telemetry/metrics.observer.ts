@@ -7,6 +7,8 @@ import {
   type CircuitState,
   type DependencyState,
   type GatewayObserver,
+  HANDSHAKE_FAILURES,
+  type HandshakeFailure,
   type LimitName,
   SHED_REASONS,
   type ShedReason,
@@ -28,6 +30,7 @@ export class MetricsObserver implements GatewayObserver {
   ) {
     // A series that begins with its first event begins too late for whoever asks how fast it grows.
     for (const reason of SHED_REASONS) metrics.requestsShed.inc({ reason }, 0);
+    for (const reason of HANDSHAKE_FAILURES) metrics.handshakeFailures.inc({ reason }, 0);
   }
 
   keyLookedUp(tier: KeyTier): void {
@@ -90,6 +93,15 @@ export class MetricsObserver implements GatewayObserver {
     for (const each of DEPENDENCY_STATES) {
       this.metrics.dependencyState.set({ dependency: name, state: each }, each === state ? 1 : 0);
     }
+  }
+
+  certificateServes(notAfterMs: number, isCurrent: boolean): void {
+    this.metrics.certificateNotAfter.set(notAfterMs / 1000);
+    this.metrics.certificateRejected.set(isCurrent ? 0 : 1);
+  }
+
+  handshakeFailed(reason: HandshakeFailure): void {
+    this.metrics.handshakeFailures.inc({ reason });
   }
 
   usageJournalled(): void {

@@ -26,7 +26,8 @@ export class MetricsServer implements OnApplicationBootstrap, OnApplicationShutd
     measureProcess();
     if (this.role.primary !== null) return;
     const { telemetry } = this.snapshots.current.gateway;
-    this.listener = await openMetricsListener(telemetry, () => register.metrics(), this.logger);
+    const findToken = (): string => this.snapshots.current.gateway.telemetry.metricsToken;
+    this.listener = await openMetricsListener(telemetry, () => register.metrics(), findToken, this.logger);
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Counter, Gauge, Histogram } from 'prom-client';
 import type { MetricDefinition } from './metric-definition.js';
 import { OVERLOAD_METRICS } from './overload.metrics.js';
+import { TLS_METRICS } from './tls.metrics.js';
 
 /** Seconds. From a refusal at the door to a long reasoning answer. */
 const DURATION_BUCKETS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300];
@@ -301,6 +302,7 @@ export const METRICS = {
     labelNames: [],
   },
   ...OVERLOAD_METRICS,
+  ...TLS_METRICS,
   otlpExports: {
     kind: 'counter',
     name: 'aegis_otlp_exports_total',

@@ -106,6 +106,29 @@ describe('the gateway in the chart', () => {
     expect(closed?.from).toHaveLength(2);
   });
 
+  it('speaks TLS where it has a Secret for it, and is probed so; plain HTTP else', () => {
+    const probesOf = (container: object): object[] =>
+      ['startupProbe', 'livenessProbe', 'readinessProbe'].map((name) => Reflect.get(container, name).httpGet);
+    const plain = gatewayOf(chart.render());
+    for (const probe of probesOf(plain.container)) expect(probe).not.toHaveProperty('scheme');
+    expect(JSON.stringify(plain.container.env)).not.toContain('AEGIS_TLS');
+    const on = chart.render(SETS['with everything on']);
+    const { container } = gatewayOf(on);
+    for (const probe of probesOf(container)) expect(probe).toMatchObject({ scheme: 'HTTPS', port: 'http' });
+    expect(container.env).toEqual(
+      expect.arrayContaining([
+        { name: 'AEGIS_TLS_CERT_FILE', value: '/run/secrets/aegis-tls/tls.crt' },
+        { name: 'AEGIS_TLS_KEY_FILE', value: '/run/secrets/aegis-tls/tls.key' },
+        { name: 'AEGIS_TLS_CLIENT_CA_FILE', value: '/run/secrets/aegis-tls/ca.crt' },
+        { name: 'AEGIS_TLS_CLIENT_AUTH', value: 'request' },
+      ]),
+    );
+    expect(container.volumeMounts).toContainEqual({ name: 'tls', mountPath: '/run/secrets/aegis-tls', readOnly: true });
+    expect(one<{ spec: { endpoints: object[] } }>(on, 'ServiceMonitor').spec.endpoints).toMatchObject([
+      { authorization: { credentials: { name: 'aegis', key: 'METRICS_TOKEN' } } },
+    ]);
+  });
+
   it('is alerted about as deploy/prometheus says, under the job that the alerts go by', () => {
     const on = chart.render(SETS['with everything on']);
     const text = JSON.stringify(one<object>(on, 'PrometheusRule'));

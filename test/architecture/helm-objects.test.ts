@@ -129,13 +129,14 @@ describe.each(rendered)('the objects, $name,', ({ values, manifests }) => {
   });
 
   it('have all that a pod waits for: ConfigMaps and Secrets of the chart, or named by the values', () => {
-    const given = (place: 'config' | 'secrets' | 'auditKey', key: string): string =>
+    const given = (place: 'config' | 'secrets' | 'auditKey' | 'tls', key: string): string =>
       String((chart.merge(values)[place] as ValueMap)[key] ?? '');
     const known = new Set([
       ...all<Named>(manifests, 'ConfigMap', 'Secret').map(({ metadata }) => metadata?.name),
       given('config', 'existingConfigMap'),
       given('secrets', 'existingSecret'),
       given('auditKey', 'existingSecret'),
+      given('tls', 'existingSecret'),
       'authorities',
     ]);
     for (const { spec } of podsOf(manifests)) {

@@ -33,30 +33,36 @@ export class CounterReader {
   constructor(private readonly redis: RedisService) {}
 
   /** Every budget with a counter in the window that `nowMs` (since 1970) lies in. Throws `RedisUnavailableError`. */
-  list(nowMs: number): Promise<BudgetCounterReading[]> {
-    return this.redis.run(async (client) => {
-      const readings: BudgetCounterReading[] = [];
-      for (const name of await findNames(client, nowMs)) {
-        // In this order: what is settled in between stands in both at worst.
-        const unsettled = await countUnsettled(client, name.amountsKey);
-        const [epoch, ledger, floor, before, charged] = await client.hmget(
-          name.key,
-          'epoch',
-          'ledger',
-          'floor',
-          'before',
-          'charged',
-        );
-        if (epoch === null) continue;
-        const told = BigInt(floor ?? 0) + BigInt(before ?? 0);
-        const earlier = BigInt(ledger ?? 0);
-        const spentNanoUsd = (earlier > told ? earlier : told) + BigInt(charged ?? 0);
-        const { organization, budget } = name;
-        readings.push({ ...budget, organization, spentNanoUsd, isSeeded: ledger !== null, unsettled });
-      }
-      return readings;
-    });
+  async list(nowMs: number): Promise<BudgetCounterReading[]> {
+    const readings = await this.redis.runOnEach((client) => readServer(client, nowMs));
+    return readings
+      .flat()
+      .sort((one, other) => (one.key < other.key ? -1 : 1))
+      .map(({ reading }) => reading);
   }
+}
+
+async function readServer(client: Redis, nowMs: number): Promise<{ key: string; reading: BudgetCounterReading }[]> {
+  const readings: { key: string; reading: BudgetCounterReading }[] = [];
+  for (const name of await findNames(client, nowMs)) {
+    // In this order: what is settled in between stands in both at worst.
+    const unsettled = await countUnsettled(client, name.amountsKey);
+    const [epoch, ledger, floor, before, charged] = await client.hmget(
+      name.key,
+      'epoch',
+      'ledger',
+      'floor',
+      'before',
+      'charged',
+    );
+    if (epoch === null) continue;
+    const told = BigInt(floor ?? 0) + BigInt(before ?? 0);
+    const earlier = BigInt(ledger ?? 0);
+    const spentNanoUsd = (earlier > told ? earlier : told) + BigInt(charged ?? 0);
+    const { key, organization, budget } = name;
+    readings.push({ key, reading: { ...budget, organization, spentNanoUsd, isSeeded: ledger !== null, unsettled } });
+  }
+  return readings;
 }
 
 async function findNames(client: Redis, nowMs: number): Promise<CounterName[]> {
@@ -70,7 +76,7 @@ async function findNames(client: Redis, nowMs: number): Promise<CounterName[]> {
     }
     cursor = next;
   } while (cursor !== '0');
-  return [...names.values()].sort((one, other) => (one.key < other.key ? -1 : 1));
+  return [...names.values()];
 }
 
 /** Null where it is no counter, or one of another window. */

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
-import { type Redis, ReplyError } from 'ioredis';
+import { ReplyError } from 'ioredis';
 import { withinPatience } from '../../redis/patience.js';
 import type { RedisService } from '../../redis/redis.service.js';
+import type { RedisClient } from '../../redis/redis-clients.js';
+import { sendTogether } from '../../redis/together.js';
 
 export interface Script {
   readonly source: string;
@@ -61,7 +63,7 @@ export class ScriptCalls {
     this.timer = undefined;
     const calls = this.lingering;
     this.lingering = [];
-    const replies = this.redis.run((client) => withinPatience(sendTogether(client, calls), PATIENCE_MS));
+    const replies = this.redis.run((client) => withinPatience(sendAll(client, calls), PATIENCE_MS));
     replies.then(
       (outcomes) => {
         for (const [index, call] of calls.entries()) {
@@ -80,10 +82,11 @@ export class ScriptCalls {
 type Outcome = PromiseSettledResult<readonly string[]>;
 
 /** Each call's own outcome: what Redis refuses one of them says nothing of the others. Throws where it does not answer. */
-async function sendTogether(client: Redis, calls: readonly Call[]): Promise<Outcome[]> {
-  const pipeline = client.pipeline();
-  for (const { script, keys, values } of calls) pipeline.evalsha(script.digest, keys.length, ...keys, ...values);
-  const replies = (await pipeline.exec()) ?? [];
+async function sendAll(client: RedisClient, calls: readonly Call[]): Promise<Outcome[]> {
+  const replies = await sendTogether(
+    client,
+    calls.map(({ script, keys, values }) => ['evalsha', script.digest, keys.length, ...keys, ...values]),
+  );
   const outcomes = await Promise.allSettled(
     calls.map(async ({ script, keys, values }, index) => {
       const [error, reply] = replies[index] ?? [new Error('Redis did not answer all of a pipeline')];

@@ -2,6 +2,7 @@ import { parseAddressRange } from '../../domain/network-address.js';
 import type { Places } from '../places.js';
 import type { Problems } from '../problem.js';
 import type { GatewayConfig } from '../schema/gateway.config.js';
+import { checkTls } from './tls.rules.js';
 
 export const MIN_PEPPER_BYTES = 32;
 
@@ -30,6 +31,7 @@ export function checkGateway(gateway: GatewayConfig, places: Places, problems: P
     problems.add(place, 'must be set: a mounted file; make one with aegis audit keygen (NODE_ENV is production)');
   }
   checkPepper(gateway, places, problems, production);
+  checkTls(gateway, places, problems);
 }
 
 function checkPepper({ auth, database }: GatewayConfig, places: Places, problems: Problems, production: boolean): void {

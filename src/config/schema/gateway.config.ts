@@ -1,6 +1,8 @@
 import { FiltersConfig } from './filters.config.js';
 import { OverloadConfig } from './overload.config.js';
 import { Choice, Duration, Section, Size, Switch, Text, TextList, Whole, WholeOrAuto } from './setting.js';
+import { DatabaseConfig, RedisConfig } from './stores.config.js';
+import { ListenerTlsConfig } from './tls.config.js';
 
 const MEBIBYTE = 1024 * 1024;
 const MAX_ATTEMPT_MS = 3_600_000;
@@ -46,46 +48,11 @@ export class ServerConfig {
   })
   workers: number | 'auto' = 1;
 
+  @Section(ListenerTlsConfig, { about: 'TLS towards clients.' })
+  tls = new ListenerTlsConfig();
+
   @Section(OverloadConfig, { about: 'What is taken on at one time; more is answered 503.' })
   overload = new OverloadConfig();
-}
-
-export class DatabaseConfig {
-  /** Empty: embedded PostgreSQL (refused in production). */
-  @Text({
-    about: 'PostgreSQL; empty starts the embedded one, which production refuses.',
-    restart: true,
-    secret: true,
-    pattern: /^$|^postgres(ql)?:\/\/\S+$/,
-    mustBe: 'empty, or a postgres:// address',
-  })
-  url = '';
-
-  @Whole({ about: 'Connections to PostgreSQL that this process keeps at most.', restart: true, min: 2, max: 1_000 })
-  poolSize = 10;
-
-  @Duration({ about: 'Until a connection to PostgreSQL is there, or free.', restart: true, minMs: 10, maxMs: 60_000 })
-  connectTimeoutMs = 2_000;
-
-  @Duration({
-    about: 'Longest a statement may take; the connection it hangs on is then destroyed.',
-    restart: true,
-    minMs: 10,
-    maxMs: 60_000,
-  })
-  queryTimeoutMs = 2_000;
-}
-
-export class RedisConfig {
-  /** Empty: in process, one replica. */
-  @Text({
-    about: 'Redis; empty keeps everything in this process, which is right for one replica only.',
-    restart: true,
-    secret: true,
-    pattern: /^$|^rediss?:\/\/\S+$/,
-    mustBe: 'empty, or a redis:// or rediss:// address',
-  })
-  url = '';
 }
 
 export class TelemetryConfig {
@@ -99,6 +66,10 @@ export class TelemetryConfig {
 
   @Whole({ about: 'Port of the metrics listener; 0 lets the system choose one.', restart: true, min: 0, max: 65_535 })
   metricsPort = 9090;
+
+  /** Empty: whoever reaches the listener may read. */
+  @Text({ about: 'Bearer token that a scrape must bring; empty: none.', secret: true })
+  metricsToken = '';
 
   @Choice({
     about: 'The least severe log lines that are written.',

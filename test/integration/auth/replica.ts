@@ -12,7 +12,7 @@ import { ApiKeyRepository } from '../../../src/database/api-key.repository.js';
 import { DatabaseService } from '../../../src/database/database.service.js';
 import { buildDatabaseSettings } from '../../../src/database/database-settings.js';
 import { RedisService } from '../../../src/redis/redis.service.js';
-import { buildRedisSettings } from '../../../src/redis/redis-settings.js';
+import { buildRedisSettings, type RedisSettings } from '../../../src/redis/redis-settings.js';
 
 /** What one gateway process has for keys, without the gateway. */
 export interface Replica {
@@ -32,6 +32,8 @@ export interface Replica {
 export interface ReplicaOptions {
   readonly databaseUrl: string;
   readonly redisUrl?: string;
+  /** How else it is reached: TLS, Sentinels, a cluster. */
+  readonly redis?: Partial<RedisSettings>;
   readonly auth?: Partial<AuthSettings>;
 }
 
@@ -40,7 +42,12 @@ Logger.overrideLogger(false);
 
 export const PEPPER = 'a pepper that is used in tests only';
 
-export async function startReplica({ databaseUrl, redisUrl = '', auth = {} }: ReplicaOptions): Promise<Replica> {
+export async function startReplica({
+  databaseUrl,
+  redisUrl = '',
+  redis: reached = {},
+  auth = {},
+}: ReplicaOptions): Promise<Replica> {
   const settings: AuthSettings = {
     pepper: PEPPER,
     previousPepper: null,
@@ -56,7 +63,7 @@ export async function startReplica({ databaseUrl, redisUrl = '', auth = {} }: Re
   const database = new DatabaseService(
     buildDatabaseSettings({ url: databaseUrl, queryTimeoutMs: 1_000, connectTimeoutMs: 1_000 }),
   );
-  const redis = new RedisService(buildRedisSettings({ url: redisUrl, commandTimeoutMs: 250 }));
+  const redis = new RedisService(buildRedisSettings({ url: redisUrl, commandTimeoutMs: 250, ...reached }));
   const keys = new ApiKeyRepository(database);
   const shared = new RedisKeyCache(redis, settings);
   const store = new TieredKeyStore(settings, shared, database, keys);

@@ -13,7 +13,7 @@ import { SpendingRepository } from '../../../src/accounting/limits/spending.repo
 import { DatabaseService } from '../../../src/database/database.service.js';
 import { buildDatabaseSettings } from '../../../src/database/database-settings.js';
 import { RedisService } from '../../../src/redis/redis.service.js';
-import { buildRedisSettings } from '../../../src/redis/redis-settings.js';
+import { buildRedisSettings, type RedisSettings } from '../../../src/redis/redis-settings.js';
 import type { TestDatabase } from '../../support/postgres.js';
 
 Logger.overrideLogger(false);
@@ -26,11 +26,15 @@ export interface LimitReplica {
   close(): Promise<void>;
 }
 
-export async function startLimitReplica(databaseUrl: string, redisUrl: string): Promise<LimitReplica> {
+export async function startLimitReplica(
+  databaseUrl: string,
+  redisUrl: string,
+  reached: Partial<RedisSettings> = {},
+): Promise<LimitReplica> {
   const database = new DatabaseService(
     buildDatabaseSettings({ url: databaseUrl, queryTimeoutMs: 1_000, connectTimeoutMs: 1_000 }),
   );
-  const redis = new RedisService(buildRedisSettings({ url: redisUrl }));
+  const redis = new RedisService(buildRedisSettings({ url: redisUrl, ...reached }));
   await database.onModuleInit();
   await redis.onModuleInit();
   const seeder = new BudgetSeeder(new SpendingRepository(database));

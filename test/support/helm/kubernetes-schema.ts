@@ -50,6 +50,7 @@ const OPERATOR_SCHEMAS: Readonly<Record<string, object>> = {
             port: text,
             path: text,
             interval: { type: 'string', pattern: '^\\d+(ms|s|m|h)$' },
+            authorization: closed({ type: text, credentials: closed({ name: text, key: text }, ['name', 'key']) }),
             relabelings: {
               type: 'array',
               items: closed({ action: { enum: ['replace', 'keep', 'drop'] }, targetLabel: text, replacement: text }),

@@ -59,7 +59,12 @@ export const SETS: Readonly<Record<string, ValueMap>> = {
     },
     journal: { storageClassName: 'fast', size: '20Gi' },
     autoscaling: { enabled: true },
-    serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
+    tls: { existingSecret: 'our-tls', clientAuth: 'request' },
+    serviceMonitor: {
+      enabled: true,
+      labels: { release: 'prometheus' },
+      tokenSecret: { name: 'aegis', key: 'METRICS_TOKEN' },
+    },
     prometheusRule: {
       enabled: true,
       labels: { release: 'prometheus' },

@@ -93,6 +93,21 @@ export default dashboard({
       unit: 's',
       queries: [[`time() - aegis_config_loaded_timestamp_seconds{${REPLICAS}}`, '{{instance}}']],
     }),
+    row('TLS of the listener'),
+    lines('Certificate lasts for', {
+      about: 'Nothing where the listener speaks plain HTTP.',
+      unit: 's',
+      queries: [[`(aegis_tls_certificate_not_after_timestamp_seconds{${REPLICAS}} > 0) - time()`, '{{instance}}']],
+    }),
+    states('Certificate on disk', {
+      about: 'refused: the last good one goes on serving.',
+      states: { 0: ['in use', 'green'], 1: ['refused', 'red'] },
+      queries: [[`aegis_tls_certificate_rejected{${REPLICAS}}`, '{{instance}}']],
+    }),
+    lines('Handshakes that failed', {
+      about: 'Times a minute, by why. client_certificate: none, or one of a stranger.',
+      queries: [[`sum by (reason) (${rate(`aegis_tls_handshake_failures_total{${REPLICAS}}`)}) * 60`, '{{reason}}']],
+    }),
     lines('Exports over OTLP', {
       about: 'Traces and metrics sent; nothing where no endpoint is set.',
       unit: 'cps',

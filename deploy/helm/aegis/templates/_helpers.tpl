@@ -84,6 +84,18 @@ app.kubernetes.io/component: gateway
   value: /var/lib/aegis/journal
 - name: AEGIS_AUDIT_KEY_FILE
   value: /run/secrets/aegis-audit/signing-key.pem
+{{- if .Values.tls.existingSecret }}
+- name: AEGIS_TLS_CERT_FILE
+  value: /run/secrets/aegis-tls/tls.crt
+- name: AEGIS_TLS_KEY_FILE
+  value: /run/secrets/aegis-tls/tls.key
+{{- if eq .Values.tls.clientAuth "request" }}
+- name: AEGIS_TLS_CLIENT_CA_FILE
+  value: /run/secrets/aegis-tls/ca.crt
+- name: AEGIS_TLS_CLIENT_AUTH
+  value: {{ .Values.tls.clientAuth }}
+{{- end }}
+{{- end }}
 {{- range $name, $text := .Values.env }}
 - name: {{ $name }}
   value: {{ $text | quote }}
