@@ -168,12 +168,13 @@ inSuite(() => {
         for (let turn = 0; turn < timings.kills; turn += 1) {
           const member = fleet.member(turn);
           victims.add(member.name);
+          const countedAtMs = performance.now();
           const open = await fleet.openAt(member);
           const atMs = performance.now();
           member.process.child.kill('SIGKILL');
           await fleet.untilDown(member);
           const noticedMs = performance.now() - atMs;
-          kills.push({ atMs, open, noticedMs });
+          kills.push({ atMs, open, countedAtMs, noticedMs });
           await delay(timings.calmMs);
           await fleet.restart(member);
           await delay(timings.calmMs);

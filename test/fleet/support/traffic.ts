@@ -115,8 +115,9 @@ export function quantile(values: readonly number[], share: number): number {
 /** A gateway that was killed. */
 export interface Kill {
   readonly atMs: number;
-  /** Requests it was answering. */
+  /** Requests it was answering, counted since then: what began before is among them, or is at another gateway. */
   readonly open: number;
+  readonly countedAtMs: number;
   /** After which time the balancer sent it nothing more. */
   readonly noticedMs: number;
 }
@@ -126,12 +127,16 @@ export function sortByKill(
   calls: readonly Call[],
   kills: readonly Kill[],
 ): Record<'underWay' | 'between' | 'later', readonly Call[]> {
-  const underWay = calls.filter((call) => kills.some(({ atMs }) => call.startedAtMs <= atMs && call.endedAtMs >= atMs));
+  const underWay = calls.filter((call) =>
+    kills.some(({ atMs, countedAtMs }) => call.startedAtMs <= countedAtMs && call.endedAtMs >= atMs),
+  );
   // Some began right after one kill and were under way at the next.
   const between = calls.filter(
     (call) =>
       !underWay.includes(call) &&
-      kills.some(({ atMs, noticedMs }) => call.startedAtMs > atMs && call.startedAtMs <= atMs + noticedMs),
+      kills.some(
+        ({ atMs, countedAtMs, noticedMs }) => call.startedAtMs > countedAtMs && call.startedAtMs <= atMs + noticedMs,
+      ),
   );
   return { underWay, between, later: calls.filter((call) => !underWay.includes(call) && !between.includes(call)) };
 }
