@@ -5,6 +5,7 @@ import { hashApiKey } from '../../src/auth/api-key.js';
 import { AUTH_SETTINGS, type AuthSettings } from '../../src/auth/auth-settings.js';
 import { DatabaseService } from '../../src/database/database.service.js';
 import { METRICS } from '../../src/telemetry/metrics.js';
+import { TLS_METRICS } from '../../src/telemetry/tls.metrics.js';
 import { Tracing } from '../../src/telemetry/tracing/tracing.service.js';
 import { startTestGateway, type TestConfig, type TestGateway } from '../support/gateway.js';
 import { OtlpReceiver } from '../support/otlp.js';
@@ -23,8 +24,12 @@ import { fillDisk, mountSmallDisk, unmountSmallDisk } from '../support/small-dis
 const MOST_OPEN = 20;
 const WAIT_MS = 20_000;
 
-/** What only a primary counts, of its workers: test/integration/workers. */
-const OF_WORKERS: ReadonlySet<string> = new Set([METRICS.workerExits.name, METRICS.workerScrapesMissed.name]);
+/** What only a primary counts, of its workers, and only a listener that speaks TLS: test/integration/workers, tls.test.ts. */
+const OF_OTHERS: ReadonlySet<string> = new Set([
+  METRICS.workerExits.name,
+  METRICS.workerScrapesMissed.name,
+  ...Object.values(TLS_METRICS).map(({ name }) => name),
+]);
 
 /** Real requests through a real gateway with real stores, and what each of them moves. */
 describeWithRedis('the metrics', () => {
@@ -308,7 +313,7 @@ describeWithRedis('the metrics', () => {
     const moved = new Set([...seen].filter(([, values]) => values.size > 1).map(([sample]) => metricOf(sample)));
     const names = Object.values(METRICS).map(({ name }) => name as string);
     const cannotMove = disk === null ? [METRICS.journalFailures.name, METRICS.auditLost.name] : [];
-    expect(names.filter((name) => !moved.has(name) && !OF_WORKERS.has(name))).toEqual(cannotMove);
+    expect(names.filter((name) => !moved.has(name) && !OF_OTHERS.has(name))).toEqual(cannotMove);
     const scraped = new Set([...seen.keys()].map(metricOf).filter((name) => name.startsWith('aegis_')));
     expect([...scraped].filter((name) => !names.includes(name))).toEqual([]);
   });

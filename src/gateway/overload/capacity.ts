@@ -12,8 +12,8 @@ const REQUESTS_SHARE = 1 / 2;
 const BODIES_SHARE = 1 / 8;
 const MOST_BODIES_BYTES = 512 * 1024 * 1024;
 const FEWEST_REQUESTS = 64;
-/** Of the file descriptors for connections: the rest is for clients, also those whose request is not taken on. */
-const REQUESTS_OF_DESCRIPTORS = 31 / 64;
+/** Of the file descriptors for connections: those of clients whose request is not taken on. */
+const OTHERS_SHARE = 1 / 32;
 const FEWEST_OTHERS = 16;
 
 /** What this process has to work with. */
@@ -52,13 +52,14 @@ function findFileDescriptors(): number {
 
 /** As many requests as there are file descriptors for: each takes its client's connection and one to a provider. */
 function countRequests({ fileDescriptors }: Means): number {
-  return Math.max(FEWEST_REQUESTS, Math.floor((fileDescriptors - RESERVED_DESCRIPTORS) * REQUESTS_OF_DESCRIPTORS));
+  const free = fileDescriptors - RESERVED_DESCRIPTORS;
+  return Math.max(FEWEST_REQUESTS, Math.floor(Math.min(free * (1 - OTHERS_SHARE), free - FEWEST_OTHERS) / 2));
 }
 
 /** More than requests: those who are refused, and probes, need a connection to be told so. */
-export function countConnections({ fileDescriptors }: Means): number {
-  const others = Math.floor((fileDescriptors - RESERVED_DESCRIPTORS) * (1 - REQUESTS_OF_DESCRIPTORS));
-  return Math.max(FEWEST_REQUESTS + FEWEST_OTHERS, others);
+export function countConnections(means: Means): number {
+  const others = Math.floor((means.fileDescriptors - RESERVED_DESCRIPTORS) * OTHERS_SHARE);
+  return countRequests(means) + Math.max(FEWEST_OTHERS, others);
 }
 
 /** What may be open at one time. A single body of the largest size always has its place. */

@@ -164,7 +164,7 @@ describe('the configuration of a process', () => {
       const clients = Clients.start(gateway);
       rmSync(join(gateway.configDirectory, 'models.yaml'));
       await waitUntil(async () => (await reloads(gateway, 'rejected')) === 1);
-      expect(gateway.process.output()).toContain('models.yaml: the file is missing');
+      await waitUntil(() => gateway.process.output().includes('models.yaml: the file is missing'));
       await clients.answered(10);
       renameSync(gateway.configDirectory, `${gateway.configDirectory}-away`);
       await clients.answered(50);
