@@ -41,12 +41,22 @@ export class BlockWatch {
     /** It ends with the string it stands in. */
     endsAtQuote: boolean,
     /** Of the opening line. */
-    private readonly start: number,
+    readonly start: number,
     end: number,
   ) {
     this.between = endsAtQuote ? BETWEEN_IN_STRING : BETWEEN_LINES;
     this.cursor = end;
     this.limit = start + source.rule.maxLength;
+  }
+
+  /** The same in another form of the text, which begins at `origin` of this one and has been the same so far. */
+  movedTo(origin: number): BlockWatch {
+    const moved = new BlockWatch(this.source, this.closing, this.between === BETWEEN_IN_STRING, this.start - origin, 0);
+    moved.phase = this.phase;
+    moved.cursor = this.cursor - origin;
+    moved.limit = this.limit - origin;
+    moved.runStart = this.runStart === -1 ? -1 : this.runStart - origin;
+    return moved;
   }
 
   get isOver(): boolean {

@@ -32,9 +32,8 @@ export type BlockLimits = 'anywhere' | 'between quotes' | 'nowhere';
 /** What is tried at a place: decided (a match or not), or from where on the text has to wait. */
 const DECIDED = -1;
 const NOTHING = Number.POSITIVE_INFINITY;
-/** Text that is not looked at any more is put away where it has grown by so much. */
+/** Text that is not looked at any more is put away by so much; pieces of a word would take ten times the memory. */
 const TRIM_UNITS = 512;
-/** Text in pieces of a word takes ten times the memory. */
 const FLAT_AFTER_PIECES = 16;
 
 /**
@@ -94,6 +93,11 @@ export class StreamScanner {
   /** The text that is still looked at, for those who begin to read later. */
   get recent(): string {
     return this.text;
+  }
+
+  /** Goes on with blocks that begin before what is read of another form; all others are met again. */
+  continueBlocks({ blocks, start }: StreamScanner): void {
+    for (const block of blocks) if (block.start < start) this.blocks.push(block.movedTo(start));
   }
 
   push(piece: string): void {
@@ -288,9 +292,8 @@ export class StreamScanner {
     if (rule.closing !== null) {
       // Where the next block opens, one that has not begun is over: openings alone, however many, are read once.
       for (const block of this.blocks) block.advance(text.slice(0, at), base, false, found);
-      const blocks = this.blocks.filter((block) => block.isDropping || block.source !== source);
-      const endsAtQuote = this.blockLimits === 'between quotes';
-      this.blocks = [...blocks, new BlockWatch(source, rule.closing, endsAtQuote, start, base + end)];
+      const watch = new BlockWatch(source, rule.closing, this.blockLimits === 'between quotes', start, base + end);
+      this.blocks = [...this.blocks.filter((block) => block.isDropping || block.source !== source), watch];
       return DECIDED;
     }
     found.push({

@@ -105,6 +105,7 @@ export class TextView {
   private begin(stage: Stage, levels: number, mayFold: boolean): TextView {
     const { start, recent, before } = this.scanner;
     const view = new TextView(this.rules, stage, levels, mayFold, this.blocks, before, start === 0);
+    view.scanner.continueBlocks(this.scanner);
     const map = this.stage ? { starts: [...this.starts], ends: [...this.ends] } : null;
     if (recent !== '') view.push({ text: recent, at: start, map }, false);
     return view;
