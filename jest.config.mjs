@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { readFileSync } from 'node:fs';
 
 /** One runner for every kind of test; `--selectProjects` picks a kind. */
@@ -41,6 +42,8 @@ const kinds = {
 
 export default {
   testTimeout: 30_000,
+  // Most tests wait for something most of the time.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
   reporters: [
     'default',
     '<rootDir>/scripts/jest/fault-table-reporter.mjs',

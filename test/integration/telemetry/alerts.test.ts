@@ -35,7 +35,7 @@ describeWithPrometheus('the alert rules', () => {
     const fired = tests.flatMap((test) =>
       test.promql_expr_test.flatMap(({ exp_samples }) => exp_samples.map(({ labels }) => labels)),
     );
-    expect(alerts.filter((alert) => !fired.includes(`{alertname="${alert}"}`))).toEqual([]);
+    expect(alerts.filter((alert) => !fired.some((labels) => labels.startsWith(`{alertname="${alert}"`)))).toEqual([]);
   });
 
   it('are really tried: a threshold that is moved is noticed', async () => {
