@@ -94,8 +94,11 @@ function watch(): void {
       const flat: typeof queries = [];
       for (const query of queries) {
         const values = (await prometheus.query(fillIn(query.expr), SHOWN_SECONDS)).flatMap((series) => series.values);
-        if (values.length === 0 && !MAY_BE_EMPTY.has(query.title)) empty.push(query);
-        else if (values.every((value) => value === 0) && !MAY_BE_ZERO.has(query.title)) flat.push(query);
+        if (values.length === 0) {
+          if (!MAY_BE_EMPTY.has(query.title)) empty.push(query);
+        } else if (values.every((value) => value === 0) && !MAY_BE_ZERO.has(query.title)) {
+          flat.push(query);
+        }
       }
       expect({ empty, flat }).toEqual({ empty: [], flat: [] });
     },
