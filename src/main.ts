@@ -23,9 +23,6 @@ export async function serve(): Promise<void> {
   // one kind of its objects is taken for lasting, whatever they point to is kept with them: each request then leaves
   // 30 KB to the next full collection, and copying that takes a fifth of the processor's time.
   setFlagsFromString('--no-allocation-site-pretenuring');
-  // Left to itself V8 lets the heap become several times what is alive before it looks for what is dead: what was held
-  // while thousands of streams began would be kept as long as they last.
-  setFlagsFromString('--heap-growing-percent=40');
   if (cluster.isWorker) {
     const { serveAsWorker } = await import('./worker.js');
     return serveAsWorker();

@@ -9,7 +9,7 @@ export class OverloadConfig {
     about: 'How late new requests may be served while there is more to do than can be done; 0s: however late.',
     maxMs: 10_000,
   })
-  targetDelayMs = 20;
+  targetDelayMs = 50;
 
   @Whole({
     about: 'Requests open at one time, streams among them; 0: as many as memory and file descriptors allow.',

@@ -42,7 +42,14 @@ function writeConfiguration(folder, { upstream, changes, ports }) {
   cpSync(PRODUCTION, folder, { recursive: true });
   const gateway = parse(readFileSync(path.join(PRODUCTION, 'gateway.yaml'), 'utf8'));
   const own = {
-    server: { host: '127.0.0.1', port: ports.gateway, shutdown_grace: '0s', workers: 1 },
+    server: {
+      host: '127.0.0.1',
+      port: ports.gateway,
+      shutdown_grace: '0s',
+      workers: 1,
+      // What requests cost, not which are refused: that is for `--only overload`.
+      overload: { target_delay: '0s' },
+    },
     telemetry: { metrics_host: '127.0.0.1', metrics_port: ports.metrics },
     // Open streams are kept for as long as it takes to look at them.
     routing: { deadline: '10m' },
