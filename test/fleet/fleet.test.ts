@@ -73,6 +73,15 @@ inSuite(() => {
     promises.check('failed requests', describeOutcomes(failed), 'none', failed.length === 0);
   }
 
+  /** Of restarts nobody notices anything. */
+  async function checkRestarts(codes: readonly (number | null)[], seen: readonly Call[]): Promise<void> {
+    const isClean = codes.every((code) => code === 0);
+    promises.check('exit codes', [...new Set(codes)].join(', '), '0', isClean);
+    checkNoneFailed(seen);
+    await checkLedger();
+    promises.expectKept();
+  }
+
   async function checkLedger(): Promise<void> {
     const whole = calls.filter(({ outcome }) => outcome === 'whole').map(({ id }) => id);
     const { missing, twice } = await fleet.compareLedger(whole);
@@ -110,15 +119,7 @@ inSuite(() => {
       tellTraffic(seen);
       tell('restarts, each away for', `${awayMs.length}, at most ${quantile(awayMs, 1)} ms`);
       tell('told to end, ended after', `at most ${quantile(endedMs, 1)} ms`);
-      promises.check(
-        'exit codes',
-        [...new Set(codes)].join(', '),
-        '0',
-        codes.every((code) => code === 0),
-      );
-      checkNoneFailed(seen);
-      await checkLedger();
-      promises.expectKept();
+      await checkRestarts(codes, seen);
     },
     DEADLINE_MS,
   );
@@ -145,15 +146,7 @@ inSuite(() => {
         }
       });
       tellTraffic(seen);
-      promises.check(
-        'exit codes',
-        [...new Set(codes)].join(', '),
-        '0',
-        codes.every((code) => code === 0),
-      );
-      checkNoneFailed(seen);
-      await checkLedger();
-      promises.expectKept();
+      await checkRestarts(codes, seen);
     },
     DEADLINE_MS,
   );

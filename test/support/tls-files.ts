@@ -38,6 +38,15 @@ export class TlsFolder {
     if (key !== undefined) writeFileSync(this.keyFile, key);
   }
 
+  /** What a client that these servers know shows, and whom it believes: as `tls` of a store is configured. */
+  ownOf(name: string): { caFile: string; certFile: string; keyFile: string; serverName: string } {
+    const { cert, key } = this.clients.issue({ names: [name] });
+    const own = { caFile: this.caFile, certFile: join(this.folder, 'own.crt'), keyFile: join(this.folder, 'own.key') };
+    writeFileSync(own.certFile, cert);
+    writeFileSync(own.keyFile, key);
+    return { ...own, serverName: '' };
+  }
+
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true });
   }

@@ -14,8 +14,8 @@ import { RetryAdvice } from './retry-advice.js';
 
 /**
  * Whether one more request is taken on. Processor time is guarded by how late the event loop is, memory and file
- * descriptors by counts: a stream that waits for its provider costs the first nothing, and the others as much as any
- * request. What was let in is never refused again.
+ * descriptors by counts: a stream that waits for its provider costs the first nothing, and the others as much as a
+ * completion. What was let in is never refused again.
  */
 @Injectable()
 export class Admission implements OnApplicationBootstrap, OnApplicationShutdown {

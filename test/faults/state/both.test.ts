@@ -1,10 +1,10 @@
 import { waitUntil } from '../../integration/auth/replica.js';
 import { describeWithOwnRedis, findFreePort, startOwnRedis, type TestRedis } from '../../support/redis.js';
 import { Cleanup } from '../support/cleanup.js';
-import { countReplies, type Load } from '../support/load.js';
+import { countReplies } from '../support/load.js';
 import { note } from '../support/notes.js';
 import { PostgresServer } from '../support/postgres-server.js';
-import { probe, REQUEST_NANO_USD, StateFleet } from '../support/state-fleet.js';
+import { probe, REQUEST_NANO_USD, type Reply, StateFleet } from '../support/state-fleet.js';
 
 const REQUESTS = 40;
 
@@ -33,9 +33,9 @@ describeWithOwnRedis('Redis and PostgreSQL fail together', () => {
     for (const member of fleet.members) expect(await fleet.ask(member, key)).toMatchObject({ status: 200 });
     await Promise.all([redis.close(), postgres.crash()]);
 
-    const replies: Load['replies'] = [];
-    for (let sent = 0; sent < REQUESTS; sent += 1) replies.push(await fleet.ask(sent % 2 === 0 ? first : second, key));
-    expect(countReplies(replies)).toEqual({ '200': REQUESTS });
+    const answers: Reply[] = [];
+    for (let sent = 0; sent < REQUESTS; sent += 1) answers.push(await fleet.ask(sent % 2 === 0 ? first : second, key));
+    expect(countReplies(answers)).toEqual({ '200': REQUESTS });
     expect(await fleet.ask(first, stranger.key)).toMatchObject({ status: 503, code: 'dependency_unavailable' });
     expect(await probe(first, 'live')).toBe(200);
 

@@ -90,7 +90,7 @@ describeWithOwnRedis('Redis fails', () => {
       const thawedAtMs = performance.now();
       await untilEverywhere(HEALTHY);
       const backMs = performance.now() - thawedAtMs;
-      expect(countReplies(await load.stop())).toEqual({ '200': load.replies.length });
+      expect(countReplies(await load.stop())).toEqual({ '200': load.answers.length });
       expect(Math.max(...grown)).toBeLessThan(48);
       const [normalMs, frozenMs] = [p99Ms(before), p99Ms(frozen)];
       note(
@@ -141,12 +141,12 @@ describeWithOwnRedis('Redis fails', () => {
     const { key, record } = await fleet.mint({ budgetNanoUsd: money * REQUEST_NANO_USD, budgetWindow: 'day' });
     const load = Load.start(fleet, { key, clients: 12, pauseMs: 40 });
     const emptiedAt: number[] = [];
-    while (!load.replies.some(({ code }) => code === 'budget_exceeded')) {
+    while (!load.answers.some(({ code }) => code === 'budget_exceeded')) {
       await pause(5);
       // By what was spent, not by the clock: a quick machine has spent all before a slow one has begun.
-      if (emptiedAt.length < 5 && load.replies.length >= 35 * (emptiedAt.length + 1)) {
+      if (emptiedAt.length < 5 && load.answers.length >= 35 * (emptiedAt.length + 1)) {
         await runRedis('FLUSHALL');
-        emptiedAt.push(load.replies.length);
+        emptiedAt.push(load.answers.length);
       }
     }
     // Whoever was refused stays refused: nobody remembers less than was spent.
@@ -156,7 +156,7 @@ describeWithOwnRedis('Redis fails', () => {
     const atLast = await Promise.all(fleet.members.map((member) => fleet.ask(member, key)));
     await load.stop();
     function served(): number {
-      return countReplies(load.replies)['200'] ?? 0;
+      return countReplies(load.answers)['200'] ?? 0;
     }
     expect(atLast.map(({ code }) => code)).toEqual(Array(3).fill('budget_exceeded'));
     expect(countReplies(after)['200'] ?? 0).toBeLessThanOrEqual(12);

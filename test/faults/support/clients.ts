@@ -1,55 +1,35 @@
 import { Agent } from 'undici';
 import type { Answer, WorkerGateway } from '../../support/worker-gateway.js';
-import { pause } from './fault-site.js';
+import { type AskerOptions, Askers } from './askers.js';
 
-export interface ClientOptions {
-  readonly clients?: number;
-  /** Between two requests of one client. */
-  readonly pauseMs?: number;
+export interface ClientOptions extends AskerOptions {
   /** What differs from a plain request, for each anew. Without it every second one is a stream. */
   readonly body?: (turn: number) => object;
   /** A connection for each request instead of some that are kept. */
   readonly isFresh?: boolean;
 }
 
-/** Clients that go on asking one gateway until they are told to stop. */
-export class Clients {
-  readonly answers: Answer[] = [];
-  private readonly kept = new Agent();
-  private isOver = false;
-  private readonly running: Promise<void>[];
-
+/** Clients that go on asking one gateway. */
+export class Clients extends Askers<Answer> {
   private constructor(
-    private readonly gateway: WorkerGateway,
-    private readonly options: ClientOptions,
+    options: AskerOptions,
+    ask: (turn: number) => Promise<Answer>,
+    private readonly kept: Agent,
   ) {
-    this.running = Array.from({ length: options.clients ?? 4 }, (_, index) => this.run(index));
+    super(options, ask);
   }
 
   static start(gateway: WorkerGateway, options: ClientOptions = {}): Clients {
-    return new Clients(gateway, options);
+    const { clients = 4, body = (turn) => ({ stream: turn % 2 === 0 }), isFresh = false } = options;
+    const kept = new Agent();
+    const asking = isFresh ? {} : { dispatcher: kept };
+    return new Clients({ ...options, clients }, (turn) => gateway.ask(body(turn), asking), kept);
   }
 
-  /** Until so many more were answered. */
-  async answered(count: number): Promise<void> {
-    const wanted = this.answers.length + count;
-    while (this.answers.length < wanted) await pause(5);
-  }
-
-  /** All answers, once the last one is there. */
-  async stop(): Promise<Answer[]> {
-    this.isOver = true;
-    await Promise.all(this.running);
+  override async stop(): Promise<Answer[]> {
+    const answers = await super.stop();
     await this.kept.close();
-    return this.answers;
-  }
-
-  private async run(index: number): Promise<void> {
-    const { body = (turn) => ({ stream: turn % 2 === 0 }), pauseMs = 20, isFresh = false } = this.options;
-    for (let turn = index; !this.isOver; turn += 1) {
-      this.answers.push(await this.gateway.ask(body(turn), isFresh ? {} : { dispatcher: this.kept }));
-      await pause(pauseMs);
-    }
+    return answers;
   }
 }
 

@@ -1,53 +1,20 @@
-import { pause } from './fault-site.js';
-import type { Member, Reply, StateFleet } from './state-fleet.js';
+import { type AskerOptions, Askers } from './askers.js';
+import type { Reply, StateFleet } from './state-fleet.js';
 
-export interface LoadOptions {
+export interface LoadOptions extends AskerOptions {
   readonly key: string;
-  readonly clients?: number;
-  /** Between two requests of one client. */
-  readonly pauseMs?: number;
   /** What differs from a plain request, for each anew. */
   readonly body?: (turn: number) => object;
 }
 
-/** Clients that go on asking all gateways there are, in turn, until they are told to stop. */
-export class Load {
-  readonly replies: Reply[] = [];
-  private isOver = false;
-  private readonly clients: Promise<void>[];
-
-  private constructor(
-    private readonly fleet: StateFleet,
-    private readonly options: LoadOptions,
-  ) {
-    this.clients = Array.from({ length: options.clients ?? 8 }, (_, index) => this.run(index));
-  }
-
-  static start(fleet: StateFleet, options: LoadOptions): Load {
-    return new Load(fleet, options);
-  }
-
-  /** What was answered while an action ran. */
-  async during(action: () => Promise<unknown>): Promise<Reply[]> {
-    const before = this.replies.length;
-    await action();
-    return this.replies.slice(before);
-  }
-
-  /** All replies, once the last one is there. */
-  async stop(): Promise<Reply[]> {
-    this.isOver = true;
-    await Promise.all(this.clients);
-    return this.replies;
-  }
-
-  private async run(index: number): Promise<void> {
-    const { key, body, pauseMs = 20 } = this.options;
-    for (let turn = index; !this.isOver; turn += 1) {
-      const member: Member | undefined = this.fleet.members[turn % this.fleet.members.length];
-      if (member) this.replies.push(await this.fleet.ask(member, key, body?.(turn)));
-      await pause(pauseMs);
-    }
+/** Clients that go on asking all gateways there are, in turn. */
+export class Load extends Askers<Reply> {
+  static start(fleet: StateFleet, { key, body, ...options }: LoadOptions): Load {
+    return new Load(options, (turn) => {
+      const member = fleet.members[turn % fleet.members.length];
+      if (!member) throw new Error('There is no gateway to ask.');
+      return fleet.ask(member, key, body?.(turn));
+    });
   }
 }
 

@@ -42,15 +42,7 @@ describe('a PostgreSQL that speaks TLS alone', () => {
     const before = readFileSync(hba, 'utf8');
     writeFileSync(hba, `${rules.join('\n')}\n${before}`);
     await server.query('SELECT pg_reload_conf()');
-    const { cert, key } = files.clients.issue({ names: ['gateway'] });
-    tls = {
-      caFile: files.caFile,
-      certFile: join(files.folder, 'own.crt'),
-      keyFile: join(files.folder, 'own.key'),
-      serverName: '',
-    };
-    writeFileSync(tls.certFile, cert);
-    writeFileSync(tls.keyFile, key);
+    tls = files.ownOf('gateway');
     await waitUntil(async () => (await server.query<{ ssl: string }>('SHOW ssl'))[0]?.ssl === 'on');
   });
   afterEach(async () => {

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RedisService } from '../../../src/redis/redis.service.js';
 import { buildRedisSettings, type RedisSettings } from '../../../src/redis/redis-settings.js';
@@ -21,15 +21,8 @@ describeWithOwnRedis('a Redis that speaks TLS and wants certificates', () => {
   beforeAll(async () => {
     files = new TlsFolder();
     site = new RedisSite();
-    const { cert, key } = files.clients.issue({ names: ['gateway'] });
-    own = {
-      caFile: files.caFile,
-      certFile: join(files.folder, 'own.crt'),
-      keyFile: join(files.folder, 'own.key'),
-      serverName: '',
-    };
-    writeFileSync(own.certFile, cert);
-    writeFileSync(own.keyFile, key);
+    own = files.ownOf('gateway');
+    const [cert, key] = [readFileSync(own.certFile, 'utf8'), readFileSync(own.keyFile, 'utf8')];
     const { certFile, keyFile, clientCaFile } = files;
     const options = { password: PASSWORD, tls: { ca: files.authority.cert, cert, key } };
     port = await site.start(
