@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type {
   BudgetDemand,
+  KnownSpending,
   LimitDemand,
   Reservation,
   ReserveOutcome,
@@ -36,6 +37,11 @@ export function makeBudget(limitNanoUsd: bigint, changes: Partial<BudgetDemand> 
     endMs: startMs + DAY_MS,
     ...changes,
   };
+}
+
+/** What somebody knows to be spent; of no life of a counter, but for the one named. */
+export function makeKnown(spentNanoUsd: bigint, epoch = ''): KnownSpending {
+  return { spentNanoUsd, epoch };
 }
 
 export function getReservation(outcome: ReserveOutcome): Reservation {

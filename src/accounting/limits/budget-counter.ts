@@ -1,4 +1,4 @@
-import type { Actual, BudgetFigures, Reservation } from './limit-store.js';
+import type { Actual, BudgetFigures, KnownSpending, Reservation } from './limit-store.js';
 import { LEASE_MS } from './limit-store.js';
 
 interface Held {
@@ -15,7 +15,7 @@ export class BudgetCounter {
   private reserved = 0n;
   /** Part of `spent` that was spent here since the counter began. */
   private charged = 0n;
-  private shared: bigint | null = null;
+  private told: KnownSpending | null = null;
   private seeded = false;
   private known = false;
 
@@ -39,7 +39,7 @@ export class BudgetCounter {
   }
 
   get figures(): BudgetFigures {
-    return { spentNanoUsd: this.spent, isSeeded: this.seeded, beganAtMs: this.beganAtMs };
+    return { spentNanoUsd: this.spent, epoch: '', isSeeded: this.seeded, beganAtMs: this.beganAtMs };
   }
 
   reserve(id: string, amountNanoUsd: bigint, nowMs: number): void {
@@ -69,12 +69,14 @@ export class BudgetCounter {
   }
 
   /** What Redis said last; null where it never did. Without what it was not told yet. */
-  get sharedNanoUsd(): bigint | null {
-    return this.shared;
+  get shared(): KnownSpending | null {
+    return this.told;
   }
 
-  learnShared(spentNanoUsd: bigint): void {
-    this.shared = spentNanoUsd;
+  /** Answers may overtake each other, and a counter that was lost may know less: the most that was said stays. */
+  learnShared({ spentNanoUsd, epoch, isSeeded }: BudgetFigures): void {
+    if (this.told === null ? !isSeeded : spentNanoUsd < this.told.spentNanoUsd) return;
+    this.told = { spentNanoUsd, epoch };
     this.learn(spentNanoUsd);
   }
 

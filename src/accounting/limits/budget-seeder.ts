@@ -31,7 +31,7 @@ export class BudgetSeeder {
   async seedAll(store: LimitStore, demand: LimitDemand, figures: readonly BudgetFigures[]): Promise<void> {
     if (this.clock.monotonicMs() < this.pausedUntilMs) return;
     const seeds = Promise.all(
-      figures.map(({ isSeeded, beganAtMs }, index) => isSeeded || this.seed(store, demand, index, beganAtMs)),
+      figures.map((budget, index) => budget.isSeeded || this.seed(store, demand, index, budget)),
     );
     let timer: NodeJS.Timeout | undefined;
     const patience = new Promise<void>((resolve) => {
@@ -41,15 +41,27 @@ export class BudgetSeeder {
     clearTimeout(timer);
   }
 
-  private seed(store: LimitStore, demand: LimitDemand, index: number, beganAtMs: number): Promise<void> {
+  private seed(
+    store: LimitStore,
+    demand: LimitDemand,
+    index: number,
+    { epoch, beganAtMs }: BudgetFigures,
+  ): Promise<void> {
     const budget = demand.budgets[index];
     if (budget === undefined) return Promise.resolve();
-    const name = JSON.stringify([demand.organization, budget.scope, budget.subject, budget.startMs, budget.endMs]);
+    const name = JSON.stringify([
+      demand.organization,
+      budget.scope,
+      budget.subject,
+      budget.startMs,
+      budget.endMs,
+      epoch,
+    ]);
     let flight = this.underWay.get(name);
     if (flight === undefined) {
       flight = this.spending
         .sum(demand.organization, budget, beganAtMs)
-        .then((spentNanoUsd) => store.seed(demand, index, spentNanoUsd))
+        .then((spentNanoUsd) => store.seed(demand, index, { spentNanoUsd, epoch }))
         .then(
           () => {
             this.pauseMs = FIRST_PAUSE_MS;

@@ -83,7 +83,7 @@ end
 /**
  * KEYS: request window, token window, leases of the key, then counter, leases and amounts of each budget.
  * ARGV: id, request limit, token limit, parallel limit (-1: none), tokens, then limit, estimate, last known spending
- * ('': nothing is known) and end of life of each budget.
+ * ('': nothing is known), the epoch it is of, and end of life of each budget.
  */
 export const RESERVE = `${COMMON}
 local id = ARGV[1]
@@ -123,16 +123,15 @@ for budget = 1, budgets do
     redis.call('HSET', amounts, orphan, '-')
     redis.call('ZREM', leases, orphan)
   end
-  begin(counter, ARGV[5 + budget * 4])
+  begin(counter, ARGV[5 + budget * 5])
 end
 for budget = 1, budgets do
-  local counter, limit, known = KEYS[1 + budget * 3], ARGV[2 + budget * 4], ARGV[4 + budget * 4]
-  local state = redis.call('HMGET', counter, 'ledger', 'floor', 'reserved')
-  if not state[1] then
-    if known ~= '' and (not state[2] or tonumber(state[2]) < tonumber(known)) then
-      redis.call('HSET', counter, 'floor', known)
-    end
-    if known == '' and not state[2] then blank = true end
+  local counter, limit = KEYS[1 + budget * 3], ARGV[1 + budget * 5]
+  local known, known_in = ARGV[3 + budget * 5], ARGV[4 + budget * 5]
+  local state = redis.call('HMGET', counter, 'ledger', 'floor', 'reserved', 'epoch')
+  if known == '' then blank = blank or not (state[1] or state[2])
+  elseif known_in ~= state[4] and tonumber(known) > tonumber(state[2] or '-1') then
+    redis.call('HSET', counter, 'floor', known)
   end
   local spent = spending(counter)
   if spent >= tonumber(limit) then return answer('spent', budget, -1) end
@@ -164,7 +163,7 @@ redis.call('ZADD', KEYS[3], now + ${LEASE_MS}, id)
 redis.call('PEXPIRE', KEYS[3], ${LEASE_MS * 2})
 for budget = 1, budgets do
   local counter, leases, amounts = KEYS[1 + budget * 3], KEYS[2 + budget * 3], KEYS[3 + budget * 3]
-  local estimate, ends = ARGV[3 + budget * 4], ARGV[5 + budget * 4]
+  local estimate, ends = ARGV[2 + budget * 5], ARGV[5 + budget * 5]
   redis.call('HINCRBY', counter, 'reserved', estimate)
   redis.call('HSET', amounts, id, estimate)
   redis.call('PEXPIREAT', amounts, ends)
@@ -221,10 +220,9 @@ end
 return 1
 `;
 
-/** KEYS: counter. ARGV: what the ledger says of the time before, end of life. Told once. */
+/** KEYS: counter. ARGV: what the ledger says of the time before, epoch. Told once, and only what is of that epoch. */
 export const SEED = `${COMMON}
-begin(KEYS[1], ARGV[2])
-redis.call('HSETNX', KEYS[1], 'ledger', ARGV[1])
+if redis.call('HGET', KEYS[1], 'epoch') == ARGV[2] then redis.call('HSETNX', KEYS[1], 'ledger', ARGV[1]) end
 local reply = {}
 tell(reply, KEYS[1])
 return reply

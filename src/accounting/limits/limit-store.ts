@@ -47,8 +47,16 @@ export interface WindowFigures {
   readonly resetMs: number;
 }
 
-export interface BudgetFigures {
+/** What was last known to be spent of a budget, and in which life of its counter. */
+export interface KnownSpending {
   readonly spentNanoUsd: bigint;
+  /** As in `BudgetFigures`; empty: of none. */
+  readonly epoch: string;
+}
+
+export interface BudgetFigures extends KnownSpending {
+  /** Names the life of the counter: one that was lost begins another. Empty where none is ever lost. */
+  readonly epoch: string;
   /** False while the counter, new or lost, has not learned from the ledger what was spent. */
   readonly isSeeded: boolean;
   /** When the counter began, in milliseconds since 1970: it knows by itself what was spent since then. */
@@ -93,17 +101,20 @@ export interface Actual {
 export interface LimitStore {
   /**
    * Asking again with the id of an open reservation grants it once. `known`: for each budget, what was last known to be
-   * spent, for a counter that was lost; null = nothing is known.
+   * spent; null = nothing is known. A counter of another life spent at least that before it began.
    */
-  reserve(demand: LimitDemand, known: readonly (bigint | null)[]): Promise<ReserveOutcome>;
+  reserve(demand: LimitDemand, known: readonly (KnownSpending | null)[]): Promise<ReserveOutcome>;
   /** Replaces estimates by facts and frees the place. Settling, or refunding, a second time changes nothing. */
   settle(reservation: Reservation, actual: Actual): Promise<readonly BudgetFigures[]>;
   /** As if there had been no such request. */
   refund(reservation: Reservation): Promise<readonly BudgetFigures[]>;
   /** Keeps a reservation from expiring for another `LEASE_MS`. */
   renew(reservation: Reservation): Promise<void>;
-  /** Tells a counter that is new or was lost what was spent before it began. One that was told before keeps what it knows. */
-  seed(demand: LimitDemand, budget: number, spentNanoUsd: bigint): Promise<BudgetFigures>;
+  /**
+   * Tells a counter what the ledger says was spent before that life of it began. One that was told before keeps what it
+   * knows, and one that was lost meanwhile is told nothing: what was spent up to then is not all.
+   */
+  seed(demand: LimitDemand, budget: number, before: KnownSpending): Promise<BudgetFigures>;
 }
 
 /** The time requests and tokens are counted over. */

@@ -11,7 +11,15 @@ import { RedisUnavailableError } from '../../redis/redis.service.js';
 import { WORKER_ROLE, type WorkerRole } from '../../workers/worker-role.js';
 import { BudgetLines } from './budget-lines.js';
 import { BudgetSeeder } from './budget-seeder.js';
-import type { Actual, LimitDemand, LimitFigures, LimitStore, Reservation, ReserveOutcome } from './limit-store.js';
+import type {
+  Actual,
+  KnownSpending,
+  LimitDemand,
+  LimitFigures,
+  LimitStore,
+  Reservation,
+  ReserveOutcome,
+} from './limit-store.js';
 import { LEASE_MS } from './limit-store.js';
 import { LocalLimitStore } from './local-limit.store.js';
 import { PrimaryLimitStore } from './primary-limit.store.js';
@@ -41,6 +49,9 @@ const LONGEST_WAIT_MS = 10_000;
 const RENEW_INTERVAL_MS = LEASE_MS / 3;
 const CATCH_UP_INTERVAL_MS = 500;
 const REPORT_INTERVAL_MS = 60_000;
+
+/** Of a budget that nobody knows anything of. */
+const NOTHING: KnownSpending = { spentNanoUsd: 0n, epoch: '' };
 
 interface Held {
   readonly store: LimitStore;
@@ -159,7 +170,7 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
       // What neither the ledger nor anybody here can tell begins at nothing: keys are served while PostgreSQL is away.
       outcome = await store.reserve(
         demand,
-        known.map((spent) => spent ?? 0n),
+        known.map((spent) => spent ?? NOTHING),
       );
     }
     if (store !== this.local && outcome.kind === 'refused' && outcome.by === 'parallel') {

@@ -7,6 +7,7 @@ import type {
   Actual,
   BudgetDemand,
   BudgetFigures,
+  KnownSpending,
   LimitDemand,
   LimitFigures,
   LimitStore,
@@ -37,15 +38,15 @@ export class LocalLimitStore implements LimitStore {
     this.clock = clock ?? systemClock;
   }
 
-  async reserve(demand: LimitDemand, known: readonly (bigint | null)[]): Promise<ReserveOutcome> {
+  async reserve(demand: LimitDemand, known: readonly (KnownSpending | null)[]): Promise<ReserveOutcome> {
     const nowMs = this.clock.monotonicMs();
     this.prune(nowMs);
     const key = this.keyOf(demand);
     const counters = demand.budgets.map((budget) => this.counterOf(demand, budget));
     counters.forEach((counter, index) => {
       counter.expire(nowMs);
-      const spent = known[index] ?? null;
-      if (spent !== null && !counter.figures.isSeeded) counter.learn(spent);
+      const spent = known[index];
+      if (spent && !counter.figures.isSeeded) counter.learn(spent.spentNanoUsd);
     });
     const refusal = key.open.has(demand.id) ? null : this.findRefusal(demand, key, counters, nowMs);
     if (refusal !== null) return refusal;
@@ -77,7 +78,7 @@ export class LocalLimitStore implements LimitStore {
     for (const budget of demand.budgets) this.counterOf(demand, budget).renew(demand.id, nowMs);
   }
 
-  async seed(demand: LimitDemand, budget: number, spentNanoUsd: bigint): Promise<BudgetFigures> {
+  async seed(demand: LimitDemand, budget: number, { spentNanoUsd }: KnownSpending): Promise<BudgetFigures> {
     const counter = this.counterAt(demand, budget);
     counter.seed(spentNanoUsd);
     return counter.figures;
@@ -86,16 +87,14 @@ export class LocalLimitStore implements LimitStore {
   /** What another store says is spent; kept for the time when that one cannot be asked. */
   learn(demand: LimitDemand, figures: readonly BudgetFigures[]): void {
     this.prune(this.clock.monotonicMs());
-    figures.forEach(({ spentNanoUsd, isSeeded }, index) => {
-      if (isSeeded) this.counterAt(demand, index).learnShared(spentNanoUsd);
-    });
+    figures.forEach((budget, index) => this.counterAt(demand, index).learnShared(budget));
   }
 
   /** The least that was spent, as far as somebody else knows it; null = nothing is known. */
-  raise(demand: LimitDemand, known: readonly (bigint | null)[]): void {
+  raise(demand: LimitDemand, known: readonly (KnownSpending | null)[]): void {
     demand.budgets.forEach((budget, index) => {
-      const spent = known[index] ?? null;
-      if (spent !== null) this.counterOf(demand, budget).learn(spent);
+      const spent = known[index];
+      if (spent) this.counterOf(demand, budget).learn(spent.spentNanoUsd);
     });
   }
 
@@ -105,16 +104,16 @@ export class LocalLimitStore implements LimitStore {
   }
 
   /** What is known to be spent; null where nothing is. */
-  findSpent(demand: LimitDemand): readonly (bigint | null)[] {
+  findSpent(demand: LimitDemand): readonly (KnownSpending | null)[] {
     return demand.budgets.map((budget) => {
       const counter = this.counters.get(counterName(demand, budget));
-      return counter?.isKnown ? counter.spentNanoUsd : null;
+      return counter?.isKnown ? counter.figures : null;
     });
   }
 
   /** What the other store was last known to say; null where it never did. */
-  findShared(demand: LimitDemand): readonly (bigint | null)[] {
-    return demand.budgets.map((budget) => this.counters.get(counterName(demand, budget))?.sharedNanoUsd ?? null);
+  findShared(demand: LimitDemand): readonly (KnownSpending | null)[] {
+    return demand.budgets.map((budget) => this.counters.get(counterName(demand, budget))?.shared ?? null);
   }
 
   private findRefusal(

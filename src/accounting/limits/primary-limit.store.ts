@@ -1,12 +1,20 @@
 import type { PrimaryLink } from '../../workers/primary-link.js';
-import type { Actual, BudgetFigures, LimitDemand, LimitStore, Reservation, ReserveOutcome } from './limit-store.js';
+import type {
+  Actual,
+  BudgetFigures,
+  KnownSpending,
+  LimitDemand,
+  LimitStore,
+  Reservation,
+  ReserveOutcome,
+} from './limit-store.js';
 import type { LocalLimitStore } from './local-limit.store.js';
 
 /** The part of the primary that counts. */
 export const LIMITS_ROOM = 'limits';
 
 type Call =
-  | { readonly kind: 'reserve'; readonly demand: LimitDemand; readonly known: readonly (bigint | null)[] }
+  | { readonly kind: 'reserve'; readonly demand: LimitDemand; readonly known: readonly (KnownSpending | null)[] }
   | { readonly kind: 'settle'; readonly reservation: Reservation; readonly actual: Actual }
   | { readonly kind: 'refund'; readonly reservation: Reservation }
   | { readonly kind: 'renew'; readonly reservation: Reservation }
@@ -14,14 +22,14 @@ type Call =
       readonly kind: 'seed';
       readonly demand: LimitDemand;
       readonly budget: number;
-      readonly spentNanoUsd: bigint;
+      readonly before: KnownSpending;
     };
 
 /** Counts in the process that started the workers, so that a limit holds over all of them where there is no Redis. */
 export class PrimaryLimitStore implements LimitStore {
   constructor(private readonly primary: Pick<PrimaryLink, 'ask'>) {}
 
-  reserve(demand: LimitDemand, known: readonly (bigint | null)[]): Promise<ReserveOutcome> {
+  reserve(demand: LimitDemand, known: readonly (KnownSpending | null)[]): Promise<ReserveOutcome> {
     return this.call({ kind: 'reserve', demand, known });
   }
 
@@ -37,8 +45,8 @@ export class PrimaryLimitStore implements LimitStore {
     return this.call({ kind: 'renew', reservation });
   }
 
-  seed(demand: LimitDemand, budget: number, spentNanoUsd: bigint): Promise<BudgetFigures> {
-    return this.call({ kind: 'seed', demand, budget, spentNanoUsd });
+  seed(demand: LimitDemand, budget: number, before: KnownSpending): Promise<BudgetFigures> {
+    return this.call({ kind: 'seed', demand, budget, before });
   }
 
   private call<Answer>(call: Call): Promise<Answer> {
@@ -62,7 +70,7 @@ export async function answerLimitCall(store: LocalLimitStore, question: unknown)
     case 'renew':
       return store.renew(call.reservation);
     case 'seed':
-      return store.seed(call.demand, call.budget, call.spentNanoUsd);
+      return store.seed(call.demand, call.budget, call.before);
     default:
       return call satisfies never;
   }

@@ -5,6 +5,7 @@ import type {
   Actual,
   BudgetDemand,
   BudgetFigures,
+  KnownSpending,
   LimitDemand,
   LimitFigures,
   LimitStore,
@@ -40,7 +41,7 @@ export class RedisLimitStore implements LimitStore {
     return this.redis.isAvailable;
   }
 
-  async reserve(demand: LimitDemand, known: readonly (bigint | null)[]): Promise<ReserveOutcome> {
+  async reserve(demand: LimitDemand, known: readonly (KnownSpending | null)[]): Promise<ReserveOutcome> {
     const reply = await this.calls.run(SCRIPTS.reserve, keysOf(demand), [
       demand.id,
       demand.requestLimit ?? NONE,
@@ -50,7 +51,8 @@ export class RedisLimitStore implements LimitStore {
       ...demand.budgets.flatMap(({ limitNanoUsd, estimateNanoUsd, endMs }, index) => [
         limitNanoUsd.toString(),
         estimateNanoUsd.toString(),
-        known[index]?.toString() ?? '',
+        known[index]?.spentNanoUsd.toString() ?? '',
+        known[index]?.epoch ?? '',
         endOfLifeMs(endMs),
       ]),
     ]);
@@ -70,10 +72,9 @@ export class RedisLimitStore implements LimitStore {
     await this.calls.run(SCRIPTS.renew, [leases, ...budgets.filter((_, index) => index % 3 === 1)], [demand.id]);
   }
 
-  async seed(demand: LimitDemand, budget: number, spentNanoUsd: bigint): Promise<BudgetFigures> {
-    const { endMs } = getBudget(demand, budget);
+  async seed(demand: LimitDemand, budget: number, { spentNanoUsd, epoch }: KnownSpending): Promise<BudgetFigures> {
     const counter = keysOf(demand)[3 + budget * 3] ?? '';
-    const reply = await this.calls.run(SCRIPTS.seed, [counter], [spentNanoUsd.toString(), endOfLifeMs(endMs)]);
+    const reply = await this.calls.run(SCRIPTS.seed, [counter], [spentNanoUsd.toString(), epoch]);
     return readBudget(reply, 0);
   }
 
@@ -130,7 +131,7 @@ function readOutcome(demand: LimitDemand, reply: readonly string[]): ReserveOutc
   };
   switch (kind) {
     case 'admitted': {
-      const epochs = demand.budgets.map((_, budget) => reply[HEAD_FIELDS + budget * BUDGET_FIELDS + 4] ?? '');
+      const epochs = figures.budgets.map(({ epoch }) => epoch);
       return { kind, reservation: { demand, second: Number(second), epochs }, figures };
     }
     case 'requests':
@@ -149,11 +150,12 @@ function readOutcome(demand: LimitDemand, reply: readonly string[]): ReserveOutc
 
 /** As the script adds them up, but exactly. */
 function readBudget(reply: readonly string[], at: number): BudgetFigures {
-  const [ledger = '', floor, before, charged, epoch] = reply.slice(at, at + BUDGET_FIELDS);
+  const [ledger = '', floor, before, charged, epoch = ''] = reply.slice(at, at + BUDGET_FIELDS);
   const told = BigInt(floor || 0) + BigInt(before || 0);
   const earlier = BigInt(ledger || 0);
   return {
     spentNanoUsd: (earlier > told ? earlier : told) + BigInt(charged || 0),
+    epoch,
     isSeeded: ledger !== '',
     beganAtMs: Math.floor(Number(epoch || 0) * 1000),
   };

@@ -1,15 +1,20 @@
 import { deserialize, serialize } from 'node:v8';
 import { Logger } from '@nestjs/common';
-import type { LimitStore } from '../../../src/accounting/limits/limit-store.js';
+import type { KnownSpending, LimitStore, ReserveOutcome } from '../../../src/accounting/limits/limit-store.js';
 import { LocalLimitStore } from '../../../src/accounting/limits/local-limit.store.js';
 import { answerLimitCall, PrimaryLimitStore } from '../../../src/accounting/limits/primary-limit.store.js';
 import { RedisLimitStore } from '../../../src/accounting/limits/redis-limit.store.js';
 import { RedisService } from '../../../src/redis/redis.service.js';
 import { buildRedisSettings } from '../../../src/redis/redis-settings.js';
-import { getReservation, makeBudget, makeDemand } from '../../support/limit-demands.js';
+import { getReservation, makeBudget, makeDemand, makeKnown } from '../../support/limit-demands.js';
 import { describeWithRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
 Logger.overrideLogger(false);
+
+/** What the ledger says of the time before the counter's life that an outcome tells of. */
+function before({ figures }: ReserveOutcome, spentNanoUsd: bigint): KnownSpending {
+  return makeKnown(spentNanoUsd, figures.budgets[0]?.epoch);
+}
 
 /** What every store promises; their own tests add what time and outages do to each. */
 function describeLimitStore(start: () => Promise<{ store: LimitStore; close(): Promise<void> }>): void {
@@ -20,8 +25,10 @@ function describeLimitStore(start: () => Promise<{ store: LimitStore; close(): P
   });
   afterEach(() => close());
 
-  const reserve = (changes: Parameters<typeof makeDemand>[0], known: (bigint | null)[] = [0n, 0n, 0n]) =>
-    store.reserve(makeDemand(changes), known);
+  const reserve = (
+    changes: Parameters<typeof makeDemand>[0],
+    known: (KnownSpending | null)[] = [makeKnown(0n), makeKnown(0n), makeKnown(0n)],
+  ) => store.reserve(makeDemand(changes), known);
 
   it('admits as many requests as the limit says, and says when the next one fits', async () => {
     for (let sent = 1; sent <= 3; sent += 1) {
@@ -96,8 +103,8 @@ function describeLimitStore(start: () => Promise<{ store: LimitStore; close(): P
 
   it('grants a reservation once, however often it is asked for by the same id', async () => {
     const demand = makeDemand({ requestLimit: 5, budgets: [makeBudget(100n, { estimateNanoUsd: 40n })] });
-    await store.reserve(demand, [0n]);
-    const again = await store.reserve(demand, [0n]);
+    await store.reserve(demand, [makeKnown(0n)]);
+    const again = await store.reserve(demand, [makeKnown(0n)]);
     expect(again).toMatchObject({ kind: 'admitted', figures: { requests: { used: 1 } } });
     await store.settle(getReservation(again), { tokens: 0, costNanoUsd: 90n });
     expect((await reserve({ budgets: [makeBudget(100n)] })).figures.budgets[0]?.spentNanoUsd).toBe(90n);
@@ -151,28 +158,30 @@ function describeLimitStore(start: () => Promise<{ store: LimitStore; close(): P
 
   it('asks to be told what was spent where nobody knows, and keeps the larger of what it is told and knows', async () => {
     const demand = makeDemand({ budgets: [makeBudget(100n)] });
-    expect(await store.reserve(demand, [null])).toMatchObject({ kind: 'unseeded' });
-    expect(await store.seed(demand, 0, 40n)).toMatchObject({ spentNanoUsd: 40n, isSeeded: true });
+    const asked = await store.reserve(demand, [null]);
+    expect(asked.kind).toBe('unseeded');
+    expect(await store.seed(demand, 0, before(asked, 40n))).toMatchObject({ spentNanoUsd: 40n, isSeeded: true });
     // The ledger lags: what it says later changes nothing.
-    expect(await store.seed(demand, 0, 90n)).toMatchObject({ spentNanoUsd: 40n, isSeeded: true });
+    expect(await store.seed(demand, 0, before(asked, 90n))).toMatchObject({ spentNanoUsd: 40n, isSeeded: true });
     const outcome = await store.reserve(demand, [null]);
     expect(outcome).toMatchObject({ kind: 'admitted', figures: { budgets: [{ spentNanoUsd: 40n, isSeeded: true }] } });
   });
 
   it('goes on with what was last known until it is seeded, and counts nothing twice', async () => {
     const demand = makeDemand({ budgets: [makeBudget(100n)] });
-    const outcome = await store.reserve(demand, [30n]);
+    const outcome = await store.reserve(demand, [makeKnown(30n)]);
     expect(outcome).toMatchObject({ kind: 'admitted', figures: { budgets: [{ spentNanoUsd: 30n, isSeeded: false }] } });
     await store.settle(getReservation(outcome), { tokens: 0, costNanoUsd: 5n });
     // The larger of what was known and what the ledger says of the time before, and what was spent since.
-    expect(await store.seed(demand, 0, 32n)).toMatchObject({ spentNanoUsd: 37n, isSeeded: true });
+    expect(await store.seed(demand, 0, before(outcome, 32n))).toMatchObject({ spentNanoUsd: 37n, isSeeded: true });
   });
 
   it('adds money up exactly beyond what a floating-point number holds', async () => {
     const huge = 9_007_199_254_740_993n;
     const budgets = [makeBudget(4n * huge)];
-    await store.seed(makeDemand({ budgets }), 0, huge);
-    const reservation = getReservation(await reserve({ budgets }));
+    const outcome = await reserve({ budgets });
+    await store.seed(makeDemand({ budgets }), 0, before(outcome, huge));
+    const reservation = getReservation(outcome);
     const [figures] = await store.settle(reservation, { tokens: 0, costNanoUsd: 1n });
     expect(figures?.spentNanoUsd).toBe(huge + 1n);
   });
@@ -203,9 +212,9 @@ describe('limits counted in the primary of several workers', () => {
     const counted = new LocalLimitStore();
     const store = new PrimaryLimitStore({ ask: (_room, question) => answerLimitCall(counted, question) });
     const demand = () => makeDemand({ budgets: [makeBudget(100n)] });
-    const first = getReservation(await store.reserve(demand(), [10n]));
-    await store.seed(first.demand, 0, 10n);
-    expect((await store.reserve(demand(), [100n])).kind).toBe('spent');
+    const first = getReservation(await store.reserve(demand(), [makeKnown(10n)]));
+    await store.seed(first.demand, 0, makeKnown(10n));
+    expect((await store.reserve(demand(), [makeKnown(100n)])).kind).toBe('spent');
     expect((await store.reserve(demand(), [null])).kind).toBe('spent');
   });
 });
@@ -225,5 +234,49 @@ describeWithRedis('limits counted in Redis', () => {
   describeLimitStore(async () => {
     await redis.run((client) => client.flushdb());
     return { store: new RedisLimitStore(redis), close: async () => undefined };
+  });
+
+  describe('that loses everything', () => {
+    const demand = () => makeDemand({ budgets: [makeBudget(100n)] });
+    let store: RedisLimitStore;
+    beforeEach(async () => {
+      store = new RedisLimitStore(redis);
+      await redis.run((client) => client.flushdb());
+    });
+    const lose = (): Promise<unknown> => redis.run((client) => client.flushdb());
+    const spend = async (costNanoUsd: bigint, known: KnownSpending | null): Promise<KnownSpending> => {
+      const outcome = await store.reserve(demand(), [known]);
+      const [figures] = await store.settle(getReservation(outcome), { tokens: 0, costNanoUsd });
+      return makeKnown(figures?.spentNanoUsd ?? 0n, figures?.epoch);
+    };
+
+    it('is not told what the ledger said of the life before: what was spent since would be forgotten', async () => {
+      const asked = await store.reserve(demand(), [null]);
+      const known = await spend(60n, makeKnown(0n));
+      await lose();
+      // The ledger was asked before, and answers only now.
+      expect(await store.seed(demand(), 0, before(asked, 0n))).toMatchObject({ isSeeded: false });
+      expect((await store.reserve(demand(), [known])).figures.budgets[0]?.spentNanoUsd).toBe(60n);
+      await lose();
+      await store.reserve(demand(), [known]);
+      expect(await store.seed(demand(), 0, before(asked, 0n))).toMatchObject({ spentNanoUsd: 60n, isSeeded: false });
+    });
+
+    it('learns from whoever knows most, also from one who asks after the ledger has told what it had', async () => {
+      const idle = await spend(10n, makeKnown(0n));
+      const busy = await spend(60n, idle);
+      await lose();
+      const after = await store.reserve(demand(), [idle]);
+      await store.seed(demand(), 0, before(after, 30n));
+      expect((await spend(5n, idle)).spentNanoUsd).toBe(35n);
+      expect((await store.reserve(demand(), [busy])).figures.budgets[0]?.spentNanoUsd).toBe(75n);
+    });
+
+    it('counts nothing twice of what is known of this life', async () => {
+      const known = await spend(10n, makeKnown(0n));
+      await spend(10n, known);
+      const last = await spend(10n, await spend(10n, known));
+      expect(last.spentNanoUsd).toBe(40n);
+    });
   });
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { LocalLimitStore } from '../../../../src/accounting/limits/local-limit.store.js';
 import type { Clock } from '../../../../src/domain/clock.js';
-import { getReservation, makeBudget, makeDemand } from '../../../support/limit-demands.js';
+import { getReservation, makeBudget, makeDemand, makeKnown } from '../../../support/limit-demands.js';
 
 /** Time that passes when it is told to. */
 class FakeClock implements Clock {
@@ -85,11 +85,11 @@ describe('reservations nobody renews', () => {
     const clock = new FakeClock();
     const store = new LocalLimitStore(clock);
     const demand = () => makeDemand({ parallelLimit: 1, budgets: [makeBudget(10n, { estimateNanoUsd: 10n })] });
-    const orphan = getReservation(await store.reserve(demand(), [0n]));
+    const orphan = getReservation(await store.reserve(demand(), [makeKnown(0n)]));
     clock.pass(MINUTE_MS - 1);
-    expect((await store.reserve(demand(), [0n])).kind).toBe('refused');
+    expect((await store.reserve(demand(), [makeKnown(0n)])).kind).toBe('refused');
     clock.pass(1);
-    const next = getReservation(await store.reserve(demand(), [0n]));
+    const next = getReservation(await store.reserve(demand(), [makeKnown(0n)]));
     await store.settle(orphan, { tokens: 0, costNanoUsd: 4n });
     await store.settle(orphan, { tokens: 0, costNanoUsd: 4n });
     const [figures] = await store.settle(next, { tokens: 0, costNanoUsd: 1n });
@@ -130,7 +130,7 @@ describe('a budget', () => {
           if (what === 'reserve') {
             const outcome = await store.reserve(
               makeDemand({ budgets: [makeBudget(limit, { estimateNanoUsd: amount })] }),
-              [0n],
+              [makeKnown(0n)],
             );
             const expected = spent >= limit ? 'spent' : spent + reserved >= limit ? 'reserved' : 'admitted';
             expect(outcome.kind).toBe(expected);
