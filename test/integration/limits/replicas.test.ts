@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
 import type { LimitDemand } from '../../../src/accounting/limits/limit-store.js';
 import { makeBudget, makeDemand } from '../../support/limit-demands.js';
 import { createDatabase, type TestDatabase } from '../../support/postgres.js';
@@ -146,6 +147,26 @@ describeWithOwnRedis('limits over three replicas', () => {
       return figures?.isSeeded ? figures.spentNanoUsd : undefined;
     };
     await until(async () => (await spentNanoUsd()) === 77n * CENT);
+  });
+
+  it('wait for what the ledger says of the counter there is, not of one that was lost meanwhile', async () => {
+    const budgets = [budgetOf(100n * CENT)];
+    await recordUse(database, keyId, 100n * CENT);
+    const counters = (): Promise<string[]> => replicaOf(0).redis.run((client) => client.keys(`*${keyId}*:budget`));
+    const holder = new pg.Client({ connectionString: database.url });
+    await holder.connect();
+    await holder.query('BEGIN');
+    await holder.query('LOCK TABLE usage_request IN ACCESS EXCLUSIVE MODE');
+    const early = replicaOf(0).reserve(demandOf({ budgets }));
+    await until(async () => (await counters()).length > 0);
+    await replicaOf(0).redis.run((client) => client.flushall());
+    const late = replicaOf(0).reserve(demandOf({ budgets }));
+    await until(async () => (await counters()).length > 0);
+    await holder.query('COMMIT');
+    await holder.end();
+    expect((await late).kind).toBe('spent');
+    await early;
+    expect((await replicaOf(1).reserve(demandOf({ budgets }))).kind).toBe('spent');
   });
 
   it('go on from what they last knew where the ledger has not been told yet', async () => {

@@ -266,8 +266,12 @@ describe('the journal on disk', () => {
     shipper.start();
     while (journal.depth > 0) await new Promise((resolve) => setTimeout(resolve, 20));
     for (let made = 0; made < 5; made += 1) journal.append(makeUsageRecord());
+    // What another process has shipped already.
+    const there = makeUsageRecord();
+    ledger.rows.set(there.id, there);
+    journal.append(there);
     await shipper.stop(10_000);
-    expect(ledger.rows.size).toBe(45);
+    expect(ledger.rows.size).toBe(46);
     expect(counts.reduce((sum, count) => sum + count, 0)).toBe(45);
   });
 

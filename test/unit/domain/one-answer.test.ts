@@ -98,7 +98,10 @@ describe('withAnswer', () => {
 
     const promised = listen(of(4), { change: (value) => Promise.resolve(value) });
     promised.subscription.unsubscribe();
+    const failing = listen(of(4), { change: () => Promise.reject(new Error('too late')) });
+    failing.subscription.unsubscribe();
     await new Promise(setImmediate);
     expect(promised.heard).toEqual(['ended']);
+    expect(failing.heard).toEqual(['ended']);
   });
 });

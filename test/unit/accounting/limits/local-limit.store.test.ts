@@ -68,6 +68,19 @@ describe('limits of a minute', () => {
     );
   });
 
+  it('give nothing back of a minute that is over', async () => {
+    const clock = new FakeClock();
+    const store = new LocalLimitStore(clock);
+    const demand = (tokens: number) => makeDemand({ tokenLimit: 100, tokens });
+    const long = getReservation(await store.reserve(demand(80), []));
+    clock.pass(MINUTE_MS / 2);
+    await store.renew(long);
+    clock.pass(MINUTE_MS / 2 + 1_000);
+    await store.reserve(demand(60), []);
+    await store.settle(long, { tokens: 10, costNanoUsd: 0n });
+    expect((await store.reserve(demand(50), [])).figures.tokens.used).toBe(60);
+  });
+
   it('have all of it again once the reset is over', async () => {
     const clock = new FakeClock();
     const store = new LocalLimitStore(clock);
@@ -105,6 +118,31 @@ describe('reservations nobody renews', () => {
       await store.renew(held);
       expect((await store.reserve(makeDemand({ parallelLimit: 1 }), [])).kind).toBe('refused');
     }
+  });
+});
+
+describe('what another store says is spent', () => {
+  const demand = makeDemand({ budgets: [makeBudget(100n)] });
+  const said = (spentNanoUsd: bigint, epoch: string, isSeeded = true) => [
+    { spentNanoUsd, epoch, isSeeded, beganAtMs: 0 },
+  ];
+
+  it('is remembered at its most: answers overtake each other, and one that was lost knows less', () => {
+    const store = new LocalLimitStore(new FakeClock());
+    store.learn(demand, said(40n, 'one'));
+    store.learn(demand, said(30n, 'one'));
+    expect(store.findShared(demand)).toEqual([makeKnown(40n, 'one')]);
+    store.learn(demand, said(10n, 'two'));
+    expect(store.findShared(demand)).toEqual([makeKnown(40n, 'one')]);
+    store.learn(demand, said(45n, 'two', false));
+    expect(store.findShared(demand)).toEqual([makeKnown(45n, 'two')]);
+  });
+
+  it('says nothing while nobody has told it of the time before', () => {
+    const store = new LocalLimitStore(new FakeClock());
+    store.learn(demand, said(40n, 'one', false));
+    expect(store.findShared(demand)).toEqual([null]);
+    expect(store.findSpent(demand)).toEqual([null]);
   });
 });
 
