@@ -87,7 +87,7 @@ export class LocalLimitStore implements LimitStore {
   /** What another store says is spent; kept for the time when that one cannot be asked. */
   learn(demand: LimitDemand, figures: readonly BudgetFigures[]): void {
     this.prune(this.clock.monotonicMs());
-    figures.forEach((budget, index) => this.counterAt(demand, index).learnShared(budget));
+    for (const [index, budget] of figures.entries()) this.counterAt(demand, index).learnShared(budget);
   }
 
   /** The least that was spent, as far as somebody else knows it; null = nothing is known. */

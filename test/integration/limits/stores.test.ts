@@ -12,7 +12,7 @@ import { describeWithRedis, startRedis, type TestRedis } from '../../support/red
 Logger.overrideLogger(false);
 
 /** What the ledger says of the time before the counter's life that an outcome tells of. */
-function before({ figures }: ReserveOutcome, spentNanoUsd: bigint): KnownSpending {
+function saysLedger({ figures }: ReserveOutcome, spentNanoUsd: bigint): KnownSpending {
   return makeKnown(spentNanoUsd, figures.budgets[0]?.epoch);
 }
 
@@ -160,9 +160,9 @@ function describeLimitStore(start: () => Promise<{ store: LimitStore; close(): P
     const demand = makeDemand({ budgets: [makeBudget(100n)] });
     const asked = await store.reserve(demand, [null]);
     expect(asked.kind).toBe('unseeded');
-    expect(await store.seed(demand, 0, before(asked, 40n))).toMatchObject({ spentNanoUsd: 40n, isSeeded: true });
+    expect(await store.seed(demand, 0, saysLedger(asked, 40n))).toMatchObject({ spentNanoUsd: 40n, isSeeded: true });
     // The ledger lags: what it says later changes nothing.
-    expect(await store.seed(demand, 0, before(asked, 90n))).toMatchObject({ spentNanoUsd: 40n, isSeeded: true });
+    expect(await store.seed(demand, 0, saysLedger(asked, 90n))).toMatchObject({ spentNanoUsd: 40n, isSeeded: true });
     const outcome = await store.reserve(demand, [null]);
     expect(outcome).toMatchObject({ kind: 'admitted', figures: { budgets: [{ spentNanoUsd: 40n, isSeeded: true }] } });
   });
@@ -173,14 +173,14 @@ function describeLimitStore(start: () => Promise<{ store: LimitStore; close(): P
     expect(outcome).toMatchObject({ kind: 'admitted', figures: { budgets: [{ spentNanoUsd: 30n, isSeeded: false }] } });
     await store.settle(getReservation(outcome), { tokens: 0, costNanoUsd: 5n });
     // The larger of what was known and what the ledger says of the time before, and what was spent since.
-    expect(await store.seed(demand, 0, before(outcome, 32n))).toMatchObject({ spentNanoUsd: 37n, isSeeded: true });
+    expect(await store.seed(demand, 0, saysLedger(outcome, 32n))).toMatchObject({ spentNanoUsd: 37n, isSeeded: true });
   });
 
   it('adds money up exactly beyond what a floating-point number holds', async () => {
     const huge = 9_007_199_254_740_993n;
     const budgets = [makeBudget(4n * huge)];
     const outcome = await reserve({ budgets });
-    await store.seed(makeDemand({ budgets }), 0, before(outcome, huge));
+    await store.seed(makeDemand({ budgets }), 0, saysLedger(outcome, huge));
     const reservation = getReservation(outcome);
     const [figures] = await store.settle(reservation, { tokens: 0, costNanoUsd: 1n });
     expect(figures?.spentNanoUsd).toBe(huge + 1n);
@@ -255,11 +255,14 @@ describeWithRedis('limits counted in Redis', () => {
       const known = await spend(60n, makeKnown(0n));
       await lose();
       // The ledger was asked before, and answers only now.
-      expect(await store.seed(demand(), 0, before(asked, 0n))).toMatchObject({ isSeeded: false });
+      expect(await store.seed(demand(), 0, saysLedger(asked, 0n))).toMatchObject({ isSeeded: false });
       expect((await store.reserve(demand(), [known])).figures.budgets[0]?.spentNanoUsd).toBe(60n);
       await lose();
       await store.reserve(demand(), [known]);
-      expect(await store.seed(demand(), 0, before(asked, 0n))).toMatchObject({ spentNanoUsd: 60n, isSeeded: false });
+      expect(await store.seed(demand(), 0, saysLedger(asked, 0n))).toMatchObject({
+        spentNanoUsd: 60n,
+        isSeeded: false,
+      });
     });
 
     it('learns from whoever knows most, also from one who asks after the ledger has told what it had', async () => {
@@ -267,7 +270,7 @@ describeWithRedis('limits counted in Redis', () => {
       const busy = await spend(60n, idle);
       await lose();
       const after = await store.reserve(demand(), [idle]);
-      await store.seed(demand(), 0, before(after, 30n));
+      await store.seed(demand(), 0, saysLedger(after, 30n));
       expect((await spend(5n, idle)).spentNanoUsd).toBe(35n);
       expect((await store.reserve(demand(), [busy])).figures.budgets[0]?.spentNanoUsd).toBe(75n);
     });
