@@ -6,8 +6,10 @@ import type { Segment } from './segment.js';
 import { readSegment, type SegmentPiece } from './segment.reader.js';
 
 const MAX_BATCH = 500;
-/** Records wait so long for company. */
+/** Records wait so long for company, or until there is as much; looked at now and then. */
 const GATHER_MS = 1_000;
+const COMPANY = 100;
+const LOOK_MS = 100;
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 5_000;
 /** What PostgreSQL says of rows that it will never take: wrong data (22), broken rules (23), beyond its bounds (54). */
@@ -83,7 +85,7 @@ export class JournalShipper<Entry> {
         const isMore = await this.shipOne();
         retryMs = FIRST_RETRY_MS;
         this.reported = null;
-        if (!isMore) await this.pause(GATHER_MS);
+        if (!isMore) await this.gather();
       } catch (error) {
         this.report(error);
         await this.pause(retryMs * (0.5 + Math.random() / 2));
@@ -92,7 +94,16 @@ export class JournalShipper<Entry> {
     }
   }
 
-  /** False where nothing waits. Throws where the batch did not get through; the next call sends it again. */
+  /** A batch costs as much as what is in it, and the event loop waits for none: neither many nor large ones are sent. */
+  private async gather(): Promise<void> {
+    const looks = GATHER_MS / LOOK_MS;
+    for (let look = 0; look < looks && !this.isStopping; look++) {
+      await this.pause(LOOK_MS);
+      if (this.journal.depth >= COMPANY) return;
+    }
+  }
+
+  /** False where nothing waits, but for what came meanwhile. Throws where the batch did not get through; the next call sends it again. */
   private async shipOne(): Promise<boolean> {
     const segment = this.journal.next;
     if (!segment) return false;
@@ -116,7 +127,7 @@ export class JournalShipper<Entry> {
     this.journal.shipped(payloads.length);
     if (piece.nextOffset === segment.shippedBytes) return false;
     segment.shippedBytes = piece.nextOffset;
-    return true;
+    return isSealed || piece.nextOffset < end;
   }
 
   /** Null where the file is not there any more: nothing can be read of it again. */

@@ -27,6 +27,7 @@ class MemoryLedger implements LedgerStore {
   readonly rows = new Map<string, UsageRecord>();
   isAvailable = true;
   largestBatch = 0;
+  batches = 0;
   /** So many batches are taken, and their answers lost. */
   losesAnswers = 0;
   /** Ids that it finds something wrong with. */
@@ -35,6 +36,7 @@ class MemoryLedger implements LedgerStore {
   async insert(records: readonly UsageRecord[]): Promise<number> {
     if (!this.isAvailable) throw new Error('away');
     if (records.some(({ id }) => this.refused.has(id))) throw Object.assign(new Error('bad row'), { code: '22P05' });
+    this.batches += 1;
     this.largestBatch = Math.max(this.largestBatch, records.length);
     const before = this.rows.size;
     for (const record of records) if (!this.rows.has(record.id)) this.rows.set(record.id, record);
@@ -253,6 +255,20 @@ describe('the journal on disk', () => {
     ledger.isAvailable = true;
     await shipper.stop(10_000);
     expect(ledger.rows.size).toBe(1);
+  });
+
+  it('sends few batches of what comes all the time', async () => {
+    const journal = await openJournal();
+    const ledger = new MemoryLedger();
+    const shipper = new LedgerShipper(journal, ledger, silentObserver, log);
+    shipper.start();
+    for (let made = 0; made < 60; made += 1) {
+      journal.append(makeUsageRecord());
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    await shipper.stop(10_000);
+    expect(ledger.rows.size).toBe(60);
+    expect(ledger.batches).toBeLessThan(10);
   });
 
   it('counts what arrived without anybody saying so, once', async () => {
