@@ -28,6 +28,7 @@ class MemoryLedger implements LedgerStore {
   isAvailable = true;
   largestBatch = 0;
   batches = 0;
+  takesMs = 0;
   /** So many batches are taken, and their answers lost. */
   losesAnswers = 0;
   /** Ids that it finds something wrong with. */
@@ -37,6 +38,7 @@ class MemoryLedger implements LedgerStore {
     if (!this.isAvailable) throw new Error('away');
     if (records.some(({ id }) => this.refused.has(id))) throw Object.assign(new Error('bad row'), { code: '22P05' });
     this.batches += 1;
+    if (this.takesMs > 0) await new Promise((resolve) => setTimeout(resolve, this.takesMs));
     this.largestBatch = Math.max(this.largestBatch, records.length);
     const before = this.rows.size;
     for (const record of records) if (!this.rows.has(record.id)) this.rows.set(record.id, record);
@@ -260,9 +262,11 @@ describe('the journal on disk', () => {
   it('sends few batches of what comes all the time', async () => {
     const journal = await openJournal();
     const ledger = new MemoryLedger();
+    ledger.takesMs = 15;
     const shipper = new LedgerShipper(journal, ledger, silentObserver, log);
+    journal.append(makeUsageRecord());
     shipper.start();
-    for (let made = 0; made < 60; made += 1) {
+    for (let made = 1; made < 60; made += 1) {
       journal.append(makeUsageRecord());
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
