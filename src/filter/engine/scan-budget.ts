@@ -10,13 +10,13 @@ export class ScanBudgetExceededError extends Error {
 const STEPS_PER_SLICE = 262_144;
 /** A step is about a nanosecond: a short text has some more than a long one, whose share is several times what its like needs. */
 const BASE_STEPS = 400_000;
-const STEPS_PER_CHARACTER = 65;
+const STEPS_PER_CHARACTER = 58;
 /** More of them where numbers are looked at: a list of customers is nothing but values to find, and ordinary. */
 const STEPS_PER_CHARACTER_WITH_NUMBERS = 100;
 
 /**
  * Bounds the work of one request in steps of about a nanosecond: what each kind of work takes was measured. Ordinary text
- * takes 4 to 12 steps a character, with much to decode up to 40, a list of customers 110 where personal data is looked for.
+ * takes 4 to 12 steps a character, with much to decode up to 45, a list of customers 110 where personal data is looked for.
  */
 export class ScanBudget {
   private spentSteps = 0;
