@@ -1,5 +1,7 @@
 import { AnchorAutomaton } from '../engine/anchor-automaton.js';
+import { ScanText } from '../engine/scan-text.js';
 import { type Concept, SPACED_PHRASES, UNSPACED_PHRASES } from './prompt-injection-phrases.js';
+import { findMarkPlace, MARK_SIGNS } from './prompt-injection-structure.js';
 
 /** A phrase in a text. */
 export interface PhraseHit {
@@ -15,6 +17,8 @@ export interface PhrasePass {
   readonly hits: PhraseHit[];
   /** Runs without blanks that are long enough to be encoded text: start and end, one after the other. */
   readonly longRuns: number[];
+  /** Where a mark of a prompt's structure may begin, in order. */
+  readonly markPlaces: number[];
   /** Invisible characters between ASCII letters. */
   hiddenBetweenLetters: number;
   firstHidden: number;
@@ -118,15 +122,21 @@ const unspaced = makeTable([...listUnspaced()]);
 /** Columns of the ASCII characters: of letters and digits, and of what stands between words. */
 const blankColumn = spaced.automaton.columnOf[SPACE] ?? 0;
 const asciiColumns = new Uint16Array(FIRST_BEYOND_ASCII);
+/** Units within a word, of ASCII; and units that tell of a mark. */
+const inWord = new Uint8Array(UNITS);
+const tellsOfMark = new Uint8Array(FIRST_BEYOND_ASCII);
 for (let unit = 0; unit < FIRST_BEYOND_ASCII; unit++) {
   const reading = readUnit(unit);
   asciiColumns[unit] = reading === BLANK ? blankColumn : (spaced.automaton.columnOf[reading] ?? 0);
+  inWord[unit] = reading === BLANK ? 0 : 1;
+  tellsOfMark[unit] = MARK_SIGNS.includes(String.fromCharCode(unit)) ? 1 : 0;
 }
 
 /** Reads a text once, in slices, and collects the phrases of all languages in it. */
 export class PhraseReader implements PhrasePass {
   readonly hits: PhraseHit[] = [];
   readonly longRuns: number[] = [];
+  readonly markPlaces: number[] = [0];
   hiddenBetweenLetters = 0;
   firstHidden = -1;
   hiddenText = '';
@@ -139,8 +149,10 @@ export class PhraseReader implements PhrasePass {
   private runStart = 0;
   private afterFlag = false;
   private index = 0;
+  private readonly scanned: ScanText;
 
   constructor(private readonly text: string) {
+    this.scanned = ScanText.of(text);
     this.step(BLANK, 0);
   }
 
@@ -158,35 +170,44 @@ export class PhraseReader implements PhrasePass {
     if (!this.isDone) return;
     this.endRun(end);
     this.step(BLANK, end);
+    this.scanned.release();
   }
 
-  /** The way of nearly all characters: nothing but two tables are asked. */
+  /** The way of nearly all characters. Phrases begin where words do: what goes on with a word that begins none is passed over. */
   private readAscii(end: number): void {
-    const { text } = this;
+    const { units } = this.scanned;
     const { next, width, endsWord } = spaced.automaton;
     let { state, index, afterBlank, unspacedState } = this;
     for (; index < end; index++) {
-      const unit = text.charCodeAt(index);
+      const unit = units[index] as number;
       if (unit >= FIRST_BEYOND_ASCII) break;
-      if (unit <= SPACE) this.endRun(index);
-      const column = asciiColumns[unit] ?? 0;
+      const column = asciiColumns[unit] as number;
       const isBlank = column === blankColumn;
       if (isBlank) {
+        if (unit <= SPACE) this.endRun(index);
+        if (tellsOfMark[unit] === 1) this.noteMark(unit, index);
         if (afterBlank) continue;
         this.place += isSentenceEnd(unit) ? WORD_PLACES + SENTENCE_PLACES : WORD_PLACES;
       }
       afterBlank = isBlank;
-      state = next[state * width + column] ?? 0;
+      state = next[state * width + column] as number;
       if (endsWord[state] === 1) this.record(spaced, state, index);
       if (unspacedState !== 0) {
         const reading = isBlank ? SPACE : readUnit(unit);
         unspacedState = this.follow(unspaced, unspacedState, reading, index);
+      } else if (state === 0) {
+        while (index + 1 < end && inWord[units[index + 1] as number] === 1) index++;
       }
     }
     this.state = state;
     this.unspacedState = unspacedState;
     this.index = index;
     this.afterBlank = afterBlank;
+  }
+
+  private noteMark(unit: number, at: number): void {
+    const place = findMarkPlace(this.scanned.units, unit, at);
+    if (place >= 0) this.markPlaces.push(place);
   }
 
   private readOther(unit: number, at: number): void {

@@ -79,7 +79,7 @@ export class PromptInjectionDetector implements TextDetector {
       budget.spend(STEPS_PER_PHRASE);
       if (budget.passedSlice()) yield;
     }
-    for (const mark of findMarks(text)) {
+    for (const mark of findMarks(text, reader.markPlaces)) {
       if (mark) signals.push(mark);
       budget.spend(STEPS_PER_MARK);
       if (budget.passedSlice()) yield;
