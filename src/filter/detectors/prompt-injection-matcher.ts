@@ -1,7 +1,7 @@
 import { AnchorAutomaton } from '../engine/anchor-automaton.js';
 import { ScanText } from '../engine/scan-text.js';
+import { findMarkPlace, MARK_SIGNS } from './mark-places.js';
 import { type Concept, SPACED_PHRASES, UNSPACED_PHRASES } from './prompt-injection-phrases.js';
-import { findMarkPlace, MARK_SIGNS } from './prompt-injection-structure.js';
 
 /** A phrase in a text. */
 export interface PhraseHit {
