@@ -25,6 +25,7 @@ import { type ActiveFilters, FilterRules } from './filter-rules.js';
 import { runInSlices } from './slices.js';
 import { AnswerFindings } from './stream/answer-findings.js';
 import { AnswerRewriter, BlockedAnswerError } from './stream/answer-rewriter.js';
+import { AnswerScreen } from './stream/answer-screen.js';
 import { textsOf } from './stream/answer-texts.js';
 import { AnswerWork, AnswerWorkExceededError } from './stream/answer-work.js';
 import { BatchSearch, type ChunkSearch } from './stream/batch-search.js';
@@ -33,6 +34,12 @@ import { SharedFlow } from './stream/shared-flow.js';
 import { StreamRules } from './stream/stream-rules.js';
 
 type Answer = ChatAnswer | ExplanationAnswer;
+
+/** What is looked for in answers at one level. */
+interface AnswerRules {
+  readonly stream: StreamRules;
+  readonly screen: AnswerScreen;
+}
 
 const FAILURE_RULE = 'filter-failed';
 const BUDGET_RULE = 'scan-budget-exceeded';
@@ -48,7 +55,7 @@ const MAX_RECENT = CLASSIFICATIONS.length;
 export class AnswerFilterInterceptor implements NestInterceptor<Answer, Answer>, OnModuleInit {
   private readonly logger = new Logger('Filter');
   private readonly observer: GatewayObserver;
-  private readonly compiled = new WeakMap<ActiveFilters, Map<Classification, StreamRules | null>>();
+  private readonly compiled = new WeakMap<ActiveFilters, Map<Classification, AnswerRules | null>>();
   /** Levels and configurations mostly do the same. */
   private recent: StreamRules[] = [];
 
@@ -82,7 +89,8 @@ export class AnswerFilterInterceptor implements NestInterceptor<Answer, Answer>,
     const markers = context.pseudonyms;
     if (rules === null && markers === null) return answer;
     const findings = new AnswerFindings(context, this.observer);
-    const rewriter = new AnswerRewriter({ rules, markers, findings });
+    const screen = rules?.screen ?? null;
+    const rewriter = new AnswerRewriter({ rules: rules?.stream ?? null, markers, findings, screen });
     return answer.kind === 'completion'
       ? this.filterCompletion(answer, rewriter, findings, context)
       : this.filterStream(answer, rewriter, findings, context);
@@ -93,11 +101,11 @@ export class AnswerFilterInterceptor implements NestInterceptor<Answer, Answer>,
     for (const level of CLASSIFICATIONS) this.rulesAt(active, level);
   }
 
-  private rulesFor({ snapshot, level, principal }: RequestContext): StreamRules | null {
+  private rulesFor({ snapshot, level, principal }: RequestContext): AnswerRules | null {
     return this.rulesAt(this.rules.of(snapshot), level ?? principal?.defaultClassification ?? 'RESTRICTED');
   }
 
-  private rulesAt(active: ActiveFilters, level: Classification): StreamRules | null {
+  private rulesAt(active: ActiveFilters, level: Classification): AnswerRules | null {
     let byLevel = this.compiled.get(active);
     if (!byLevel) {
       byLevel = new Map();
@@ -105,11 +113,18 @@ export class AnswerFilterInterceptor implements NestInterceptor<Answer, Answer>,
     }
     let rules = byLevel.get(level);
     if (rules === undefined) {
-      rules = StreamRules.of(active.scannerFor('response', level)?.rules ?? [], active.policy, level, this.recent);
+      rules = this.makeRules(active, level);
       byLevel.set(level, rules);
-      if (rules) this.recent = [rules, ...this.recent.filter((other) => other !== rules)].slice(0, MAX_RECENT);
     }
     return rules;
+  }
+
+  private makeRules(active: ActiveFilters, level: Classification): AnswerRules | null {
+    const scanner = active.scannerFor('response', level);
+    const stream = StreamRules.of(scanner?.rules ?? [], active.policy, level, this.recent);
+    if (!scanner || !stream) return null;
+    this.recent = [stream, ...this.recent.filter((other) => other !== stream)].slice(0, MAX_RECENT);
+    return { stream, screen: new AnswerScreen(scanner) };
   }
 
   private filterCompletion(

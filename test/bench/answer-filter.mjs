@@ -73,7 +73,12 @@ const parse =
     for (const chunk of chunks) JSON.parse(chunk);
   }) / chunks.length;
 const perChunk = best(() => {
-  const rewriter = new AnswerRewriter({ rules: compiled, markers: null, findings: { record: () => undefined } });
+  const rewriter = new AnswerRewriter({
+    rules: compiled,
+    markers: null,
+    findings: { record: () => undefined },
+    screen: null,
+  });
   for (const chunk of chunks) rewriter.rewriteChunk(chunk);
   rewriter.finish();
 });

@@ -4,6 +4,7 @@ import type { MarkerSource } from '../../domain/pseudonym.js';
 import { ENGINE_FILTER } from '../filter-names.js';
 import { runAtOnce } from '../slices.js';
 import type { AnswerFindings } from './answer-findings.js';
+import type { AnswerScreen } from './answer-screen.js';
 import { type AnswerText, textsOf } from './answer-texts.js';
 import { ENVELOPE, isEmptied } from './chunk-envelope.js';
 import { LogprobWatch } from './logprob-watch.js';
@@ -16,6 +17,8 @@ export interface RewriterOptions {
   readonly rules: StreamRules | null;
   readonly markers: MarkerSource | null;
   readonly findings: AnswerFindings;
+  /** What tells of whole texts beforehand that they need not be searched; null: all are. */
+  readonly screen: AnswerScreen | null;
 }
 
 /** In findings: arguments that would not be JSON any more. */
@@ -132,6 +135,7 @@ export class AnswerRewriter {
     const isKnown = (holder: object, key: string): boolean =>
       texts.some((text) => text.holder === holder && text.key === key);
     for (const other of [...otherTextsOf(answer, isKnown)]) {
+      if (yield* this.isClean(other.value)) continue;
       const channel = this.openChannel(false, other.path);
       try {
         const value = (yield* channel.pushInSteps(other.value)) + channel.finish();
@@ -145,7 +149,14 @@ export class AnswerRewriter {
     return isChanged;
   }
 
+  /** Markers are looked for by those who read a text as it comes alone. */
+  private *isClean(text: string): Generator<void, boolean> {
+    const { screen, markers } = this.options;
+    return screen !== null && markers === null && (yield* screen.isClean(text));
+  }
+
   private *rewriteWhole(text: AnswerText, path: string): Generator<void, string> {
+    if (yield* this.isClean(text.value)) return text.value;
     const channel = this.openChannel(text.isJson, path);
     try {
       const value = (yield* channel.pushInSteps(text.value)) + channel.finish();

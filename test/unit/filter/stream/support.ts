@@ -1,7 +1,9 @@
 import { FilterOverrideConfig, FiltersConfig } from '../../../../src/config/schema/filters.config.js';
 import type { MarkerSource } from '../../../../src/domain/pseudonym.js';
 import { ActionPolicy } from '../../../../src/filter/action-policy.js';
+import { RuleScanner } from '../../../../src/filter/engine/rule-scanner.js';
 import type { ScanRule } from '../../../../src/filter/rules/scan-rule.js';
+import { AnswerScreen } from '../../../../src/filter/stream/answer-screen.js';
 import { StreamRules } from '../../../../src/filter/stream/stream-rules.js';
 import { BlockedTextError, TextChannel } from '../../../../src/filter/stream/text-channel.js';
 import { SHIPPED_RULES } from '../support.js';
@@ -65,6 +67,17 @@ export function run(pieces: readonly string[], options: RunOptions = {}): Run {
     isBlocked = true;
   }
   return { out, findings, isBlocked, held };
+}
+
+const screens = new WeakMap<StreamRules, AnswerScreen>();
+
+/** What looks at whole texts first. */
+export function screenOf(rules: StreamRules): AnswerScreen {
+  const known = screens.get(rules);
+  if (known) return known;
+  const screen = new AnswerScreen(new RuleScanner(rules.rules.map(({ rule }) => rule)));
+  screens.set(rules, screen);
+  return screen;
 }
 
 export function split(text: string, size: number): string[] {
