@@ -1,12 +1,14 @@
 /**
  * Three built gateways behind HAProxy, with Redis and PostgreSQL, under load: a rolling restart, restarts one upon the
  * other while Redis and the configuration change, a gateway that is killed, a changed configuration, a revoked key, limits
- * over all, Redis restarted. Prints a table of figures; exits 1 where a
- * promise is not kept. `npm run test:fleet -- [restart|storm|kill|config|revoke|limits|redis …] [options]`
+ * over all, Redis restarted, restarts with streams that last. Prints a table of figures; exits 1 where a promise is not
+ * kept. `npm run test:fleet -- [restart|drain|cut|storm|kill|config|revoke|limits|redis …] [options]`
  *
  *   --clients N, --streams N          clients that ask for whole answers (12) and for streams (6), one after the other
  *   --answer TIME, --stream TIME      what an answer (50ms) and a stream (3s) take
  *   --grace TIME, --drain TIME        server.shutdown_grace (5s) and server.graceful_shutdown (30s)
+ *   --slow-stream TIME                a stream that lasts longer than the grace, and shorter than the drain (12s)
+ *   --endless-stream TIME, --short-drain TIME  a stream (25s) that lasts longer than that drain (5s)
  *   --check TIME                      how often the balancer asks each gateway (1s)
  *   --calm TIME                       load before and after what is done (2s)
  *   --rounds N                        how often each gateway is restarted (1)
@@ -35,6 +37,8 @@ const PARTS = {
   revoke: 'a revoked key',
   limits: 'limits over all gateways',
   redis: 'Redis is restarted',
+  drain: 'a drain that streams survive',
+  cut: 'a drain that streams do not survive',
 };
 const DEFAULTS = {
   clients: '12',
@@ -51,6 +55,9 @@ const DEFAULTS = {
   revocations: '20',
   redis: '2',
   'redis-away': '2s',
+  'slow-stream': '12s',
+  'endless-stream': '25s',
+  'short-drain': '5s',
   from: '',
 };
 
@@ -93,6 +100,9 @@ process.env.AEGIS_FLEET_TIMINGS = JSON.stringify({
   revocations: count('revocations'),
   redis: count('redis'),
   redisMs: time('redis-away'),
+  slowStreamMs: time('slow-stream'),
+  endlessStreamMs: time('endless-stream'),
+  shortDrainMs: time('short-drain'),
   from,
 });
 
@@ -102,6 +112,8 @@ const names = positionals.map((part) => PARTS[part]);
 process.exitCode = await run(process.execPath, [
   inRoot('node_modules', 'jest', 'bin', 'jest.js'),
   ...(names.length > 0 ? ['-t', names.join('|')] : []),
+  // What one file measures, another's load would change.
+  '--runInBand',
   '--selectProjects',
   'fleet',
 ]);

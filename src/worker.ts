@@ -1,4 +1,5 @@
 import cluster from 'node:cluster';
+import { Server } from 'node:net';
 import { register } from 'prom-client';
 import { type Gateway, startGateway } from './bootstrap.js';
 import { SnapshotService } from './config/snapshot.service.js';
@@ -46,8 +47,17 @@ export async function serveAsWorker(): Promise<void> {
     reload: () => void starting.then(({ app }) => app.get(SnapshotService).reload('signal')).catch(() => undefined),
     drain,
   });
-  process.on('SIGTERM', drain);
-  process.on('SIGINT', drain);
+  const drainAlone = (signal: string): void => {
+    // The others serve: a connection that came here from now on would be refused for nothing. Those that are open stay.
+    if (!isEnding)
+      void starting.then(
+        ({ app }) => Server.prototype.close.call(app.getHttpServer()),
+        () => undefined,
+      );
+    drain(signal);
+  };
+  process.on('SIGTERM', drainAlone);
+  process.on('SIGINT', drainAlone);
   cluster.worker?.once('disconnect', () => {
     // Else Node would end the process here and now, with all that is under way.
     if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;

@@ -1,5 +1,5 @@
-import type { Duplex } from 'node:stream';
 import { Cluster, type ClusterNode, type ClusterOptions, type Command, Redis, type RedisOptions } from 'ioredis';
+import { bearSecondErrors, ConnectionProblems, explainRefresher, explainSentinels } from './connection-problems.js';
 import { Patience } from './patience.js';
 
 /**
@@ -13,6 +13,7 @@ export class PatientClient extends Redis {
   ) {
     super(options);
     bearSecondErrors(this);
+    explainSentinels(this);
   }
 
   override sendCommand(command: Command, ...rest: ParametersAfterFirst<Redis['sendCommand']>): unknown {
@@ -23,26 +24,36 @@ export class PatientClient extends Redis {
 
 /** The same for a cluster: however many nodes a command is sent on to, it waits no longer. */
 export class PatientCluster extends Cluster {
+  private readonly problems = new ConnectionProblems('no node of the cluster can be asked');
+
   constructor(
     nodes: ClusterNode[],
     options: ClusterOptions,
     private readonly patienceMs: number,
   ) {
     super(nodes, options);
-    this.on('+node', bearSecondErrors);
+    this.on('+node', (node: Redis) => {
+      bearSecondErrors(node);
+      explainRefresher(node, this.problems);
+    });
+    this.on('node error', ({ message }: Error) => this.problems.note(message));
+    this.on('refresh', () => this.problems.clear());
+    // Where a node tells of others that cannot be reached, the driver says nothing at all.
+    this.prependListener('close', () => {
+      if (this.problems.areKnown) this.emit('error', new Error('closed'));
+    });
+  }
+
+  override emit(event: string | symbol, ...parameters: unknown[]): boolean {
+    const [error] = parameters;
+    if (event !== 'error' || !(error instanceof Error)) return super.emit(event, ...parameters);
+    return super.emit(event, this.problems.explain(error));
   }
 
   override sendCommand(command: Command, ...rest: ParametersAfterFirst<Cluster['sendCommand']>): unknown {
     watch(command, this.patienceMs);
     return super.sendCommand(command, ...rest);
   }
-}
-
-/** A connection over TLS may fail twice, and the driver listens once: nobody would hear the second, and it would be a fault. */
-function bearSecondErrors(client: Redis): void {
-  const connector = Reflect.get(client, 'connector') as { connect: (...parameters: unknown[]) => Promise<Duplex> };
-  const connect = connector.connect.bind(connector);
-  connector.connect = async (...parameters) => (await connect(...parameters)).on('error', () => undefined);
 }
 
 function watch(command: Command, patienceMs: number): void {

@@ -11,6 +11,7 @@ export class StoreTls {
   private readonly logger: Logger;
   private set: PemSet;
   private problem: string | null = null;
+  private isCopied = false;
 
   /** Throws a `TlsFileError` where the files cannot be used. `store`: what logs call it. */
   constructor(
@@ -35,7 +36,7 @@ export class StoreTls {
     };
   }
 
-  /** The same as one object that is up to date whenever a driver copies it. */
+  /** The same as one object that is up to date whenever a driver copies it, and of one reading then: a pair fits. */
   asLiveOptions(): ConnectionOptions {
     const live = this.forConnection();
     return Object.defineProperties(
@@ -43,9 +44,20 @@ export class StoreTls {
       Object.fromEntries(
         (['ca', 'cert', 'key'] as const)
           .filter((name) => name in live)
-          .map((name) => [name, { enumerable: true, configurable: true, get: () => this.forConnection()[name] }]),
+          .map((name) => [name, { enumerable: true, configurable: true, get: () => this.forCopy()[name] }]),
       ),
     );
+  }
+
+  private forCopy(): PemSet {
+    if (!this.isCopied) {
+      this.refresh();
+      this.isCopied = true;
+      queueMicrotask(() => {
+        this.isCopied = false;
+      });
+    }
+    return this.set;
   }
 
   private refresh(): void {

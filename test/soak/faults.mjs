@@ -108,7 +108,12 @@ async function keyIsRevoked(site) {
   await until(async () => (await tryKey(site, made)) === 200, 'a new key was not served');
   await site.operate('keys', 'revoke', made.id, '--reason', 'soak');
   const revokedAt = performance.now();
-  const isRefused = async () => (await tryKey(site, made)) === 401;
+  // Of several workers each has to know, and a new connection goes to whichever is free.
+  const looks = site.workers === 1 ? 1 : 4 * site.workers;
+  const isRefused = async () => {
+    for (let look = 0; look < looks; look += 1) if ((await tryKey(site, made)) !== 401) return false;
+    return true;
+  };
   await until(isRefused, 'a revoked key was served', REVOKED_WITHIN_MS);
   return `refused after ${Math.round(performance.now() - revokedAt)} ms`;
 }
@@ -142,8 +147,24 @@ async function clientsVanish(site) {
   return '100 clients left';
 }
 
+/** As when it is renewed: it ends what it has begun, another takes its place, and nobody fails. */
+async function workerEnds(site) {
+  const [, ...before] = site.processes;
+  const [told] = before;
+  const startedAt = performance.now();
+  process.kill(told, 'SIGTERM');
+  const isReplaced = () => {
+    const [, ...now] = site.processes;
+    return !now.includes(told) && now.length === before.length;
+  };
+  await until(isReplaced, 'a worker that ended was not replaced', RECOVERED_WITHIN_MS);
+  const hasStarted = async () => (await site.metric('aegis_workers')) === before.length;
+  await until(hasStarted, 'a worker in the place of another did not serve', RECOVERED_WITHIN_MS);
+  return `replaced after ${Math.round(performance.now() - startedAt)} ms`;
+}
+
 /** In this order; one a period. */
-export const FAULTS = [
+const FAULTS = [
   ['Redis freezes', redisFreezes],
   ['configuration changes', configurationChanges],
   ['PostgreSQL restarts', postgresRestarts],
@@ -155,3 +176,6 @@ export const FAULTS = [
   ['a key is changed', keyIsChanged],
   ['100 clients vanish', clientsVanish],
 ];
+
+/** With several workers one of them is renewed, too, before anything else happens and again. */
+export const faultsOf = (workers) => (workers === 1 ? FAULTS : [['a worker ends', workerEnds], ...FAULTS]);

@@ -34,9 +34,12 @@ function kindOf(link, sockets, { ports, peers }) {
   return `to ${peers.get(socket.remote) ?? 'others'}`;
 }
 
-/** Open file descriptors of the gateway, by what they are. */
-export function countDescriptors({ gateway, ports, providers, postgres, redis }) {
-  const { pid } = gateway;
+/** Open file descriptors of all processes of the gateway, by what they are. */
+export function countDescriptors({ processes, ...site }) {
+  return sumUp(processes.map((pid) => countOf(pid, site)));
+}
+
+function countOf(pid, { ports, providers, postgres, redis }) {
   const peers = new Map([
     [providers.port, 'providers'],
     [postgres.port, 'PostgreSQL'],
@@ -55,13 +58,32 @@ export function countDescriptors({ gateway, ports, providers, postgres, redis })
   return counts;
 }
 
-/** Memory in use as it stands, then what is left of it once all garbage is collected. Bytes. */
-export async function sampleMemory({ gateway, probeFile }) {
-  const resident = readResidentBytes(gateway.pid);
-  rmSync(probeFile, { force: true });
-  gateway.kill('SIGUSR2');
-  await until(() => existsSync(probeFile), 'the gateway did not collect its garbage');
-  const { heapUsed, external, resources } = JSON.parse(readFileSync(probeFile, 'utf8'));
+/** Counts by their names, together. */
+function sumUp(all) {
+  const together = {};
+  for (const [name, count] of all.flatMap(Object.entries)) together[name] = (together[name] ?? 0) + count;
+  return together;
+}
+
+/** Of all processes: memory in use as it stands, then what is left of it once all garbage is collected. Bytes. */
+export async function sampleMemory({ processes, probeFile }) {
+  const samples = [];
+  // One after the other: the others serve meanwhile.
+  for (const pid of processes) samples.push(await sampleProcess(pid, `${probeFile}.${pid}`));
+  const total = (field) => samples.reduce((sum, one) => sum + one[field], 0);
+  return {
+    resident: total('resident'),
+    live: total('live'),
+    resources: sumUp(samples.map(({ resources }) => resources)),
+  };
+}
+
+async function sampleProcess(pid, file) {
+  const resident = readResidentBytes(pid);
+  rmSync(file, { force: true });
+  process.kill(pid, 'SIGUSR2');
+  await until(() => existsSync(file), 'the gateway did not collect its garbage');
+  const { heapUsed, external, resources } = JSON.parse(readFileSync(file, 'utf8'));
   return { resident, live: heapUsed + external, resources };
 }
 

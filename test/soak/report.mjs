@@ -6,7 +6,7 @@ const FLAT = {
   resident: { share: 0.1, leastBytes: 16 * MEBIBYTE },
   live: { share: 0.04, leastBytes: 2.5 * MEBIBYTE },
 };
-/** Connections to PostgreSQL are kept while they are used now and then: database.pool_size, and one that listens. */
+/** Of each worker. Connections to PostgreSQL are kept while they are used now and then: database.pool_size, and one that listens. */
 const MOST_TO_POSTGRES = 11;
 /** Timers that come and go with the moment. */
 const PASSING_TIMERS = 6;
@@ -16,10 +16,10 @@ const mebibytes = (bytes) => (bytes / MEBIBYTE).toFixed(2);
 const secondHalf = (samples, field) =>
   samples.filter(({ at }) => at >= samples.at(-1).at / 2).map((one) => [one.at, one[field]]);
 
-function judgeMemory(samples) {
+function judgeMemory(samples, workers) {
   return Object.entries(FLAT).map(([field, { share, leastBytes }]) => {
     const { rise, aHour, median } = riseOf(secondHalf(samples, field));
-    const limit = Math.max(leastBytes, share * median);
+    const limit = Math.max(leastBytes * workers, share * median);
     return {
       check: `${field} memory over the second half`,
       found: `${mebibytes(rise)} MiB (${mebibytes(aHour)} an hour)`,
@@ -29,31 +29,31 @@ function judgeMemory(samples) {
   });
 }
 
-function judgeDescriptors(before, after) {
+function judgeDescriptors(before, after, workers) {
   return [...new Set([...Object.keys(before), ...Object.keys(after)])].map((kind) => {
-    const limit = kind === 'to PostgreSQL' ? MOST_TO_POSTGRES : (before[kind] ?? 0);
+    const limit = kind === 'to PostgreSQL' ? MOST_TO_POSTGRES * workers : (before[kind] ?? 0);
     const found = after[kind] ?? 0;
     return { check: `descriptors: ${kind}`, found, wanted: `${limit} at most`, isMet: found <= limit };
   });
 }
 
-function judgeHandles(before, after) {
+function judgeHandles(before, after, workers) {
   return [...new Set([...Object.keys(before), ...Object.keys(after)])].map((kind) => {
     // Sockets are counted by /proc, and by whom they lead to.
     const room = kind === 'Timeout' ? PASSING_TIMERS : kind === 'TCPSocketWrap' ? MOST_TO_POSTGRES : 0;
-    const limit = (before[kind] ?? 0) + room;
+    const limit = (before[kind] ?? 0) + room * workers;
     const found = after[kind] ?? 0;
     return { check: `handles: ${kind}`, found, wanted: `${limit} at most`, isMet: found <= limit };
   });
 }
 
 /** All but the books. */
-export function judge({ before, after, samples, faults, traffic }) {
+export function judge({ before, after, samples, faults, traffic, workers }) {
   const failed = faults.filter(({ isMet }) => !isMet);
   return [
-    ...judgeMemory(samples),
-    ...judgeDescriptors(before.descriptors, after.descriptors),
-    ...judgeHandles(before.resources, after.resources),
+    ...judgeMemory(samples, workers),
+    ...judgeDescriptors(before.descriptors, after.descriptors, workers),
+    ...judgeHandles(before.resources, after.resources, workers),
     {
       check: 'faults after which all was as before',
       found: `${faults.length - failed.length} of ${faults.length}`,

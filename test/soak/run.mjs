@@ -6,7 +6,7 @@
 import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { compareBooks, compareRemains, countReservations } from './balance.mjs';
-import { FAULTS } from './faults.mjs';
+import { faultsOf } from './faults.mjs';
 import { countDescriptors, MEBIBYTE, sampleIdle, sampleMemory } from './figures.mjs';
 import { judge, printChecks, printReport } from './report.mjs';
 import { Site } from './site.mjs';
@@ -59,9 +59,10 @@ async function runFaults(site, traffic, durationMs) {
   const startedAt = performance.now();
   const samples = [];
   const faults = [];
+  const list = faultsOf(site.workers);
   for (let turn = 0; performance.now() - startedAt < durationMs; turn += 1) {
     const endsAt = startedAt + (turn + 1) * PERIOD_MS;
-    const [name, fault] = FAULTS[turn % FAULTS.length];
+    const [name, fault] = list[turn % list.length];
     const outcome = await fault(site).then(
       (text) => ({ name, text, isMet: true }),
       (problem) => ({ name, text: problem.message, isMet: false }),
@@ -80,14 +81,16 @@ async function runFaults(site, traffic, durationMs) {
 }
 
 /** Returns whether all is well. */
-export async function runSoak({ minutes, rate }) {
-  const site = await Site.start();
+export async function runSoak({ minutes, rate, workers }) {
+  const site = await Site.start(workers);
   // Ctrl-C leaves nothing running either.
   const interrupt = () => void site.close().then(() => process.exit(130));
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
   try {
-    say(`Soak: ${minutes} minutes, ${rate} requests a second, gateway ${site.gateway.pid}, files in ${site.folder}`);
+    say(
+      `Soak: ${minutes} minutes, ${rate} requests a second, gateway ${site.processes.join(', ')}, files in ${site.folder}`,
+    );
     const startLsn = await readLsn(site.postgres);
     const traffic = new Traffic(site, rate);
     traffic.begin();
@@ -105,7 +108,7 @@ export async function runSoak({ minutes, rate }) {
     const books = await compareBooks(site, traffic.asked);
     const sizes = await measureStores(site, startLsn);
     const remains = await compareRemains(site, await site.stopGateway());
-    const checks = [...judge({ before, after, samples, faults, traffic }), ...books, ...remains];
+    const checks = [...judge({ before, after, samples, faults, traffic, workers }), ...books, ...remains];
     printReport({ before, after, samples, faults, traffic, logBytes: sizeOf(site.logFile) });
     printSizes(sizes);
     return printChecks(checks);

@@ -47,10 +47,10 @@ export const modelsWith = (more = []) =>
     },
   });
 
-function writeConfiguration(folder, { ports, upstreamUrl }) {
+function writeConfiguration(folder, { ports, upstreamUrl, workers }) {
   cpSync(PRODUCTION, folder, { recursive: true });
   const gateway = parse(readFileSync(path.join(PRODUCTION, 'gateway.yaml'), 'utf8'));
-  Object.assign(gateway.server, { host: '127.0.0.1', port: ports.gateway, shutdown_grace: '1s', workers: 1 });
+  Object.assign(gateway.server, { host: '127.0.0.1', port: ports.gateway, shutdown_grace: '1s', workers });
   Object.assign(gateway.telemetry, {
     metrics_host: '127.0.0.1',
     metrics_port: ports.metrics,
@@ -89,6 +89,9 @@ function writeConfiguration(folder, { ports, upstreamUrl }) {
   for (const [name, content] of Object.entries(files)) writeFileSync(path.join(folder, `${name}.yaml`), content);
 }
 
+const readChildren = (pid) =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim().split(' ').filter(Boolean).map(Number);
+
 async function startProviders() {
   const child = fork(here('provider.mjs'), { env: { PATH: process.env.PATH, NODE_ENV: 'production' } });
   const [{ port }] = await once(child, 'message');
@@ -115,8 +118,12 @@ export class Site {
   keys = {};
   endings = [];
 
-  static async start() {
-    const site = new Site();
+  constructor(workers) {
+    this.workers = workers;
+  }
+
+  static async start(workers) {
+    const site = new Site(workers);
     try {
       await site.build();
       return site;
@@ -143,7 +150,7 @@ export class Site {
     this.logFile = path.join(this.folder, 'gateway.log');
     mkdirSync(this.configFolder);
     const ports = { gateway: await findFreePort(), metrics: await findFreePort() };
-    writeConfiguration(this.configFolder, { ports, upstreamUrl: this.providers.url });
+    writeConfiguration(this.configFolder, { ports, upstreamUrl: this.providers.url, workers: this.workers });
     Object.assign(this, { ports, url: `http://127.0.0.1:${ports.gateway}` });
     await this.startGateway();
     this.organization = 'soak';
@@ -174,6 +181,12 @@ export class Site {
       stdio: ['ignore', log, log],
     });
     this.endings.push(() => endChild(this.gateway));
+  }
+
+  /** Each process of the gateway: with several workers the primary, and those that serve. */
+  get processes() {
+    const { pid } = this.gateway;
+    return [pid, ...(this.workers === 1 ? [] : readChildren(pid))];
   }
 
   /** Runs a command as an operator would; throws where it fails. */

@@ -25,12 +25,17 @@ export class RedisSite {
     return this.untilReady(port, options);
   }
 
-  /** A Sentinel that watches a master; its port. */
-  async startSentinel(name: string, masterPort: number, settings: readonly string[] = []): Promise<number> {
+  /** A Sentinel that watches a master; its port. `options`: how a client reaches it. */
+  async startSentinel(
+    name: string,
+    masterPort: number,
+    settings: readonly string[] = [],
+    options: RedisOptions = {},
+  ): Promise<number> {
     const port = await findFreePort();
     const file = join(this.folder, `sentinel-${port}.conf`);
     const lines = [
-      `port ${port}`,
+      ...(options.tls ? ['port 0', `tls-port ${port}`] : [`port ${port}`]),
       'bind 127.0.0.1',
       `dir ${this.folder}`,
       `sentinel monitor ${name} 127.0.0.1 ${masterPort} 2`,
@@ -41,7 +46,7 @@ export class RedisSite {
     writeFileSync(file, `${lines.join('\n')}\n`);
     const parameters = [file, '--sentinel'];
     this.servers.set(port, { process: this.spawn(parameters), parameters });
-    return this.untilReady(port);
+    return this.untilReady(port, options);
   }
 
   /** A connection beside the code under test. */
@@ -91,6 +96,45 @@ export class RedisSite {
   private spawn(parameters: readonly string[]): ChildProcess {
     return spawn(program, parameters, { stdio: 'ignore' });
   }
+}
+
+export interface SentinelSite {
+  readonly site: RedisSite;
+  /** Of the master and its replica. */
+  readonly ports: readonly [number, number];
+  readonly sentinels: readonly number[];
+}
+
+/** A master and its replica with a password, and three Sentinels that know it as `main`. */
+export async function startSentinels(
+  password: string,
+  parameters: readonly string[] = [],
+  { tls }: RedisOptions = {},
+): Promise<SentinelSite> {
+  const site = new RedisSite();
+  const settings = ['--requirepass', password, '--masterauth', password, ...parameters];
+  const unlocked = tls ? { tls } : {};
+  const options = { password, ...unlocked };
+  const master = await site.start(settings, options);
+  const replica = await site.start([...settings, '--replicaof', '127.0.0.1', `${master}`], options);
+  await until(async () => /master_link_status:up/.test(await site.client(replica, options).info('replication')));
+  const sentinels: number[] = [];
+  const lines = [...linesOf(parameters), `sentinel auth-pass main "${password}"`];
+  while (sentinels.length < 3) sentinels.push(await site.startSentinel('main', master, lines, unlocked));
+  const first = site.client(sentinels[0] ?? 0, unlocked);
+  await until(async () => {
+    const state = String(await first.call('SENTINEL', 'MASTER', 'main'));
+    return /num-slaves,1/.test(state) && /num-other-sentinels,2/.test(state);
+  });
+  return { site, ports: [master, replica], sentinels };
+}
+
+/** `--name value …`, as a file has it. */
+function linesOf(parameters: readonly string[]): string[] {
+  return parameters
+    .join(' ')
+    .split(/(?:^| )--/)
+    .filter((line) => line !== '');
 }
 
 export interface ClusterSite {

@@ -200,6 +200,14 @@ export class ServedFleet {
     return counts;
   }
 
+  /** How requests ended, by what the ledger says, in the end: each as its ending and code. */
+  async endingsOf(ids: readonly string[]): Promise<string[]> {
+    const find = (): Promise<{ ending: string; code: string | null }[]> =>
+      this.database.query('SELECT ending, code FROM usage_request WHERE request_id = ANY ($1)', [ids]);
+    await waitUntil(async () => (await find()).length >= ids.length, SETTLED_MS).catch(() => undefined);
+    return (await find()).map(({ ending, code }) => (code === null ? ending : `${ending} ${code}`));
+  }
+
   /** Of what the provider was asked and of these requests, those that are not in the ledger, or more than once, in the end. */
   async compareLedger(answered: readonly string[]): Promise<{ readonly missing: number; readonly twice: number }> {
     const asked = this.upstream.requests.map((received) => {

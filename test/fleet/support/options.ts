@@ -21,6 +21,11 @@ export interface FleetTimings {
   readonly redis: number;
   /** How long Redis is away each time. */
   readonly redisMs: number;
+  /** Streams of a drain that they survive, longer than the first of its two times and shorter than the second. */
+  readonly slowStreamMs: number;
+  /** Of a drain that streams do not survive: how long they would take, and `server.graceful_shutdown`. */
+  readonly endlessStreamMs: number;
+  readonly shortDrainMs: number;
   /** Another checkout, built: the first rolling restart is an upgrade from it; empty: none. */
   readonly from: string;
 }

@@ -7,7 +7,7 @@ export interface Call {
   readonly kind: 'answer' | 'stream';
   readonly startedAtMs: number;
   readonly endedAtMs: number;
-  /** `whole`, or what the client saw instead, e.g. `502 dependency_unavailable` or `cut`. */
+  /** `whole`, or what the client saw instead, e.g. `502 dependency_unavailable`, `cut` or `ended with shutting_down`. */
   readonly outcome: string;
 }
 
@@ -91,7 +91,15 @@ async function outcomeOf(status: number, kind: Call['kind'], body: AsyncIterable
   if (status !== 200) return `${status} ${code}`.trim();
   if (kind === 'stream' && text.endsWith('data: [DONE]\n\n') && !isCut) return 'whole';
   if (kind === 'answer' && text.endsWith('}') && !isCut) return 'whole';
-  return code === '' ? 'cut' : `cut with ${code}`;
+  if (code === '') return 'cut';
+  return endsWithItsOnlyError(text) ? `ended with ${code}` : `cut with ${code}`;
+}
+
+/** Whether the last event is an error, whole, and no other is, and none says that it is done: the connection is cut then. */
+function endsWithItsOnlyError(text: string): boolean {
+  const events = text.split('\n\n');
+  const isError = (event: string | undefined): boolean => /^data: \{"error":/m.test(event ?? '');
+  return events.pop() === '' && isError(events.pop()) && !events.some(isError) && !text.includes('[DONE]');
 }
 
 export const failedOf = (calls: readonly Call[]): Call[] => calls.filter(({ outcome }) => outcome !== 'whole');

@@ -1,39 +1,15 @@
-import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { cp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { hashApiKey, isWellFormedKey } from '../../../src/auth/api-key.js';
 import { MIGRATIONS } from '../../../src/database/data-source.js';
 import { removeEmbeddedPostgres } from '../../../src/database/embedded-postgres.js';
+import { type Outcome, runCli } from '../../support/command-line.js';
 import type { TestDatabase } from '../../support/postgres.js';
 import { createDatabase, makeReachableFolder } from '../../support/postgres.js';
 
-interface Outcome {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 const PEPPER = 'a pepper that is used in tests only';
 const root = process.cwd();
-
-/** The built command line, as `npm run keygen` runs it. */
-function runCli(parameters: string[], environment: Record<string, string>): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [path.join(root, 'dist', 'src', 'cli', 'main.js'), ...parameters], {
-      env: { PATH: process.env.PATH ?? '', AEGIS_CONFIG_DIR: path.join(root, 'config'), ...environment },
-    });
-    let [stdout, stderr] = ['', ''];
-    child.stdout.on('data', (chunk) => {
-      stdout += chunk;
-    });
-    child.stderr.on('data', (chunk) => {
-      stderr += chunk;
-    });
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code, stdout, stderr }));
-  });
-}
 
 describe('the command line on a PostgreSQL server', () => {
   let database: TestDatabase;

@@ -1,12 +1,13 @@
-import { chmodSync, chownSync, copyFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { DatabaseService } from '../../../src/database/database.service.js';
 import { buildAccess } from '../../../src/database/database-access.js';
 import { buildDatabaseSettings, type DatabaseSettings } from '../../../src/database/database-settings.js';
 import { runMigrations } from '../../../src/database/migrate.js';
-import { PostgresServer } from '../../faults/support/postgres-server.js';
+import type { PostgresServer } from '../../faults/support/postgres-server.js';
 import { CertificateAuthority } from '../../support/certificates.js';
+import { startEncryptedPostgres } from '../../support/encrypted-postgres.js';
 import { TlsFolder } from '../../support/tls-files.js';
 import { waitUntil } from '../auth/replica.js';
 
@@ -21,29 +22,8 @@ describe('a PostgreSQL that speaks TLS alone', () => {
   const services: DatabaseService[] = [];
   beforeAll(async () => {
     files = new TlsFolder();
-    server = await PostgresServer.start();
-    const data = (await server.query<{ data_directory: string }>('SHOW data_directory'))[0]?.data_directory ?? '';
-    // Where the server's account may read them, and nobody else.
-    const { uid, gid } = statSync(data);
-    for (const [name, source] of [
-      ['server.crt', files.certFile],
-      ['server.key', files.keyFile],
-      ['root.crt', files.clientCaFile],
-    ] as const) {
-      copyFileSync(source, join(data, name));
-      chownSync(join(data, name), uid, gid);
-      chmodSync(join(data, name), 0o600);
-    }
-    await server.query(`ALTER SYSTEM SET ssl_ca_file = 'root.crt'`);
-    await server.query(`ALTER SYSTEM SET ssl = on`);
-    await server.query(`CREATE ROLE gateway LOGIN SUPERUSER PASSWORD '${PASSWORD}'`);
-    const rules = ['hostnossl all gateway all reject', 'hostssl all gateway all scram-sha-256 clientcert=verify-ca'];
-    const hba = join(data, 'pg_hba.conf');
-    const before = readFileSync(hba, 'utf8');
-    writeFileSync(hba, `${rules.join('\n')}\n${before}`);
-    await server.query('SELECT pg_reload_conf()');
+    server = await startEncryptedPostgres(files, PASSWORD);
     tls = files.ownOf('gateway');
-    await waitUntil(async () => (await server.query<{ ssl: string }>('SHOW ssl'))[0]?.ssl === 'on');
   });
   afterEach(async () => {
     for (const service of services.splice(0)) await service.onApplicationShutdown();

@@ -1,6 +1,6 @@
 import type { RedisSettings } from '../../../src/redis/redis-settings.js';
 import { describeWithOwnRedis } from '../../support/redis.js';
-import { RedisSite } from '../../support/redis-sites.js';
+import { type RedisSite, startSentinels } from '../../support/redis-sites.js';
 import { waitUntil } from '../auth/replica.js';
 import { describeSharedRedis, SharedRedis } from './shared-redis.js';
 
@@ -11,22 +11,8 @@ describeWithOwnRedis('a master that Sentinels look after', () => {
   let ports: readonly [number, number];
   let shared: SharedRedis;
   beforeAll(async () => {
-    site = new RedisSite();
-    const settings = ['--requirepass', PASSWORD, '--masterauth', PASSWORD];
-    const options = { password: PASSWORD };
-    const master = await site.start(settings, options);
-    const replica = await site.start([...settings, '--replicaof', '127.0.0.1', `${master}`], options);
-    await waitUntil(async () => /master_link_status:up/.test(await site.client(replica, options).info('replication')));
-    ports = [master, replica];
-    const sentinels: number[] = [];
-    while (sentinels.length < 3) {
-      sentinels.push(await site.startSentinel('main', master, [`sentinel auth-pass main "${PASSWORD}"`]));
-    }
-    const first = site.client(sentinels[0] ?? 0);
-    await waitUntil(async () => {
-      const state = String(await first.call('SENTINEL', 'MASTER', 'main'));
-      return /num-slaves,1/.test(state) && /num-other-sentinels,2/.test(state);
-    });
+    let sentinels: readonly number[];
+    ({ site, ports, sentinels } = await startSentinels(PASSWORD));
     const nodes = [`127.0.0.1:1`, ...sentinels.map((port) => `127.0.0.1:${port}`)];
     const sentinel: RedisSettings['sentinel'] = { master: 'main', nodes, username: '', password: '', tls: false };
     shared = await SharedRedis.start({ url: `redis://:${encodeURIComponent(PASSWORD)}@unused`, sentinel });

@@ -98,11 +98,15 @@ describe('how several workers end', () => {
   );
 
   it(
-    'a worker that is told to end by itself does so, and another takes its place',
+    'a worker that is told to end by itself does so, refuses nobody whom another can serve, and is replaced',
     async () => {
       const finish = await gateway.holdStreams(6);
       const [one] = gateway.workerPids();
       kill(one, 'SIGTERM');
+      await waitUntil(() => gateway.entries('worker is ending').length === 1);
+      const statuses = [];
+      for (let turn = 0; turn < 20; turn += 1) statuses.push((await gateway.ask({ model: 'nobody' })).status);
+      expect(statuses).toEqual(Array.from({ length: 20 }, () => 404));
       expect((await finish()).filter(isWhole)).toHaveLength(6);
       await waitUntil(() => !gateway.survivors().includes(one ?? 0));
       await gateway.untilServing(WORKERS);
