@@ -1,5 +1,6 @@
 import cluster from 'node:cluster';
 import { Server } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { register } from 'prom-client';
 import { type Gateway, startGateway } from './bootstrap.js';
 import { SnapshotService } from './config/snapshot.service.js';
@@ -7,6 +8,9 @@ import { describeStartFailure } from './start-failure.js';
 import { COUNT_VARIABLE, NUMBER_VARIABLE } from './workers/messages.js';
 import { PrimaryLink } from './workers/primary-link.js';
 import type { WorkerRole } from './workers/worker-role.js';
+
+/** A signal that all get reaches the primary, too, which says so within this time. */
+const ALONE_AFTER_MS = 300;
 
 /**
  * Runs the gateway as one of several on a port that the primary holds. Ends as the primary says, when it is signalled by
@@ -42,22 +46,28 @@ export async function serveAsWorker(): Promise<void> {
       () => undefined,
     );
   };
+  let isOneOfAll = false;
   link.serve({
     readMetrics: () => register.getMetricsAsJSON(),
     reload: () => void starting.then(({ app }) => app.get(SnapshotService).reload('signal')).catch(() => undefined),
-    drain,
+    drain: (reason) => {
+      isOneOfAll = true;
+      drain(reason);
+    },
   });
-  const drainAlone = (signal: string): void => {
-    // The others serve: a connection that came here from now on would be refused for nothing. Those that are open stay.
-    if (!isEnding)
-      void starting.then(
-        ({ app }) => Server.prototype.close.call(app.getHttpServer()),
-        () => undefined,
-      );
-    drain(signal);
+  const stopAccepting = (gateway: Gateway): void => {
+    if (!isOneOfAll) Server.prototype.close.call(gateway.app.getHttpServer());
   };
-  process.on('SIGTERM', drainAlone);
-  process.on('SIGINT', drainAlone);
+  const drainSignalled = (signal: string): void => {
+    drain(signal);
+    // Where it ends alone, a connection that still came here would be refused for nothing: the others serve.
+    void delay(ALONE_AFTER_MS)
+      .then(() => starting)
+      .then(stopAccepting)
+      .catch(() => undefined);
+  };
+  process.on('SIGTERM', drainSignalled);
+  process.on('SIGINT', drainSignalled);
   cluster.worker?.once('disconnect', () => {
     // Else Node would end the process here and now, with all that is under way.
     if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
