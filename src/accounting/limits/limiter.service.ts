@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import type { BeforeApplicationShutdown, OnModuleDestroy, OnModuleInit } from '@nestjs/common';
 import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
+import { ReplyError } from 'ioredis';
 import type { GatewayConfig } from '../../config/schema/gateway.config.js';
 import type { Clock } from '../../domain/clock.js';
 import { systemClock } from '../../domain/clock.js';
@@ -47,7 +48,7 @@ export type GrantOutcome =
 /** How long a request waits for the rest of a budget that requests under way hold. */
 const LONGEST_WAIT_MS = 10_000;
 const RENEW_INTERVAL_MS = LEASE_MS / 3;
-const CATCH_UP_INTERVAL_MS = 500;
+const CATCH_UP_INTERVAL_MS = 250;
 const REPORT_INTERVAL_MS = 60_000;
 
 /** Of a budget that nobody knows anything of. */
@@ -121,14 +122,15 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
     if (!this.shared.isEnabled) return this.askOwn(demand);
     if (this.shared.isAvailable) {
       try {
+        this.unsettled.tellOf(demand);
         return await this.askStore(this.shared, demand);
       } catch (error) {
         // That Redis is away is said elsewhere; what it refuses to do is said here.
         if (!(error instanceof RedisUnavailableError)) {
           this.report(`Redis answers, but does not count: limits go by limits.on_store_failure. ${String(error)}`);
         }
-        // It may have been granted all the same.
-        this.unsettled.release(demand);
+        // It may have been granted all the same, but not where Redis said itself that it was not.
+        if (!(error instanceof ReplyError)) this.unsettled.release(demand);
       }
     }
     switch (policy) {
