@@ -165,15 +165,14 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
   }
 
   private async askStore(store: LimitStore, demand: LimitDemand): Promise<GrantOutcome> {
-    const known = store === this.shared ? this.local.findShared(demand) : this.local.findSpent(demand);
+    let known: readonly (KnownSpending | null)[] =
+      store === this.shared ? this.local.findShared(demand) : this.local.findSpent(demand);
     let outcome = await store.reserve(demand, known);
     if (outcome.kind === 'unseeded') {
       await this.seeder.seedAll(store, demand, outcome.figures.budgets);
-      // What neither the ledger nor anybody here can tell begins at nothing: keys are served while PostgreSQL is away.
-      outcome = await store.reserve(
-        demand,
-        known.map((spent) => spent ?? NOTHING),
-      );
+      // What the ledger cannot tell begins at what is known here, be it nothing: keys are served while PostgreSQL is away.
+      known = known.map((spent) => ({ ...(spent ?? NOTHING), isPart: false }));
+      outcome = await store.reserve(demand, known);
     }
     if (store !== this.local && outcome.kind === 'refused' && outcome.by === 'parallel') {
       // Another replica, or worker, may not have said yet that a request is over.

@@ -46,7 +46,7 @@ export class LocalLimitStore implements LimitStore {
     counters.forEach((counter, index) => {
       counter.expire(nowMs);
       const spent = known[index];
-      if (spent && !counter.figures.isSeeded) counter.learn(spent.spentNanoUsd);
+      if (spent && !counter.figures.isSeeded) counter.learn(spent);
     });
     const refusal = key.open.has(demand.id) ? null : this.findRefusal(demand, key, counters, nowMs);
     if (refusal !== null) return refusal;
@@ -94,7 +94,7 @@ export class LocalLimitStore implements LimitStore {
   raise(demand: LimitDemand, known: readonly (KnownSpending | null)[]): void {
     demand.budgets.forEach((budget, index) => {
       const spent = known[index];
-      if (spent) this.counterOf(demand, budget).learn(spent.spentNanoUsd);
+      if (spent) this.counterOf(demand, budget).learn(spent);
     });
   }
 
@@ -107,7 +107,8 @@ export class LocalLimitStore implements LimitStore {
   findSpent(demand: LimitDemand): readonly (KnownSpending | null)[] {
     return demand.budgets.map((budget) => {
       const counter = this.counters.get(counterName(demand, budget));
-      return counter?.isKnown ? counter.figures : null;
+      if (counter === undefined) return null;
+      return { spentNanoUsd: counter.spentNanoUsd, epoch: '', ...(!counter.isKnown && { isPart: true }) };
     });
   }
 

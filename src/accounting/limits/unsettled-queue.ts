@@ -6,7 +6,7 @@ import type { RedisLimitStore } from './redis-limit.store.js';
 /** Ends of single requests that are kept; more expire by their leases, and the ledger has their cost. */
 const MAX_ENTRIES = 20_000;
 /** So many are told at once: as many as Redis answers well within the time that one is waited for. */
-const TOLD_AT_ONCE = 50;
+const TOLD_AT_ONCE = 20;
 
 interface Entry {
   readonly reservation: Reservation;
@@ -38,10 +38,13 @@ export class UnsettledQueue {
   private readonly told = new Map<string, Told>();
   private run: Promise<void> | null = null;
 
-  constructor(private readonly store: RedisLimitStore) {}
+  constructor(
+    private readonly store: RedisLimitStore,
+    private readonly mostEntries = MAX_ENTRIES,
+  ) {}
 
   add(reservation: Reservation, actual: Actual | null): void {
-    if (this.entries.size >= MAX_ENTRIES) {
+    if (this.entries.size >= this.mostEntries) {
       // What costs nothing may expire; it takes no place from what does.
       if (!actual?.costNanoUsd) return;
       for (const oldest of take(this.entries, 1)) this.entries.delete(oldest);

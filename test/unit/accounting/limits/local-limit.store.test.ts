@@ -138,11 +138,14 @@ describe('what another store says is spent', () => {
     expect(store.findShared(demand)).toEqual([makeKnown(45n, 'two')]);
   });
 
-  it('says nothing while nobody has told it of the time before', () => {
+  it('is but a part while nobody has told it of the time before: the ledger is waited for, and nothing is forgotten', async () => {
     const store = new LocalLimitStore(new FakeClock());
     store.learn(demand, said(40n, 'one', false));
-    expect(store.findShared(demand)).toEqual([null]);
-    expect(store.findSpent(demand)).toEqual([null]);
+    expect(store.findShared(demand)).toEqual([{ ...makeKnown(40n, 'one'), isPart: true }]);
+    expect(store.findSpent(demand)).toEqual([{ ...makeKnown(40n), isPart: true }]);
+    expect(await store.reserve(demand, store.findSpent(demand))).toMatchObject({ kind: 'unseeded' });
+    const outcome = await store.reserve(demand, [makeKnown(0n)]);
+    expect(outcome).toMatchObject({ kind: 'admitted', figures: { budgets: [{ spentNanoUsd: 40n }] } });
   });
 });
 
