@@ -84,7 +84,7 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
   ) {
     this.clock = clock ?? systemClock;
     this.own = role?.primary ? new PrimaryLimitStore(role.primary) : local;
-    this.unsettled = new UnsettledQueue(shared);
+    this.unsettled = new UnsettledQueue(shared, (demand, figures) => this.local.learn(demand, figures, []));
   }
 
   onModuleInit(): void {
@@ -179,7 +179,7 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
       await setTimeout(2 * LINGER_MS);
       outcome = await store.reserve(demand, known);
     }
-    if (store === this.shared) this.local.learn(demand, outcome.figures.budgets);
+    if (store === this.shared) this.local.learn(demand, outcome.figures.budgets, known);
     const { budgets } = outcome.figures;
     if (budgets.some(({ isSeeded }) => !isSeeded)) void this.seeder.seedAll(store, demand, budgets);
     switch (outcome.kind) {
@@ -232,7 +232,7 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
     }
     try {
       const figures = await (actual ? store.settle(reservation, actual) : store.refund(reservation));
-      this.local.learn(demand, figures);
+      this.local.learn(demand, figures, []);
     } catch {
       this.unsettled.add(reservation, actual);
       if (actual) this.local.charge(demand, actual.costNanoUsd);

@@ -84,10 +84,15 @@ export class LocalLimitStore implements LimitStore {
     return counter.figures;
   }
 
-  /** What another store says is spent; kept for the time when that one cannot be asked. */
-  learn(demand: LimitDemand, figures: readonly BudgetFigures[]): void {
+  /**
+   * What another store says is spent; kept for the time when that one cannot be asked. `sent`: what it had been told
+   * with the question.
+   */
+  learn(demand: LimitDemand, figures: readonly BudgetFigures[], sent: readonly (KnownSpending | null)[]): void {
     this.prune(this.clock.monotonicMs());
-    for (const [index, budget] of figures.entries()) this.counterAt(demand, index).learnShared(budget);
+    for (const [index, budget] of figures.entries()) {
+      this.counterAt(demand, index).learnShared(budget, sent[index] ?? null);
+    }
   }
 
   /** The least that was spent, as far as somebody else knows it; null = nothing is known. */

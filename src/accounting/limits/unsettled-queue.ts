@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
-import type { Actual, BudgetDemand, LimitDemand, Reservation } from './limit-store.js';
+import type { Actual, BudgetDemand, BudgetFigures, LimitDemand, Reservation } from './limit-store.js';
 import type { RedisLimitStore } from './redis-limit.store.js';
 
 /** Ends of single requests that are kept; more expire by their leases, and the ledger has their cost. */
@@ -40,6 +40,8 @@ export class UnsettledQueue {
 
   constructor(
     private readonly store: RedisLimitStore,
+    /** Hears what the counters say once they were told. */
+    private readonly learn: (demand: LimitDemand, figures: readonly BudgetFigures[]) => void = () => undefined,
     private readonly mostEntries = MAX_ENTRIES,
   ) {}
 
@@ -102,15 +104,19 @@ export class UnsettledQueue {
 
   private async tellEnd(entry: Entry): Promise<void> {
     const { reservation, actual } = entry;
-    await (actual ? this.store.settle(reservation, actual) : this.store.refund(reservation));
+    const figures = await (actual ? this.store.settle(reservation, actual) : this.store.refund(reservation));
     this.entries.delete(entry);
+    this.learn(reservation.demand, figures);
   }
 
   private async tellSum(name: string): Promise<void> {
     const told = this.told.get(name) ?? this.beginToTell(name);
     if (told === null) return;
     told.flight ??= this.store.settle(told.reservation, told.actual).then(
-      () => void this.told.delete(name),
+      (figures) => {
+        this.told.delete(name);
+        this.learn(told.reservation.demand, figures);
+      },
       (error: unknown) => {
         told.flight = null;
         throw error;

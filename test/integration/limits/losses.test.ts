@@ -68,7 +68,7 @@ describeWithOwnRedis('what Redis did not hear of, or forgot', () => {
   describe('is kept', () => {
     let queue: UnsettledQueue;
     beforeEach(() => {
-      queue = new UnsettledQueue(new RedisLimitStore(replica.redis), 10);
+      queue = new UnsettledQueue(new RedisLimitStore(replica.redis), () => undefined, 10);
     });
 
     it('as a few sums, however often Redis refused to hear them', async () => {
