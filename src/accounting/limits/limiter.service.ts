@@ -152,6 +152,11 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
       return await this.askStore(this.own, demand);
     } catch (error) {
       this.report(`The primary counts no limits, and nothing is let through uncounted. ${String(error)}`);
+      // It may be granted yet: what is said next arrives after the question.
+      const epochs = demand.budgets.map(() => '');
+      void this.own
+        .settle({ demand, second: 0, epochs }, { tokens: demand.tokens, costNanoUsd: 0n })
+        .catch(() => undefined);
       return { kind: 'closed' };
     }
   }
