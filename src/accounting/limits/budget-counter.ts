@@ -73,23 +73,30 @@ export class BudgetCounter {
     return this.told;
   }
 
-  /** Answers may overtake each other, and a counter that was lost may know less: the most that was said stays. */
-  learnShared({ spentNanoUsd, epoch, isSeeded }: BudgetFigures): void {
-    if (this.told === null ? !isSeeded : spentNanoUsd < this.told.spentNanoUsd) return;
-    this.told = { spentNanoUsd, epoch };
-    this.learn(spentNanoUsd);
+  /**
+   * Answers may overtake each other, and a counter that was lost may know less: the most that was said stays. So does
+   * what another life said until this one was told of it (`sent`), for what it says is more may have come on top of less.
+   */
+  learnShared({ spentNanoUsd, epoch, isSeeded }: BudgetFigures, sent: KnownSpending | null): void {
+    if (this.told !== null) {
+      const isTold = this.told.epoch === epoch || (sent !== null && sent.spentNanoUsd >= this.told.spentNanoUsd);
+      if (!isTold || spentNanoUsd < this.told.spentNanoUsd) return;
+    }
+    const isPart = !isSeeded && (this.told === null || this.told.isPart);
+    this.told = { spentNanoUsd, epoch, ...(isPart && { isPart }) };
+    this.learn(this.told);
   }
 
   /** The least that was spent, as somebody else knows it. */
-  learn(spentNanoUsd: bigint): void {
-    this.known = true;
+  learn({ spentNanoUsd, isPart }: Pick<KnownSpending, 'spentNanoUsd' | 'isPart'>): void {
+    if (!isPart) this.known = true;
     if (spentNanoUsd > this.spent) this.spent = spentNanoUsd;
   }
 
   /** What was spent before the counter began. */
   seed(spentNanoUsd: bigint): void {
     if (this.seeded) return;
-    this.learn(spentNanoUsd + this.charged);
+    this.learn({ spentNanoUsd: spentNanoUsd + this.charged });
     this.seeded = true;
   }
 

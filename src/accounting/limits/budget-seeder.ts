@@ -60,7 +60,7 @@ export class BudgetSeeder {
     let flight = this.underWay.get(name);
     if (flight === undefined) {
       flight = this.spending
-        .sum(demand.organization, budget, beganAtMs)
+        .sumEnded(demand.organization, budget, beganAtMs)
         .then((spentNanoUsd) => store.seed(demand, index, { spentNanoUsd, epoch }))
         .then(
           () => {

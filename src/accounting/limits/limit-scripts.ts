@@ -83,7 +83,7 @@ end
 /**
  * KEYS: request window, token window, leases of the key, then counter, leases and amounts of each budget.
  * ARGV: id, request limit, token limit, parallel limit (-1: none), tokens, then limit, estimate, last known spending
- * ('': nothing is known), the epoch it is of, and end of life of each budget.
+ * ('': nothing is known), the epoch it is of, 1 where that is but a part, and end of life of each budget.
  */
 export const RESERVE = `${COMMON}
 local id = ARGV[1]
@@ -123,17 +123,25 @@ for budget = 1, budgets do
     redis.call('HSET', amounts, orphan, '-')
     redis.call('ZREM', leases, orphan)
   end
-  begin(counter, ARGV[5 + budget * 5])
+  begin(counter, ARGV[5 + budget * 6])
 end
 for budget = 1, budgets do
-  local counter, limit = KEYS[1 + budget * 3], ARGV[1 + budget * 5]
-  local known, known_in = ARGV[3 + budget * 5], ARGV[4 + budget * 5]
+  local counter, limit = KEYS[1 + budget * 3], ARGV[budget * 6]
+  local known, known_in, is_part = ARGV[2 + budget * 6], ARGV[3 + budget * 6], ARGV[4 + budget * 6] == '1'
   local state = redis.call('HMGET', counter, 'ledger', 'floor', 'reserved', 'epoch')
-  if known == '' then blank = blank or not (state[1] or state[2])
-  elseif known_in ~= state[4] and tonumber(known) > tonumber(state[2] or '-1') then
+  if (known == '' or is_part) and not (state[1] or state[2]) then blank = true
+  elseif known ~= '' and known_in ~= state[4] and tonumber(known) > tonumber(state[2] or '-1') then
     redis.call('HSET', counter, 'floor', known)
   end
   local spent = spending(counter)
+  if known ~= '' and known_in == state[4] then
+    local forgotten = tonumber(known) - spent
+    -- Less is but the rounding of large sums.
+    if forgotten > tonumber(known) / 2 ^ 51 then
+      charge(counter, string.format('%.0f', forgotten))
+      spent = spending(counter)
+    end
+  end
   if spent >= tonumber(limit) then return answer('spent', budget, -1) end
   if busy == 0 and spent + tonumber(state[3] or '0') >= tonumber(limit) then busy = budget end
 end
@@ -163,7 +171,7 @@ redis.call('ZADD', KEYS[3], now + ${LEASE_MS}, id)
 redis.call('PEXPIRE', KEYS[3], ${LEASE_MS * 2})
 for budget = 1, budgets do
   local counter, leases, amounts = KEYS[1 + budget * 3], KEYS[2 + budget * 3], KEYS[3 + budget * 3]
-  local estimate, ends = ARGV[2 + budget * 5], ARGV[5 + budget * 5]
+  local estimate, ends = ARGV[1 + budget * 6], ARGV[5 + budget * 6]
   redis.call('HINCRBY', counter, 'reserved', estimate)
   redis.call('HSET', amounts, id, estimate)
   redis.call('PEXPIREAT', amounts, ends)

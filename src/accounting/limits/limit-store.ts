@@ -52,9 +52,11 @@ export interface KnownSpending {
   readonly spentNanoUsd: bigint;
   /** As in `BudgetFigures`; empty: of none. */
   readonly epoch: string;
+  /** Nobody has heard yet what the ledger says: it may be much more, and is worth waiting for. */
+  readonly isPart?: boolean;
 }
 
-export interface BudgetFigures extends KnownSpending {
+export interface BudgetFigures extends Pick<KnownSpending, 'spentNanoUsd'> {
   /** Names the life of the counter: one that was lost begins another. Empty where none is ever lost. */
   readonly epoch: string;
   /** False while the counter, new or lost, has not learned from the ledger what was spent. */
@@ -101,7 +103,8 @@ export interface Actual {
 export interface LimitStore {
   /**
    * Asking again with the id of an open reservation grants it once. `known`: for each budget, what was last known to be
-   * spent; null = nothing is known. A counter of another life spent at least that before it began.
+   * spent; null = nothing is known. A counter of another life spent at least that before it began, and one of the same
+   * life that says less has forgotten some: a Redis that took another's place had not heard of it yet.
    */
   reserve(demand: LimitDemand, known: readonly (KnownSpending | null)[]): Promise<ReserveOutcome>;
   /** Replaces estimates by facts and frees the place. Settling, or refunding, a second time changes nothing. */

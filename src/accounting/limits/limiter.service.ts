@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import type { BeforeApplicationShutdown, OnModuleDestroy, OnModuleInit } from '@nestjs/common';
 import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
+import { ReplyError } from 'ioredis';
 import type { GatewayConfig } from '../../config/schema/gateway.config.js';
 import type { Clock } from '../../domain/clock.js';
 import { systemClock } from '../../domain/clock.js';
@@ -47,7 +48,7 @@ export type GrantOutcome =
 /** How long a request waits for the rest of a budget that requests under way hold. */
 const LONGEST_WAIT_MS = 10_000;
 const RENEW_INTERVAL_MS = LEASE_MS / 3;
-const CATCH_UP_INTERVAL_MS = 500;
+const CATCH_UP_INTERVAL_MS = 250;
 const REPORT_INTERVAL_MS = 60_000;
 
 /** Of a budget that nobody knows anything of. */
@@ -83,7 +84,7 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
   ) {
     this.clock = clock ?? systemClock;
     this.own = role?.primary ? new PrimaryLimitStore(role.primary) : local;
-    this.unsettled = new UnsettledQueue(shared);
+    this.unsettled = new UnsettledQueue(shared, (demand, figures) => this.local.learn(demand, figures, []));
   }
 
   onModuleInit(): void {
@@ -121,14 +122,15 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
     if (!this.shared.isEnabled) return this.askOwn(demand);
     if (this.shared.isAvailable) {
       try {
+        this.unsettled.tellOf(demand);
         return await this.askStore(this.shared, demand);
       } catch (error) {
         // That Redis is away is said elsewhere; what it refuses to do is said here.
         if (!(error instanceof RedisUnavailableError)) {
           this.report(`Redis answers, but does not count: limits go by limits.on_store_failure. ${String(error)}`);
         }
-        // It may have been granted all the same.
-        this.unsettled.release(demand);
+        // It may have been granted all the same, but not where Redis said itself that it was not.
+        if (!(error instanceof ReplyError)) this.unsettled.release(demand);
       }
     }
     switch (policy) {
@@ -150,6 +152,11 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
       return await this.askStore(this.own, demand);
     } catch (error) {
       this.report(`The primary counts no limits, and nothing is let through uncounted. ${String(error)}`);
+      // It may be granted yet: what is said next arrives after the question.
+      const epochs = demand.budgets.map(() => '');
+      void this.own
+        .settle({ demand, second: 0, epochs }, { tokens: demand.tokens, costNanoUsd: 0n })
+        .catch(() => undefined);
       return { kind: 'closed' };
     }
   }
@@ -163,22 +170,21 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
   }
 
   private async askStore(store: LimitStore, demand: LimitDemand): Promise<GrantOutcome> {
-    const known = store === this.shared ? this.local.findShared(demand) : this.local.findSpent(demand);
+    let known: readonly (KnownSpending | null)[] =
+      store === this.shared ? this.local.findShared(demand) : this.local.findSpent(demand);
     let outcome = await store.reserve(demand, known);
     if (outcome.kind === 'unseeded') {
       await this.seeder.seedAll(store, demand, outcome.figures.budgets);
-      // What neither the ledger nor anybody here can tell begins at nothing: keys are served while PostgreSQL is away.
-      outcome = await store.reserve(
-        demand,
-        known.map((spent) => spent ?? NOTHING),
-      );
+      // What the ledger cannot tell begins at what is known here, be it nothing: keys are served while PostgreSQL is away.
+      known = known.map((spent) => ({ ...(spent ?? NOTHING), isPart: false }));
+      outcome = await store.reserve(demand, known);
     }
     if (store !== this.local && outcome.kind === 'refused' && outcome.by === 'parallel') {
       // Another replica, or worker, may not have said yet that a request is over.
       await setTimeout(2 * LINGER_MS);
       outcome = await store.reserve(demand, known);
     }
-    if (store === this.shared) this.local.learn(demand, outcome.figures.budgets);
+    if (store === this.shared) this.local.learn(demand, outcome.figures.budgets, known);
     const { budgets } = outcome.figures;
     if (budgets.some(({ isSeeded }) => !isSeeded)) void this.seeder.seedAll(store, demand, budgets);
     switch (outcome.kind) {
@@ -231,7 +237,7 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
     }
     try {
       const figures = await (actual ? store.settle(reservation, actual) : store.refund(reservation));
-      this.local.learn(demand, figures);
+      this.local.learn(demand, figures, []);
     } catch {
       this.unsettled.add(reservation, actual);
       if (actual) this.local.charge(demand, actual.costNanoUsd);

@@ -46,7 +46,7 @@ export class LocalLimitStore implements LimitStore {
     counters.forEach((counter, index) => {
       counter.expire(nowMs);
       const spent = known[index];
-      if (spent && !counter.figures.isSeeded) counter.learn(spent.spentNanoUsd);
+      if (spent && !counter.figures.isSeeded) counter.learn(spent);
     });
     const refusal = key.open.has(demand.id) ? null : this.findRefusal(demand, key, counters, nowMs);
     if (refusal !== null) return refusal;
@@ -84,17 +84,22 @@ export class LocalLimitStore implements LimitStore {
     return counter.figures;
   }
 
-  /** What another store says is spent; kept for the time when that one cannot be asked. */
-  learn(demand: LimitDemand, figures: readonly BudgetFigures[]): void {
+  /**
+   * What another store says is spent; kept for the time when that one cannot be asked. `sent`: what it had been told
+   * with the question.
+   */
+  learn(demand: LimitDemand, figures: readonly BudgetFigures[], sent: readonly (KnownSpending | null)[]): void {
     this.prune(this.clock.monotonicMs());
-    for (const [index, budget] of figures.entries()) this.counterAt(demand, index).learnShared(budget);
+    for (const [index, budget] of figures.entries()) {
+      this.counterAt(demand, index).learnShared(budget, sent[index] ?? null);
+    }
   }
 
   /** The least that was spent, as far as somebody else knows it; null = nothing is known. */
   raise(demand: LimitDemand, known: readonly (KnownSpending | null)[]): void {
     demand.budgets.forEach((budget, index) => {
       const spent = known[index];
-      if (spent) this.counterOf(demand, budget).learn(spent.spentNanoUsd);
+      if (spent) this.counterOf(demand, budget).learn(spent);
     });
   }
 
@@ -107,7 +112,8 @@ export class LocalLimitStore implements LimitStore {
   findSpent(demand: LimitDemand): readonly (KnownSpending | null)[] {
     return demand.budgets.map((budget) => {
       const counter = this.counters.get(counterName(demand, budget));
-      return counter?.isKnown ? counter.figures : null;
+      if (counter === undefined) return null;
+      return { spentNanoUsd: counter.spentNanoUsd, epoch: '', ...(!counter.isKnown && { isPart: true }) };
     });
   }
 

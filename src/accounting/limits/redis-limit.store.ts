@@ -53,6 +53,7 @@ export class RedisLimitStore implements LimitStore {
         estimateNanoUsd.toString(),
         known[index]?.spentNanoUsd.toString() ?? '',
         known[index]?.epoch ?? '',
+        known[index]?.isPart ? 1 : 0,
         endOfLifeMs(endMs),
       ]),
     ]);

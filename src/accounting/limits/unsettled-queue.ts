@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
-import type { Actual, BudgetDemand, LimitDemand, Reservation } from './limit-store.js';
+import type { Actual, BudgetDemand, BudgetFigures, LimitDemand, Reservation } from './limit-store.js';
 import type { RedisLimitStore } from './redis-limit.store.js';
 
 /** Ends of single requests that are kept; more expire by their leases, and the ledger has their cost. */
 const MAX_ENTRIES = 20_000;
+/** So many are told at once: as many as Redis answers well within the time that one is waited for. */
+const TOLD_AT_ONCE = 20;
 
 interface Entry {
   readonly reservation: Reservation;
@@ -20,22 +22,37 @@ interface Charge {
   readonly sinceMs: number;
 }
 
-/** What Redis has not been told because it was away: told once it is back, in the order it happened. */
+/** A sum that Redis was told at least once, and may have heard: it changes no more, and neither does its id. */
+interface Told {
+  readonly reservation: Reservation;
+  readonly actual: Actual;
+  flight: Promise<void> | null;
+}
+
+/** What Redis has not been told because it was away: told once it is back. */
 export class UnsettledQueue {
   private readonly logger = new Logger('Limits');
-  private readonly entries: Entry[] = [];
-  /** What was spent without Redis: one sum a budget, however long that lasts. */
+  private readonly entries = new Set<Entry>();
+  /** What was spent without Redis: one sum a budget, however long that lasts, beside the one it was told of. */
   private readonly charges = new Map<string, Charge>();
-  private isCatchingUp = false;
+  private readonly told = new Map<string, Told>();
+  private run: Promise<void> | null = null;
 
-  constructor(private readonly store: RedisLimitStore) {}
+  constructor(
+    private readonly store: RedisLimitStore,
+    /** Hears what the counters say once they were told. */
+    private readonly learn: (demand: LimitDemand, figures: readonly BudgetFigures[]) => void = () => undefined,
+    private readonly mostEntries = MAX_ENTRIES,
+  ) {}
 
   add(reservation: Reservation, actual: Actual | null): void {
-    if (this.entries.length >= MAX_ENTRIES) {
-      this.entries.shift();
+    if (this.entries.size >= this.mostEntries) {
+      // What costs nothing may expire; it takes no place from what does.
+      if (!actual?.costNanoUsd) return;
+      for (const oldest of take(this.entries, 1)) this.entries.delete(oldest);
       this.logger.warn('Redis has been away for long: a request that ended meanwhile is left to expire there.');
     }
-    this.entries.push({ reservation, actual });
+    this.entries.add({ reservation, actual });
   }
 
   /** Gives back what may have been granted by an answer that never came. The request stays counted. */
@@ -48,33 +65,87 @@ export class UnsettledQueue {
   charge(demand: LimitDemand, costNanoUsd: bigint, atMs: number): void {
     if (costNanoUsd === 0n) return;
     for (const budget of demand.budgets) {
-      const name = JSON.stringify([demand.organization, budget.scope, budget.subject, budget.startMs, budget.endMs]);
+      const name = nameOf(demand, budget);
       const charge = this.charges.get(name);
       if (charge) charge.costNanoUsd += costNanoUsd;
       else this.charges.set(name, { demand, budget, costNanoUsd, sinceMs: atMs });
     }
   }
 
-  /** Tells Redis what it can be told now. What fails is kept, under the id it was first told with. Never throws. */
-  async catchUp(): Promise<void> {
-    if (this.isCatchingUp || !this.store.isAvailable) return;
-    this.isCatchingUp = true;
+  /** Tells what was spent of these budgets without Redis; travels with what is asked next, and ahead of it. */
+  tellOf(demand: LimitDemand): void {
+    if (this.charges.size + this.told.size === 0) return;
+    for (const budget of demand.budgets) void this.tellSum(nameOf(demand, budget)).catch(() => undefined);
+  }
+
+  /**
+   * Tells Redis what it can be told now; returns once that is done, whoever began it. What fails is kept, under the id
+   * it was first told with. Never throws.
+   */
+  catchUp(): Promise<void> {
+    this.run ??= this.tellAll().finally(() => {
+      this.run = null;
+    });
+    return this.run;
+  }
+
+  private async tellAll(): Promise<void> {
+    if (!this.store.isAvailable) return;
     try {
-      for (const { demand, budget, costNanoUsd, sinceMs } of this.charges.values()) {
-        const single = { ...demand, id: randomUUID(), budgets: [budget] };
-        this.add({ demand: single, second: 0, epochs: [''] }, { tokens: 0, costNanoUsd, atMs: sinceMs });
-      }
-      this.charges.clear();
-      for (let entry = this.entries[0]; entry !== undefined; entry = this.entries[0]) {
-        if (entry.actual === null) await this.store.refund(entry.reservation);
-        else await this.store.settle(entry.reservation, entry.actual);
-        // Nobody else takes from the front, but one that came on top may have pushed it out.
-        if (this.entries[0] === entry) this.entries.shift();
+      while (this.entries.size + this.charges.size + this.told.size > 0) {
+        const ends = take(this.entries, TOLD_AT_ONCE);
+        const names = take(new Set([...this.told.keys(), ...this.charges.keys()]), TOLD_AT_ONCE - ends.length);
+        await Promise.all([...ends.map((entry) => this.tellEnd(entry)), ...names.map((name) => this.tellSum(name))]);
       }
     } catch (error) {
       this.logger.debug(`Redis was not told what limits it missed: ${String(error)}`);
-    } finally {
-      this.isCatchingUp = false;
     }
   }
+
+  private async tellEnd(entry: Entry): Promise<void> {
+    const { reservation, actual } = entry;
+    const figures = await (actual ? this.store.settle(reservation, actual) : this.store.refund(reservation));
+    this.entries.delete(entry);
+    this.learn(reservation.demand, figures);
+  }
+
+  private async tellSum(name: string): Promise<void> {
+    const told = this.told.get(name) ?? this.beginToTell(name);
+    if (told === null) return;
+    told.flight ??= this.store.settle(told.reservation, told.actual).then(
+      (figures) => {
+        this.told.delete(name);
+        this.learn(told.reservation.demand, figures);
+      },
+      (error: unknown) => {
+        told.flight = null;
+        throw error;
+      },
+    );
+    await told.flight;
+  }
+
+  private beginToTell(name: string): Told | null {
+    const charge = this.charges.get(name);
+    if (charge === undefined) return null;
+    this.charges.delete(name);
+    const { demand, budget, costNanoUsd, sinceMs } = charge;
+    const reservation = { demand: { ...demand, id: randomUUID(), budgets: [budget] }, second: 0, epochs: [''] };
+    const told: Told = { reservation, actual: { tokens: 0, costNanoUsd, atMs: sinceMs }, flight: null };
+    this.told.set(name, told);
+    return told;
+  }
+}
+
+function nameOf({ organization }: LimitDemand, { scope, subject, startMs, endMs }: BudgetDemand): string {
+  return JSON.stringify([organization, scope, subject, startMs, endMs]);
+}
+
+function take<T>(all: Iterable<T>, count: number): T[] {
+  const some: T[] = [];
+  for (const each of all) {
+    if (some.length >= count) break;
+    some.push(each);
+  }
+  return some;
 }

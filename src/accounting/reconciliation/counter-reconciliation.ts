@@ -75,7 +75,7 @@ export class CounterReconciler {
   private async askLedger(readings: readonly BudgetCounterReading[]): Promise<Map<string, bigint>> {
     const sums = new Map<string, bigint>();
     for (const reading of readings) {
-      sums.set(nameOf(reading), await this.spending.sum(reading.organization, reading, reading.endMs));
+      sums.set(nameOf(reading), await this.spending.sum(reading.organization, reading));
     }
     return sums;
   }

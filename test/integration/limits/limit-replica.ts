@@ -53,19 +53,20 @@ export async function startLimitReplica(
   };
 }
 
-/** A request that ended a moment ago, as the ledger has it. */
+/** A request as the ledger has it; one that ended as it began, a moment ago, if not said otherwise. */
 export async function recordUse(
   database: TestDatabase,
   keyId: string,
   costNanoUsd: bigint,
   startedAt = new Date(),
+  durationMs = 0,
 ): Promise<void> {
   await database.query(
     `INSERT INTO usage_request
        (id, request_id, key_id, organization, team, stream, status, ending, started_at, duration_ms, upstream_ms,
         usage_source, cost_nano_usd, price_version)
-     VALUES ($1, 'r', $2, 'acme', 'core', false, 200, 'complete', $3, 1, 1, 'provider', $4, 'test')`,
-    [randomUUID(), keyId, startedAt, costNanoUsd.toString()],
+     VALUES ($1, 'r', $2, 'acme', 'core', false, 200, 'complete', $3, $5, $5, 'provider', $4, 'test')`,
+    [randomUUID(), keyId, startedAt, costNanoUsd.toString(), durationMs],
   );
 }
 

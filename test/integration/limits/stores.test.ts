@@ -1,11 +1,18 @@
 import { deserialize, serialize } from 'node:v8';
 import { Logger } from '@nestjs/common';
+import { BudgetSeeder } from '../../../src/accounting/limits/budget-seeder.js';
 import type { KnownSpending, LimitStore, ReserveOutcome } from '../../../src/accounting/limits/limit-store.js';
+import { LimiterService } from '../../../src/accounting/limits/limiter.service.js';
 import { LocalLimitStore } from '../../../src/accounting/limits/local-limit.store.js';
 import { answerLimitCall, PrimaryLimitStore } from '../../../src/accounting/limits/primary-limit.store.js';
 import { RedisLimitStore } from '../../../src/accounting/limits/redis-limit.store.js';
+import { SpendingRepository } from '../../../src/accounting/limits/spending.repository.js';
+import { DatabaseService } from '../../../src/database/database.service.js';
+import { buildDatabaseSettings } from '../../../src/database/database-settings.js';
 import { RedisService } from '../../../src/redis/redis.service.js';
 import { buildRedisSettings } from '../../../src/redis/redis-settings.js';
+import type { PrimaryLink } from '../../../src/workers/primary-link.js';
+import type { WorkerRole } from '../../../src/workers/worker-role.js';
 import { getReservation, makeBudget, makeDemand, makeKnown } from '../../support/limit-demands.js';
 import { describeWithRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
@@ -216,6 +223,28 @@ describe('limits counted in the primary of several workers', () => {
     await store.seed(first.demand, 0, makeKnown(10n));
     expect((await store.reserve(demand(), [makeKnown(100n)])).kind).toBe('spent');
     expect((await store.reserve(demand(), [null])).kind).toBe('spent');
+  });
+
+  it('are given back where the answer that granted them came too late', async () => {
+    const counted = new LocalLimitStore();
+    let isLate = true;
+    const primary = {
+      ask: async (_room: string, question: unknown) => {
+        const answer = await answerLimitCall(counted, question);
+        if (isLate) throw new Error('the primary process does not answer');
+        return answer;
+      },
+    };
+    const redis = new RedisLimitStore(new RedisService(buildRedisSettings({ url: '' })));
+    const database = new DatabaseService(buildDatabaseSettings({ url: 'postgres://127.0.0.1:1/none' }));
+    const seeder = new BudgetSeeder(new SpendingRepository(database));
+    const limiter = new LimiterService(redis, new LocalLimitStore(), seeder, undefined, {
+      primary: primary as PrimaryLink,
+    } as WorkerRole);
+    const ask = () => limiter.reserve(makeDemand({ parallelLimit: 1 }), 'local', new AbortController().signal);
+    expect((await ask()).kind).toBe('closed');
+    isLate = false;
+    expect((await ask()).kind).toBe('admitted');
   });
 });
 

@@ -129,20 +129,33 @@ describe('what another store says is spent', () => {
 
   it('is remembered at its most: answers overtake each other, and one that was lost knows less', () => {
     const store = new LocalLimitStore(new FakeClock());
-    store.learn(demand, said(40n, 'one'));
-    store.learn(demand, said(30n, 'one'));
+    store.learn(demand, said(40n, 'one'), []);
+    store.learn(demand, said(30n, 'one'), []);
     expect(store.findShared(demand)).toEqual([makeKnown(40n, 'one')]);
-    store.learn(demand, said(10n, 'two'));
+    store.learn(demand, said(10n, 'two'), []);
     expect(store.findShared(demand)).toEqual([makeKnown(40n, 'one')]);
-    store.learn(demand, said(45n, 'two', false));
+    store.learn(demand, said(45n, 'two', false), store.findShared(demand));
     expect(store.findShared(demand)).toEqual([makeKnown(45n, 'two')]);
   });
 
-  it('says nothing while nobody has told it of the time before', () => {
+  it('is remembered until the next life was told of it, though that says more: it may have come on top of less', () => {
     const store = new LocalLimitStore(new FakeClock());
-    store.learn(demand, said(40n, 'one', false));
-    expect(store.findShared(demand)).toEqual([null]);
-    expect(store.findSpent(demand)).toEqual([null]);
+    store.learn(demand, said(40n, 'one'), []);
+    store.learn(demand, said(45n, 'two'), []);
+    store.learn(demand, said(46n, 'two'), [makeKnown(39n, 'one')]);
+    expect(store.findShared(demand)).toEqual([makeKnown(40n, 'one')]);
+    store.learn(demand, said(85n, 'two'), store.findShared(demand));
+    expect(store.findShared(demand)).toEqual([makeKnown(85n, 'two')]);
+  });
+
+  it('is but a part while nobody has told it of the time before: the ledger is waited for, and nothing is forgotten', async () => {
+    const store = new LocalLimitStore(new FakeClock());
+    store.learn(demand, said(40n, 'one', false), []);
+    expect(store.findShared(demand)).toEqual([{ ...makeKnown(40n, 'one'), isPart: true }]);
+    expect(store.findSpent(demand)).toEqual([{ ...makeKnown(40n), isPart: true }]);
+    expect(await store.reserve(demand, store.findSpent(demand))).toMatchObject({ kind: 'unseeded' });
+    const outcome = await store.reserve(demand, [makeKnown(0n)]);
+    expect(outcome).toMatchObject({ kind: 'admitted', figures: { budgets: [{ spentNanoUsd: 40n }] } });
   });
 });
 
