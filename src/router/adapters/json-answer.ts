@@ -5,6 +5,8 @@ import { UpstreamError } from '../../domain/upstream-error.js';
 /** Far deeper than any answer, and far from where writing it out again would exhaust the stack. */
 const MAX_ANSWER_DEPTH = 500;
 const BYTE_ORDER_MARK = 0xfeff;
+/** Far more tokens than an answer can have, and at any price far less than 64 bits of money. */
+const MOST_TOKENS = 1_000_000_000;
 
 /** An answer that is none. `detail` is for the log, never for the client. */
 export function invalidAnswer(detail: string): UpstreamError {
@@ -39,7 +41,12 @@ export function findText(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-/** A count as providers send it; 0 where it is missing or no count. */
+/** A count as providers send it; 0 where it is missing or no count, such as one that no answer can have. */
 export function readCount(value: unknown): number {
-  return typeof value === 'number' && Number.isFinite(value) && value > 0 ? Math.round(value) : 0;
+  return typeof value === 'number' && value > 0 && value <= MOST_TOKENS ? Math.round(value) : 0;
+}
+
+/** Whether it counts more than an answer can have: what says so knows nothing of it. */
+export function isBeyondCount(value: unknown): boolean {
+  return typeof value === 'number' && value > MOST_TOKENS;
 }
