@@ -1,5 +1,5 @@
 import { isObject } from '../../domain/json.js';
-import { scanJson } from '../../domain/json-scan.js';
+import { countMembers, scanJson } from '../../domain/json-scan.js';
 import { UpstreamError } from '../../domain/upstream-error.js';
 
 /** Far deeper than any answer, and far from where writing it out again would exhaust the stack. */
@@ -34,6 +34,14 @@ export function parseAnswerObject(text: string): Record<string, unknown> {
     throw invalidAnswer(`JSON deeper than ${MAX_ANSWER_DEPTH} levels`);
   }
   return value;
+}
+
+/**
+ * Whether a key stands twice in one object of the text: filters see one of the two, so the text must not be passed on as
+ * it came. Who reads the other one would get what nobody has looked at.
+ */
+export function hasTwins(text: string, value: unknown): boolean {
+  return scanJson(Buffer.from(text), MAX_ANSWER_DEPTH).memberCount !== countMembers(value).count;
 }
 
 /** The value where it is a text with something in it. */
