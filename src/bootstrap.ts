@@ -108,6 +108,7 @@ export async function startGateway(options: AppOptions = {}): Promise<Gateway> {
     // Node drops what is past the first 2,000 headers without a word: a classification, say. Their size is limited.
     server.maxHeadersCount = 0;
     server.on('checkExpectation', answerExpectation);
+    server.on('connect', answerConnect);
     app.get(FrontDoor).guard(server);
     certificate?.guard(server as unknown as HttpsServer, app.get<GatewayObserver>(GATEWAY_OBSERVER));
     if (options.role?.primary) endLongConnections(server);
@@ -186,24 +187,57 @@ function answerExpectation(_request: IncomingMessage, response: ServerResponse):
 /** A server's connection; Node keeps the answer that is being written on it there. */
 type AnsweringSocket = Socket & { readonly _httpMessage?: ServerResponse | null };
 
+/** Connections that are about to get such an answer, after those that are due. */
+const concluding = new WeakSet<Socket>();
+
 /** What is not HTTP at all, or too slow to be any, never becomes a request: the answer goes straight to the socket. */
 function answerClientError(problem: Error & { code?: string }, socket: AnsweringSocket): void {
+  if (concluding.has(socket)) return;
   const answering = socket._httpMessage ?? null;
-  // Where an answer is due or under way, what is written now would be taken for it, or for a part of it. It is the answer
-  // where it is the request itself that has not come to its end, and never will.
-  const isOwed = answering !== null && (answering.headersSent || answering.req.complete);
-  // Nor where nothing was asked yet: a client that opened it beforehand would take it for the answer to what it asks next.
+  // What is written into an answer that is under way would be taken for a part of it.
+  const isCut = answering?.headersSent === true && !answering.req.complete;
+  // Where nothing was asked yet, a client that opened it beforehand would take it for the answer to what it asks next.
   const isSilent = socket.bytesRead === 0;
-  if (!socket.writable || problem.code === 'ECONNRESET' || isOwed || isSilent) {
+  if (!socket.writable || problem.code === 'ECONNRESET' || isCut || isSilent) {
     socket.destroy();
     return;
   }
-  const requestId = randomUUID();
   const [status, message] = describeClientError(problem.code);
-  const body = JSON.stringify(new AegisError('invalid_request', message).toEnvelope(requestId));
+  const error = new AegisError('invalid_request', message);
+  // It is the answer due where the request itself has not come to its end, and never will.
+  if (answering?.req.complete) sayLastAfter(answering, socket, () => sayLast(socket, status, error));
+  else sayLast(socket, status, error);
+}
+
+/** Requests before it were sound, and are answered first: a body that is longer than its length says, for one. */
+function sayLastAfter(answering: ServerResponse, socket: AnsweringSocket, say: () => void): void {
+  concluding.add(socket);
+  answering.once('close', () => {
+    const next = socket._httpMessage;
+    if (next) sayLastAfter(next, socket, say);
+    // Otherwise it was the last that the client wanted, or the client is gone.
+    else if (socket.writable) say();
+  });
+}
+
+/** `CONNECT`: there is no tunnel to anywhere; Node would close without a word. */
+function answerConnect(_request: IncomingMessage, socket: AnsweringSocket): void {
+  const error = new AegisError(
+    'method_not_allowed',
+    'This gateway opens no tunnels; it answers to GET, HEAD and POST.',
+  );
+  socket.on('error', () => socket.destroy());
+  const say = (): void => sayLast(socket, '405 Method Not Allowed', error, 'allow: GET, HEAD, POST\r\n');
+  if (socket._httpMessage) sayLastAfter(socket._httpMessage, socket, say);
+  else say();
+}
+
+function sayLast(socket: Socket, status: string, error: AegisError, headers = ''): void {
+  const requestId = randomUUID();
+  const body = JSON.stringify(error.toEnvelope(requestId));
   socket.end(
     `HTTP/1.1 ${status}\r\ncontent-type: ${JSON_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
-      `x-request-id: ${requestId}\r\nconnection: close\r\n\r\n${body}`,
+      `x-request-id: ${requestId}\r\n${headers}connection: close\r\n\r\n${body}`,
   );
   // Whoever does not close their side is not waited for.
   setTimeout(() => socket.destroy(), LAST_WORDS_MS).unref();

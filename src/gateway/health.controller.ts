@@ -17,6 +17,7 @@ import { RouteAccess } from '../request-context/access.decorator.js';
 import { type ProviderState, type ProviderStatus } from '../router/provider-status.js';
 import { RouterService } from '../router/router.service.js';
 import { WORKER_ROLE, type WorkerRole } from '../workers/worker-role.js';
+import { healthResponses } from './openapi.js';
 
 /**
  * For probes and people, without a key: versions, states and counts, never an address, a model, a team or a reason that
@@ -41,6 +42,7 @@ export class HealthController {
   @Get()
   @RouteAccess('public')
   @Header('cache-control', 'no-store')
+  @healthResponses()
   @ApiOperation({ summary: 'Everything at a glance; 503 where requests cannot be served.' })
   summary(): Promise<HealthCheckResult> {
     return this.health.check([
@@ -58,6 +60,7 @@ export class HealthController {
   @Get('live')
   @RouteAccess('public')
   @Header('cache-control', 'no-store')
+  @healthResponses()
   @ApiOperation({ summary: 'Liveness probe: the event loop answers.' })
   live(): Promise<HealthCheckResult> {
     return this.health.check([]);
@@ -66,6 +69,7 @@ export class HealthController {
   @Get('ready')
   @RouteAccess('public')
   @Header('cache-control', 'no-store')
+  @healthResponses()
   @ApiOperation({ summary: 'Readiness probe: send requests here, or not.' })
   ready(): Promise<HealthCheckResult> {
     return this.health.check([this.processState, this.databaseState, this.accountingState, this.auditState]);

@@ -28,7 +28,7 @@ export class ModelsController {
   @Get()
   @RouteAccess('key')
   @jsonResponse('The aliases this key may use, in config order.', 'ModelList')
-  @errorResponses(400, 401, 429, 500, 503)
+  @errorResponses(400, 401, 403, 415, 429, 500, 503)
   list(@Req() { aegis }: FastifyRequest): { object: 'list'; data: ModelEntry[] } {
     return { object: 'list', data: allowedRoutes(aegis).map((route) => toEntry(route, aegis)) };
   }
@@ -36,7 +36,7 @@ export class ModelsController {
   @Get(':id')
   @RouteAccess('key')
   @jsonResponse('One alias.', 'Model')
-  @errorResponses(400, 401, 404, 429, 500, 503)
+  @errorResponses(400, 401, 403, 404, 415, 429, 500, 503)
   get(@Param('id') id: string, @Req() { aegis }: FastifyRequest): ModelEntry {
     const route = allowedRoutes(aegis).find(({ alias }) => alias === id);
     if (!route)

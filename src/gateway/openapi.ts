@@ -26,6 +26,36 @@ export function errorResponses(...statuses: readonly number[]): MethodDecorator 
   );
 }
 
+/** Documents a probe: the report, whether it is good or not. */
+export function healthResponses(): MethodDecorator {
+  const content = { 'application/json': { schema: { $ref: '#/components/schemas/HealthReport' } } };
+  return applyDecorators(
+    ApiResponse({ status: 200, description: 'All that it looks at serves.', content }),
+    ApiResponse({ status: 503, description: 'Something it looks at does not; its part says what.', content }),
+    errorResponses(400),
+  );
+}
+
+const PARTS: SchemaObject = {
+  type: 'object',
+  additionalProperties: {
+    type: 'object',
+    required: ['status'],
+    properties: { status: { type: 'string', enum: ['up', 'degraded', 'down'] } },
+  },
+};
+
+const HEALTH_REPORT: SchemaObject = {
+  type: 'object',
+  required: ['status', 'info', 'error', 'details'],
+  properties: {
+    status: { type: 'string', enum: ['ok', 'error', 'shutting_down'] },
+    info: PARTS,
+    error: PARTS,
+    details: PARTS,
+  },
+};
+
 const ERROR_ENVELOPE: SchemaObject = {
   type: 'object',
   required: ['error'],
@@ -107,6 +137,7 @@ export function buildOpenApiDocument(app: INestApplication): OpenAPIObject {
     schemas: {
       ...document.components?.schemas,
       ErrorEnvelope: ERROR_ENVELOPE,
+      HealthReport: HEALTH_REPORT,
       ChatCompletion: CHAT_COMPLETION,
       Model: MODEL,
       ModelList: MODEL_LIST,

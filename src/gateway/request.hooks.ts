@@ -130,8 +130,12 @@ function refusalOf(
   access: Access | undefined,
   lifecycle: LifecycleService,
 ): AegisError | null {
-  if (request.raw.httpVersion === '0.9') {
+  if (request.raw.httpVersion !== '1.1' && request.raw.httpVersion !== '1.0') {
     return new AegisError('invalid_request', 'This gateway speaks HTTP/1.1.');
+  }
+  // Node takes an empty coding for none; a proxy in front may read another end of the body from it.
+  if (request.headers['transfer-encoding'] === '') {
+    return new AegisError('invalid_request', 'The Transfer-Encoding header is empty.', { param: 'Transfer-Encoding' });
   }
   if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
     return new AegisError('invalid_request', 'The Host header is missing.', { param: 'Host' });

@@ -129,6 +129,19 @@ describe('the ledger', () => {
     expect(Number(row.completion_tokens)).toBeGreaterThan(0);
   });
 
+  it('has an estimate where the provider counts what no answer can have, and those that come after it', async () => {
+    for (const stream of [false, true]) {
+      const answer = stream ? streamAnswer(['Hel', 'lo']) : completionAnswer('Hello');
+      const wrong = JSON.parse(
+        JSON.stringify(answer).replace(/(tokens\\":)\d+/g, '$1' + '9'.repeat(30)),
+      ) as ScriptedAnswer;
+      const row = await ask(wrong, { stream });
+      expect(row).toMatchObject({ status: 200, ending: 'complete', usage_source: 'estimated', stream });
+      expect(Number(row.completion_tokens)).toBeLessThan(100);
+    }
+    expect((await ask(completionAnswer('Hello'))).usage_source).toBe('provider');
+  });
+
   it('has a stream that was answered in full', async () => {
     const row = await ask(streamAnswer(['Hel', 'lo']), { stream: true });
     expect(row).toMatchObject({ status: 200, ending: 'complete', finish_reason: 'stop', stream: true });

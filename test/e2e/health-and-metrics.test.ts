@@ -91,4 +91,29 @@ describe('health and metrics', () => {
       expect.arrayContaining(['ErrorEnvelope', 'ChatCompletion']),
     );
   });
+
+  it('documents every status that a GET is answered with', async () => {
+    interface Document {
+      readonly paths: Readonly<Record<string, { readonly get?: { readonly responses: object } }>>;
+    }
+    const { paths } = JSON.parse((await get(`${gateway.url}/aegis/v1/openapi.json`)).text) as Document;
+    const statuses: Record<string, string[]> = {};
+    for (const [path, { get: operation }] of Object.entries(paths)) {
+      if (operation) statuses[path] = Object.keys(operation.responses);
+    }
+    const guarded = ['200', '400', '401', '403', '415', '429', '500', '503'];
+    expect(statuses).toEqual({
+      '/aegis/v1/health': ['200', '400', '503'],
+      '/aegis/v1/health/live': ['200', '400', '503'],
+      '/aegis/v1/health/ready': ['200', '400', '503'],
+      '/v1/models': guarded,
+      '/v1/models/{id}': [...guarded, '404'].sort(),
+    });
+    const encoded = { authorization: `Bearer ${gateway.key}`, 'content-encoding': 'gzip' };
+    for (const path of ['/v1/models', '/v1/models/{id}']) {
+      const { statusCode, body } = await request(`${gateway.url}${path.replace('{id}', 'x')}`, { headers: encoded });
+      await body.dump();
+      expect(statuses[path]).toContain(String(statusCode));
+    }
+  });
 });

@@ -1,10 +1,12 @@
 import { isObject } from '../../domain/json.js';
-import { scanJson } from '../../domain/json-scan.js';
+import { countMembers, scanJson } from '../../domain/json-scan.js';
 import { UpstreamError } from '../../domain/upstream-error.js';
 
 /** Far deeper than any answer, and far from where writing it out again would exhaust the stack. */
 const MAX_ANSWER_DEPTH = 500;
 const BYTE_ORDER_MARK = 0xfeff;
+/** Far more tokens than an answer can have, and at any price far less than 64 bits of money. */
+const MOST_TOKENS = 1_000_000_000;
 
 /** An answer that is none. `detail` is for the log, never for the client. */
 export function invalidAnswer(detail: string): UpstreamError {
@@ -34,12 +36,25 @@ export function parseAnswerObject(text: string): Record<string, unknown> {
   return value;
 }
 
+/**
+ * Whether a key stands twice in one object of the text: filters see one of the two, so the text must not be passed on as
+ * it came. Who reads the other one would get what nobody has looked at.
+ */
+export function hasTwins(text: string, value: unknown): boolean {
+  return scanJson(Buffer.from(text), MAX_ANSWER_DEPTH).memberCount !== countMembers(value).count;
+}
+
 /** The value where it is a text with something in it. */
 export function findText(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-/** A count as providers send it; 0 where it is missing or no count. */
+/** A count as providers send it; 0 where it is missing or no count, such as one that no answer can have. */
 export function readCount(value: unknown): number {
-  return typeof value === 'number' && Number.isFinite(value) && value > 0 ? Math.round(value) : 0;
+  return typeof value === 'number' && value > 0 && value <= MOST_TOKENS ? Math.round(value) : 0;
+}
+
+/** Whether it counts more than an answer can have: what says so knows nothing of it. */
+export function isBeyondCount(value: unknown): boolean {
+  return typeof value === 'number' && value > MOST_TOKENS;
 }

@@ -3,7 +3,7 @@ import { isObject } from '../../domain/json.js';
 import type { AnswerContext, AnswerOrigin, ServerSentEvent, StreamTranslator } from '../../domain/provider-adapter.js';
 import { RepeatedJson } from '../../domain/repeated-json.js';
 import type { TokenUsage } from '../../domain/usage.js';
-import { findText, invalidAnswer, parseAnswerObject, truncatedAnswer } from './json-answer.js';
+import { findText, hasTwins, invalidAnswer, parseAnswerObject, truncatedAnswer } from './json-answer.js';
 import { isInBandError, readInBandError } from './openai-error.js';
 import { readChoiceIndex, repairEnvelope } from './openai-repair.js';
 import { StreamedChoice } from './openai-stream-choice.js';
@@ -260,7 +260,7 @@ function readChunk({ type, data }: ServerSentEvent): ReadChunk | null {
   if (isInBandError(chunk)) throw readInBandError(chunk);
   if (type === 'error') throw readInBandError({ error: chunk });
   const { choices } = chunk;
-  if (Array.isArray(choices)) return { chunk, choices, repaired: false };
+  if (Array.isArray(choices)) return { chunk, choices, repaired: hasTwins(data, chunk) };
   if (choices === null || (choices === undefined && (isObject(chunk.usage) || chunk.object === OBJECT))) {
     chunk.choices = [];
     return { chunk, choices: [], repaired: true };

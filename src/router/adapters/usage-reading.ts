@@ -1,7 +1,7 @@
 import type { ChatUsage } from '../../domain/chat.js';
 import { isObject } from '../../domain/json.js';
 import type { TokenUsage } from '../../domain/usage.js';
-import { invalidAnswer, readCount } from './json-answer.js';
+import { invalidAnswer, isBeyondCount, readCount } from './json-answer.js';
 
 const PROMPT_DETAILS = ['audio_tokens', 'cached_tokens', 'text_tokens', 'image_tokens', 'cache_write_tokens'];
 const COMPLETION_DETAILS = [
@@ -12,12 +12,15 @@ const COMPLETION_DETAILS = [
   'rejected_prediction_tokens',
 ];
 
-/** The usage an answer carries, repaired; undefined where it carries none, or one without any count. */
+const TOTALS = ['prompt_tokens', 'completion_tokens', 'total_tokens'];
+
+/** The usage an answer carries, repaired; undefined where it carries none, or one without any count that can be. */
 export function findUsage(usage: unknown): ChatUsage | undefined {
   if (usage === undefined || usage === null) return undefined;
   if (!isObject(usage)) throw invalidAnswer('a usage that is no object');
-  const hasCount = ['prompt_tokens', 'completion_tokens', 'total_tokens'].some((key) => typeof usage[key] === 'number');
-  return hasCount ? repairUsage(usage) : undefined;
+  const hasCount = TOTALS.some((key) => typeof usage[key] === 'number');
+  const isBeyond = TOTALS.some((key) => isBeyondCount(usage[key]));
+  return hasCount && !isBeyond ? repairUsage(usage) : undefined;
 }
 
 /** Brings an OpenAI-format `usage` to OpenAI's published shape, in place. */

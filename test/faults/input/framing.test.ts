@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { promisify } from 'node:util';
 import { completionAnswer, type ScriptableUpstream } from '../../support/scriptable-upstream.js';
-import { eventually, type FaultGateway, FaultSite, MODEL, target } from '../support/fault-site.js';
+import { eventually, type FaultGateway, FaultSite, MODEL, pause, target } from '../support/fault-site.js';
 import { note } from '../support/notes.js';
-import { exchange, requestText } from '../support/wire.js';
+import { codeOf, exchange, requestText } from '../support/wire.js';
 
 const PATH = '/v1/chat/completions';
 const CHAT = `POST ${PATH} HTTP/1.1`;
@@ -57,6 +57,10 @@ describe('two readings of where a request ends', () => {
         requestText(CHAT, ['host: x', auth, JSON_TYPE, chunked, 'transfer-encoding: identity'], `0\r\n\r\n${INNER}`),
     ],
     [
+      'an empty coding beside a length',
+      (auth) => requestText(CHAT, ['host: x', auth, JSON_TYPE, 'transfer-encoding:', LENGTH], BODY + INNER),
+    ],
+    [
       'two lengths',
       (auth) => requestText(CHAT, ['host: x', auth, JSON_TYPE, LENGTH, 'content-length: 0'], BODY + INNER),
     ],
@@ -98,6 +102,10 @@ describe('two readings of where a request ends', () => {
       (auth) => requestText(CHAT, ['host: x', auth, JSON_TYPE, chunked], `fffffffffffffffff\r\n${BODY}`),
     ],
     ['no version at all', () => 'GET /v1/models\r\n\r\n'],
+    [
+      'a version that is spoken otherwise',
+      (auth) => requestText('GET /v1/models HTTP/2.0', ['host: x', auth, 'connection: close']),
+    ],
     ['a version from the future', (auth) => requestText('GET /v1/models HTTP/3.7', ['host: x', auth])],
     ['a method of another protocol', (auth) => requestText('FOO /v1/models HTTP/1.1', ['host: x', auth])],
     ['bytes of TLS', () => '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
@@ -109,6 +117,36 @@ describe('two readings of where a request ends', () => {
     expect({ closed, statuses: answers.map(({ status }) => status) }).toEqual({ closed: true, statuses: [400] });
     expect(text).not.toContain('smuggled');
     expect(upstream.requests).toHaveLength(0);
+    expect((await gateway.ask()).status).toBe(200);
+  });
+
+  it.each([
+    ['what is no HTTP', ['keep-alive'], 'JUNK\r\n\r\n', [200, 200, 400]],
+    ['the rest of a body that is longer than its length says', ['keep-alive'], '}', [200, 200, 400]],
+    ['a request for a tunnel', ['keep-alive'], requestText('CONNECT x:443 HTTP/1.1', ['host: x']), [200, 200, 405]],
+    ['more than one that was to be the last', ['close'], INNER, [200, 200]],
+  ])('row 71: requests before %s get their answers, then it its own', async (_name, [connection], rest, statuses) => {
+    const { gateway, upstream } = await setUp();
+    upstream.script({ ...completionAnswer('fine'), delayMs: 50 }, completionAnswer('fine'));
+    const head = ['host: x', key(gateway), JSON_TYPE, LENGTH];
+    const { answers, text, closed } = await exchange(
+      gateway.gateway.url,
+      requestText(CHAT, head, BODY) + requestText(CHAT, [...head, `connection: ${connection}`], BODY) + rest,
+    );
+    expect({ closed, statuses: answers.map(({ status }) => status) }).toEqual({ closed: true, statuses });
+    expect(text).not.toContain('smuggled');
+    for (const answer of answers.slice(2)) codeOf(answer);
+  });
+
+  it('row 71: who sends what is no HTTP while its answer is due, and leaves, is not answered nor waited for', async () => {
+    const { gateway, upstream } = await setUp();
+    upstream.script({ refuse: 'hang' }, completionAnswer('fine'));
+    const socket = gateway.open();
+    await upstream.request();
+    socket.write('JUNK\r\n\r\nJUNK\r\n\r\n');
+    await pause(50);
+    socket.resetAndDestroy();
+    await gateway.idle();
     expect((await gateway.ask()).status).toBe(200);
   });
 
@@ -152,7 +190,8 @@ describe('two readings of where a request ends', () => {
         requestText(line, ['host: x', 'connection: close', key(gateway)]),
       );
       expect(closed).toBe(true);
-      expect(answers.filter(({ status }) => status < 400)).toEqual([]);
+      expect(answers.map(({ status }) => status >= 400)).toEqual([true]);
+      answers.forEach(codeOf);
     },
   );
 });

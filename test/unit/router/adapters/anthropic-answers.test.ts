@@ -270,6 +270,11 @@ describe("Anthropic's usage", () => {
     expect(answerOf({ usage: { ...counted, cache_creation_input_tokens: 23 } }).usage?.promptTokens).toBe(24);
   });
 
+  it('takes a count that no answer can have for none', () => {
+    const usage = { input_tokens: 1e308, output_tokens: 7, cache_read_input_tokens: 1e20 };
+    expect(answerOf({ usage }).usage).toMatchObject({ promptTokens: 0, completionTokens: 7, cachedPromptTokens: 0 });
+  });
+
   it('keeps apart what was cached for an hour, which costs more', () => {
     const cache_creation = { ephemeral_5m_input_tokens: 20, ephemeral_1h_input_tokens: 3 };
     const counted = { input_tokens: 1, output_tokens: 1, cache_creation };

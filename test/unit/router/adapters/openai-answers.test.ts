@@ -123,4 +123,16 @@ describe("an answer in OpenAI's format", () => {
       totalTokens: 6,
     });
   });
+
+  it.each([1_000_000_001, 4.7e15, 1e20, 1e308])(
+    'knows no usage of a provider that counts %d tokens: no answer has as many',
+    (count) => {
+      for (const field of ['prompt_tokens', 'completion_tokens', 'total_tokens']) {
+        const usage = { prompt_tokens: 5, completion_tokens: 1, total_tokens: 6, [field]: count };
+        const answer = Buffer.from(JSON.stringify({ choices: [{ message: {} }], usage }));
+        const parsed = adapter.parseCompletion(answer, CONTEXT);
+        expect({ usage: parsed.usage, told: parsed.completion.usage }).toEqual({ usage: null, told: undefined });
+      }
+    },
+  );
 });
