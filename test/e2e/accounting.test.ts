@@ -133,7 +133,7 @@ describe('the ledger', () => {
     for (const stream of [false, true]) {
       const answer = stream ? streamAnswer(['Hel', 'lo']) : completionAnswer('Hello');
       const wrong = JSON.parse(
-        JSON.stringify(answer).replace(/(tokens\\":)\d+/g, '$1' + '9'.repeat(30)),
+        JSON.stringify(answer).replace(/(tokens\\":)\d+/g, `$1${'9'.repeat(30)}`),
       ) as ScriptedAnswer;
       const row = await ask(wrong, { stream });
       expect(row).toMatchObject({ status: 200, ending: 'complete', usage_source: 'estimated', stream });
