@@ -37,7 +37,7 @@ describeWithRedis('what changes while several workers serve', () => {
       const key = await gateway.mint();
       expect(await askAll({}, key)).toEqual(new Set([200]));
       for (let number = 1; number <= WORKERS; number++) {
-        expect(gateway.entries('request', number).length).toBeGreaterThan(0);
+        await waitUntil(() => gateway.entries('request', number).length > 0);
       }
       const [record] = await gateway.operator.administration.find(key);
       if (!record) throw new Error('the key is gone');

@@ -29,7 +29,7 @@ describe('several workers', () => {
       expect(answers.every(({ status }) => status === 200)).toBe(true);
       expect((await gateway.ask({ model: 'nobody-has-this' })).status).toBe(404);
       for (let number = 1; number <= WORKERS; number++) {
-        expect(gateway.entries('request', number).length).toBeGreaterThan(0);
+        await waitUntil(() => gateway.entries('request', number).length > 0);
       }
       expect(gateway.entries('gateway is listening')).toMatchObject([{ url: gateway.url, workers: WORKERS }]);
       await waitUntil(async () => (await countServed()) === 60);
