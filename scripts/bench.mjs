@@ -1,6 +1,6 @@
 /**
  * What things cost, on this machine. First the parts alone: translation of streamed events, usage journal, audit,
- * filters; then the whole gateway beside its baselines (docs/performance.md), which takes a quarter of an hour.
+ * filters; then the whole gateway beside its baselines (docs/performance.md), which takes half an hour.
  *
  *   --only NAME          translation, journal, audit, filter or gateway, and nothing else; `overload` asks three times
  *                        as much of a gateway as it can do, which is done only when it is asked for
