@@ -69,6 +69,7 @@ export function draw(results) {
   const one = LEFT + (WIDTH - LEFT - RIGHT) / longest;
   const bottom = top - GROUP_GAP + 6;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${bottom + 34}" font-family="system-ui, sans-serif" font-size="12">
+<title>Processor time of the gateway, every control on, beside a raw relay</title>
 <style>text { fill: #24292f; stroke: #ffffff; stroke-width: 3px; paint-order: stroke } .page { fill: #ffffff } .line { stroke: #24292f } @media (prefers-color-scheme: dark) { text { fill: #e6edf3; stroke: #0d1117 } .page { fill: #0d1117 } .line { stroke: #e6edf3 } }</style>
 <rect class="page" width="100%" height="100%"/>
 ${text(16, 24, 'Processor time of the gateway, every control on, beside a raw relay', 'font-size="15" font-weight="600"')}
