@@ -56,6 +56,7 @@ export async function serveAsWorker(): Promise<void> {
     },
   });
   const stopAccepting = (gateway: Gateway): void => {
+    // As any server does it; one of HTTP would end connections that are kept, too.
     if (!isOneOfAll) Server.prototype.close.call(gateway.app.getHttpServer());
   };
   const drainSignalled = (signal: string): void => {

@@ -2,7 +2,7 @@ import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
 import type { Clock } from '../../domain/clock.js';
 import { systemClock } from '../../domain/clock.js';
 import { CLOCK } from '../../domain/observer.js';
-import type { BudgetFigures, LimitDemand, LimitStore } from './limit-store.js';
+import { type BudgetFigures, budgetName, type LimitDemand, type LimitStore } from './limit-store.js';
 import { SpendingRepository } from './spending.repository.js';
 
 /** How long a request waits for the ledger before it goes on with what is known. */
@@ -49,14 +49,7 @@ export class BudgetSeeder {
   ): Promise<void> {
     const budget = demand.budgets[index];
     if (budget === undefined) return Promise.resolve();
-    const name = JSON.stringify([
-      demand.organization,
-      budget.scope,
-      budget.subject,
-      budget.startMs,
-      budget.endMs,
-      epoch,
-    ]);
+    const name = `${epoch} ${budgetName(demand.organization, budget)}`;
     let flight = this.underWay.get(name);
     if (flight === undefined) {
       flight = this.spending

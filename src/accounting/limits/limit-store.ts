@@ -15,6 +15,14 @@ export interface BudgetDemand {
   readonly endMs: number;
 }
 
+/** One name for each window of each budget; names of teams may hold anything, so they are told apart as JSON. */
+export function budgetName(
+  organization: string,
+  { scope, subject, startMs, endMs }: Pick<BudgetDemand, 'scope' | 'subject' | 'startMs' | 'endMs'>,
+): string {
+  return JSON.stringify([organization, scope, subject, startMs, endMs]);
+}
+
 /** Everything that one request draws on, decided in one step: all of it or nothing. */
 export interface LimitDemand {
   /** Unique; names the reservation. */
@@ -41,6 +49,12 @@ export interface Reservation {
   readonly epochs: readonly string[];
 }
 
+/** What may have been granted by an answer that never came, and settled so: the place is free, the request stays counted. */
+export function unheard(demand: LimitDemand): { readonly reservation: Reservation; readonly actual: Actual } {
+  const epochs = demand.budgets.map(() => '');
+  return { reservation: { demand, second: 0, epochs }, actual: { tokens: demand.tokens, costNanoUsd: 0n } };
+}
+
 export interface WindowFigures {
   readonly used: number;
   /** Milliseconds until nothing of what is counted now counts any more. */
@@ -56,7 +70,8 @@ export interface KnownSpending {
   readonly isPart?: boolean;
 }
 
-export interface BudgetFigures extends Pick<KnownSpending, 'spentNanoUsd'> {
+export interface BudgetFigures {
+  readonly spentNanoUsd: bigint;
   /** Names the life of the counter: one that was lost begins another. Empty where none is ever lost. */
   readonly epoch: string;
   /** False while the counter, new or lost, has not learned from the ledger what was spent. */

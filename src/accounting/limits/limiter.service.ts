@@ -21,7 +21,7 @@ import type {
   Reservation,
   ReserveOutcome,
 } from './limit-store.js';
-import { LEASE_MS } from './limit-store.js';
+import { LEASE_MS, unheard } from './limit-store.js';
 import { LocalLimitStore } from './local-limit.store.js';
 import { PrimaryLimitStore } from './primary-limit.store.js';
 import { RedisLimitStore } from './redis-limit.store.js';
@@ -153,10 +153,8 @@ export class LimiterService implements OnModuleInit, OnModuleDestroy, BeforeAppl
     } catch (error) {
       this.report(`The primary counts no limits, and nothing is let through uncounted. ${String(error)}`);
       // It may be granted yet: what is said next arrives after the question.
-      const epochs = demand.budgets.map(() => '');
-      void this.own
-        .settle({ demand, second: 0, epochs }, { tokens: demand.tokens, costNanoUsd: 0n })
-        .catch(() => undefined);
+      const { reservation, actual } = unheard(demand);
+      void this.own.settle(reservation, actual).catch(() => undefined);
       return { kind: 'closed' };
     }
   }

@@ -14,7 +14,7 @@ import type {
   Reservation,
   ReserveOutcome,
 } from './limit-store.js';
-import { COUNTER_GRACE_MS, LEASE_MS } from './limit-store.js';
+import { budgetName, COUNTER_GRACE_MS, LEASE_MS } from './limit-store.js';
 import { SlidingWindow, secondOf } from './sliding-window.js';
 
 const PRUNE_INTERVAL_MS = 60_000;
@@ -111,7 +111,7 @@ export class LocalLimitStore implements LimitStore {
   /** What is known to be spent; null where nothing is. */
   findSpent(demand: LimitDemand): readonly (KnownSpending | null)[] {
     return demand.budgets.map((budget) => {
-      const counter = this.counters.get(counterName(demand, budget));
+      const counter = this.counters.get(budgetName(demand.organization, budget));
       if (counter === undefined) return null;
       return { spentNanoUsd: counter.spentNanoUsd, epoch: '', ...(!counter.isKnown && { isPart: true }) };
     });
@@ -119,7 +119,7 @@ export class LocalLimitStore implements LimitStore {
 
   /** What the other store was last known to say; null where it never did. */
   findShared(demand: LimitDemand): readonly (KnownSpending | null)[] {
-    return demand.budgets.map((budget) => this.counters.get(counterName(demand, budget))?.shared ?? null);
+    return demand.budgets.map((budget) => this.counters.get(budgetName(demand.organization, budget))?.shared ?? null);
   }
 
   private findRefusal(
@@ -198,7 +198,7 @@ export class LocalLimitStore implements LimitStore {
   }
 
   private counterOf(demand: LimitDemand, budget: BudgetDemand): BudgetCounter {
-    const name = counterName(demand, budget);
+    const name = budgetName(demand.organization, budget);
     let counter = this.counters.get(name);
     if (counter === undefined) {
       counter = new BudgetCounter(this.clock.nowMs(), budget.endMs + COUNTER_GRACE_MS);
@@ -218,9 +218,4 @@ export class LocalLimitStore implements LimitStore {
     const wallMs = this.clock.nowMs();
     for (const [name, counter] of this.counters) if (counter.endOfLifeMs <= wallMs) this.counters.delete(name);
   }
-}
-
-/** One a budget's window; names may hold anything, so they are told apart as JSON. */
-function counterName({ organization }: LimitDemand, { scope, subject, startMs, endMs }: BudgetDemand): string {
-  return JSON.stringify([organization, scope, subject, startMs, endMs]);
 }

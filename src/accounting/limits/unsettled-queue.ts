@@ -1,6 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
-import type { Actual, BudgetDemand, BudgetFigures, LimitDemand, Reservation } from './limit-store.js';
+import {
+  type Actual,
+  type BudgetDemand,
+  type BudgetFigures,
+  budgetName,
+  type LimitDemand,
+  type Reservation,
+  unheard,
+} from './limit-store.js';
 import type { RedisLimitStore } from './redis-limit.store.js';
 
 /** Ends of single requests that are kept; more expire by their leases, and the ledger has their cost. */
@@ -55,17 +63,17 @@ export class UnsettledQueue {
     this.entries.add({ reservation, actual });
   }
 
-  /** Gives back what may have been granted by an answer that never came. The request stays counted. */
+  /** Gives back what may have been granted by an answer that never came. */
   release(demand: LimitDemand): void {
-    const epochs = demand.budgets.map(() => '');
-    this.add({ demand, second: 0, epochs }, { tokens: demand.tokens, costNanoUsd: 0n });
+    const { reservation, actual } = unheard(demand);
+    this.add(reservation, actual);
   }
 
   /** `atMs`: milliseconds since 1970. */
   charge(demand: LimitDemand, costNanoUsd: bigint, atMs: number): void {
     if (costNanoUsd === 0n) return;
     for (const budget of demand.budgets) {
-      const name = nameOf(demand, budget);
+      const name = budgetName(demand.organization, budget);
       const charge = this.charges.get(name);
       if (charge) charge.costNanoUsd += costNanoUsd;
       else this.charges.set(name, { demand, budget, costNanoUsd, sinceMs: atMs });
@@ -75,7 +83,8 @@ export class UnsettledQueue {
   /** Tells what was spent of these budgets without Redis; travels with what is asked next, and ahead of it. */
   tellOf(demand: LimitDemand): void {
     if (this.charges.size + this.told.size === 0) return;
-    for (const budget of demand.budgets) void this.tellSum(nameOf(demand, budget)).catch(() => undefined);
+    for (const budget of demand.budgets)
+      void this.tellSum(budgetName(demand.organization, budget)).catch(() => undefined);
   }
 
   /**
@@ -135,10 +144,6 @@ export class UnsettledQueue {
     this.told.set(name, told);
     return told;
   }
-}
-
-function nameOf({ organization }: LimitDemand, { scope, subject, startMs, endMs }: BudgetDemand): string {
-  return JSON.stringify([organization, scope, subject, startMs, endMs]);
 }
 
 function take<T>(all: Iterable<T>, count: number): T[] {

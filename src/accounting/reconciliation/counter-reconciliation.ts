@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { UsageRecord } from '../../domain/accounting.js';
 import type { BudgetCounterReading, CounterReader } from '../limits/counter-reader.js';
+import { budgetName } from '../limits/limit-store.js';
 import type { SpendingRepository } from '../limits/spending.repository.js';
 import { listAllSegments, visitEntries } from './journal-files.js';
 import type { ReconciliationStore } from './reconciliation.store.js';
@@ -141,8 +142,8 @@ function clamp(amount: bigint, least: bigint, most: bigint): bigint {
   return amount > most ? most : amount;
 }
 
-function nameOf({ scope, organization, subject, startMs, endMs }: BudgetCounterReading): string {
-  return JSON.stringify([scope, organization, subject, startMs, endMs]);
+function nameOf(reading: BudgetCounterReading): string {
+  return budgetName(reading.organization, reading);
 }
 
 function subjectOf(...parts: readonly string[]): string {

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { loadAuthSettings } from '../../../src/auth/auth-settings.js';
@@ -22,6 +22,7 @@ describe('the pepper', () => {
   beforeEach(async () => {
     dataFolder = path.join(await mkdtemp(path.join(tmpdir(), 'aegis-pepper-')), '.aegis');
   });
+  afterEach(() => rm(path.dirname(dataFolder), { recursive: true, force: true }));
 
   it('is the configured one where it has at least 32 bytes', async () => {
     expect(await loadPepper({ configured, dataFolder: null })).toBe(configured);

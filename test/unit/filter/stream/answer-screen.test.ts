@@ -72,8 +72,6 @@ describe('a whole text that is looked at first', () => {
   it('is left to be read as it comes where it is short, holds an armoured block, or takes too much work', () => {
     expect(isClean('Hello!', REDACTING)).toBe(false);
     expect(isClean(`${LONG}-----BEGIN`, REDACTING)).toBe(false);
-    expect(isClean(`${LONG}${RULE_EXAMPLES.map(({ id }) => id).join(' ')}${'AKIA'.repeat(20_000)}`, REDACTING)).toBe(
-      false,
-    );
+    expect(isClean('AKIA'.repeat(20_000), REDACTING)).toBe(false);
   });
 });
