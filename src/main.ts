@@ -1,8 +1,8 @@
 import cluster from 'node:cluster';
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { setFlagsFromString } from 'node:v8';
 import type { GatewayConfig } from './config/schema/gateway.config.js';
+import { tuneEngine } from './engine.js';
 import type { AegisLogger } from './telemetry/aegis.logger.js';
 
 /** What a signal ends, as soon as there is anything to end. */
@@ -19,10 +19,7 @@ interface Running {
  * serves nobody itself: it starts those that do.
  */
 export async function serve(): Promise<void> {
-  // What has survived often is made among the old by V8 from then on. Of a request nearly nothing survives, but once
-  // one kind of its objects is taken for lasting, whatever they point to is kept with them: each request then leaves
-  // 30 KB to the next full collection, and copying that takes a fifth of the processor's time.
-  setFlagsFromString('--no-allocation-site-pretenuring');
+  tuneEngine();
   if (cluster.isWorker) {
     const { serveAsWorker } = await import('./worker.js');
     return serveAsWorker();

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import OpenAI, { APIError } from 'openai';
@@ -50,6 +50,22 @@ describe('the life of the process', () => {
 
   const openStream = (openai: OpenAI) =>
     openai.chat.completions.create({ model: 'alias', stream: true, messages: [{ role: 'user', content: 'hi' }] });
+
+  // Before its 24th version Node names no threads, and none is treated apart.
+  it("lets V8's helpers give way to the thread that serves, and no other", async () => {
+    const { gateway } = await start();
+    const tasks = `/proc/${gateway.child.pid}/task`;
+    const threads = readdirSync(tasks).map((thread) => ({
+      name: readFileSync(`${tasks}/${thread}/comm`, 'latin1').trim(),
+      // The 19th field; the name before it may hold blanks.
+      niceness: Number(readFileSync(`${tasks}/${thread}/stat`, 'latin1').split(') ').at(-1)?.split(' ')[16]),
+    }));
+    expect(threads.length).toBeGreaterThan(4);
+    const own = threads[0]?.niceness ?? Number.NaN;
+    const wanted = ({ name }: { name: string }): number => (name === 'V8Worker' ? Math.max(own, 5) : own);
+    expect(threads).toEqual(threads.map((thread) => ({ ...thread, niceness: wanted(thread) })));
+    expect(threads.some(({ name }) => name === 'V8Worker')).toBe(Number(process.versions.node.split('.')[0]) >= 24);
+  });
 
   it('finishes a stream that runs when SIGTERM comes, and exits 0', async () => {
     upstream.script({ ...streamAnswer(['a', 'b', 'c', 'd', 'e']), pieceDelayMs: 100 });
