@@ -37,6 +37,11 @@ const TIMEOUT_CHECK_MS = 2_000;
 /** Longer than any load balancer's idle time in common use, so that it is never us who close under its request. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 const MAX_PATH_PARAMETER_LENGTH = 512;
+/**
+ * Connections that may wait to be accepted, as far as the system lets them (`net.core.somaxconn`, mostly 4,096). Of a
+ * queue that is full each client learns nothing, and tries again after 1, 3 and 7 seconds.
+ */
+const BACKLOG = 65_535;
 /** What it may take to tell a client why its request or its connection is cut. */
 const LAST_WORDS_MS = 1_000;
 
@@ -112,7 +117,7 @@ export async function startGateway(options: AppOptions = {}): Promise<Gateway> {
     app.get(FrontDoor).guard(server);
     certificate?.guard(server as unknown as HttpsServer, app.get<GatewayObserver>(GATEWAY_OBSERVER));
     if (options.role?.primary) endLongConnections(server);
-    await app.listen(port, host);
+    await app.listen({ port, host, backlog: BACKLOG });
   } catch (problem) {
     certificate?.close();
     await app.close();

@@ -10,7 +10,7 @@ export const OVERLOAD_METRICS = {
     kind: 'gauge',
     name: 'aegis_admission_patience_seconds',
     together: 'min',
-    help: 'How late a new request may be and still be let in: down to server.overload.target_delay while the event loop has no idle time, else 25 times that. -1 where lateness is no reason.',
+    help: 'How late a new request may be and still be let in: 25 times server.overload.target_delay, less while the event loop has no idle time, down to a sixteenth of it. -1 where lateness is no reason.',
     labelNames: [],
   },
   inFlightLimit: {

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import OpenAI, { APIError } from 'openai';
 import { request } from 'undici';
 import { startTestGateway, type TestConfig, type TestGateway } from '../support/gateway.js';
@@ -65,6 +66,23 @@ describe('the life of the process', () => {
     const wanted = ({ name }: { name: string }): number => (name === 'V8Worker' ? Math.max(own, 5) : own);
     expect(threads).toEqual(threads.map((thread) => ({ ...thread, niceness: wanted(thread) })));
     expect(threads.some(({ name }) => name === 'V8Worker')).toBe(Number(process.versions.node.split('.')[0]) >= 24);
+  });
+
+  it('lets as many connections wait to be accepted as the system does, where Node would lose them past 511', async () => {
+    const { gateway, url } = await start();
+    const systemsMost = Number(readFileSync('/proc/sys/net/core/somaxconn', 'latin1'));
+    gateway.child.kill('SIGSTOP');
+    let made = 0;
+    const sockets = Array.from({ length: Math.min(800, systemsMost) }, () =>
+      connect(Number(new URL(url).port), '127.0.0.1', () => {
+        made += 1;
+      }),
+    );
+    // One that finds no room is tried again after a second.
+    await sleep(800);
+    expect(made).toBe(sockets.length);
+    for (const socket of sockets) socket.destroy();
+    gateway.child.kill('SIGCONT');
   });
 
   it('finishes a stream that runs when SIGTERM comes, and exits 0', async () => {

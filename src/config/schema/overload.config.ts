@@ -4,12 +4,12 @@ const MEBIBYTE = 1024 * 1024;
 
 /** What the gateway takes on at one time; more is answered 503. */
 export class OverloadConfig {
-  /** The least that new requests have to be late to be refused, once the event loop has no idle time left. */
+  /** How long turns of the event loop may be once it has no idle time left; what would make them longer is refused. */
   @Duration({
     about: 'How late new requests may be served while there is more to do than can be done; 0s: however late.',
     maxMs: 10_000,
   })
-  targetDelayMs = 50;
+  targetDelayMs = 25;
 
   @Whole({
     about: 'Requests open at one time, streams among them; 0: as many as memory and file descriptors allow.',

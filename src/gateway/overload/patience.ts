@@ -4,14 +4,16 @@ const WINDOW_MS = 50;
 const FULL_SHARE = 0.95;
 /** With idle time left, a burst may be this many times as late as the target before any of it is refused. */
 const CALM_FACTOR = 25;
+/** So many times less than the target, at the least: a turn does more than let in, it has answers and refusals to write. */
+const FLOOR_FACTOR = 16;
 const SHRINK = 0.5;
 const GROW = 1.2;
 
 /**
  * How late a new request may be and still be let in. Patience is long while the event loop has idle time: what comes
  * together then is a burst, and is over soon. In every window without any, in which turns are longer than the target,
- * it halves, down to the target: then only those are let in that are read early in a turn, and turns stay short. It
- * grows back by a fifth a window. How many are refused follows from how many come: there is no rate to get wrong.
+ * it halves: then only those are let in that are read early in a turn, and turns stay as long as the target. It grows
+ * back by a fifth a window. How many are refused follows from how many come: there is no rate to get wrong.
  */
 export class Patience {
   private currentMs: number;
@@ -46,9 +48,10 @@ export class Patience {
     // As long as the turn is, on average, that a request happens to arrive in; long turns meet more of them.
     const turnMetMs = this.busySquares / this.windowMs;
     const isFull = this.busyMs >= FULL_SHARE * this.windowMs;
-    const targetMs = this.readTargetMs();
     this.currentMs =
-      isFull && turnMetMs > targetMs ? Math.max(targetMs, this.currentMs * SHRINK) : this.grown(this.windowMs);
+      isFull && turnMetMs > this.readTargetMs()
+        ? Math.max(this.floorMs, this.currentMs * SHRINK)
+        : this.grown(this.windowMs);
     this.windowMs = 0;
     this.busyMs = 0;
     this.busySquares = 0;
@@ -59,7 +62,11 @@ export class Patience {
     return this.readTargetMs() * CALM_FACTOR;
   }
 
+  private get floorMs(): number {
+    return this.readTargetMs() / FLOOR_FACTOR;
+  }
+
   private grown(byMs: number): number {
-    return Math.min(this.calmMs, Math.max(this.currentMs, this.readTargetMs()) * GROW ** (byMs / WINDOW_MS));
+    return Math.min(this.calmMs, Math.max(this.currentMs, this.floorMs) * GROW ** (byMs / WINDOW_MS));
   }
 }
