@@ -4,7 +4,7 @@
  *
  *   --only NAME          translation, journal, audit, filter or gateway, and nothing else; `overload` asks three times
  *                        as much of a gateway as it can do, which is done only when it is asked for
- *   --parts A,B          of the gateway's: cpu, latency, streams, controls, start
+ *   --parts A,B          of the gateway's: cpu, latency, streams, workers, controls, start
  *   --rounds N           turns of each comparison (7)
  *   --json FILE          where all figures go, beside those of other parts that stand there
  *   --write              also into docs/performance.md and its picture
@@ -19,7 +19,7 @@ import { build } from './lib/build.mjs';
 import { ensureInstalled } from './lib/install.mjs';
 
 const COMPONENTS = ['translation', 'journal', 'audit', 'filter'];
-const PARTS = ['cpu', 'latency', 'streams', 'controls', 'start'];
+const PARTS = ['cpu', 'latency', 'streams', 'workers', 'controls', 'start'];
 const PROFILED = 'json-1';
 
 const { values, positionals } = parseArgs({

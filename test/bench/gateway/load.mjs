@@ -47,6 +47,7 @@ class Connection {
       }
       const length = /\r\ncontent-length: *(\d+)/i.exec(text);
       this.left = length ? Number(length[1]) : -1;
+      this.isLast = /\r\nconnection: *close/i.test(text);
       // The line feeds of the head stay, for an answer that ends at once.
       piece = piece.subarray(this.left < 0 ? end + 2 : end + 4);
       this.begun?.();
@@ -64,6 +65,7 @@ class Connection {
   end() {
     const { done } = this;
     this.done = null;
+    if (this.isLast) this.close();
     done(null);
   }
 
@@ -112,7 +114,7 @@ function exchange(port, bytes) {
         reject(problem);
         return;
       }
-      giveBack(port, connection);
+      if (connection.isOpen) giveBack(port, connection);
       resolve(connection.reads);
     });
   });

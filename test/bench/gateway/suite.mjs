@@ -11,8 +11,9 @@ import { findUnserved } from './probe.mjs';
 import { endChildren, startLoad, startRelay, startUpstream } from './processes.mjs';
 import { quantile } from './statistics.mjs';
 import { startStores } from './stores.mjs';
+import { measureWorkers } from './workers.mjs';
 
-export const PARTS = ['cpu', 'latency', 'streams', 'controls', 'start'];
+export const PARTS = ['cpu', 'latency', 'streams', 'workers', 'controls', 'start'];
 export const IN_PROCESS = { name: 'aegis', label: 'AEGIS, limits in process' };
 export const WITH_REDIS = { name: 'aegis-redis', label: 'AEGIS, limits with Redis', redis: true };
 const CPU_CASES = ['json-1', 'json-10', 'json-100', 'prompt-100', 'relayed', 'converted'];
@@ -119,6 +120,7 @@ export async function measureGateway({ parts = PARTS, rounds, note }) {
     if (parts.includes('cpu')) results.cpu = await measureCpu(bench, { rounds, note });
     if (parts.includes('latency')) results.latency = await measureLatency(bench, gatewayKinds(bench), note);
     if (parts.includes('streams')) results.streams = await measureOpenStreams(bench, gatewayKinds(bench).at(-1), note);
+    if (parts.includes('workers')) results.workers = await measureWorkers(bench, gatewayKinds(bench).at(-1));
     if (parts.includes('controls')) results.controls = await measureControls(bench, { rounds, note });
     return results;
   });

@@ -57,6 +57,18 @@ function streamsTable({ streams }) {
   return table(['open streams', 'process', 'KB a stream', 'RSS MB', 'events/s', 'of a core', 'loop lag p99 ms'], rows);
 }
 
+function workersTable({ workers }) {
+  const [{ rate: alone }] = workers;
+  const rows = workers.map(({ workers: count, label, rate, microseconds }) => [
+    String(count),
+    label,
+    fixed(rate, 0),
+    `${fixed(rate / alone, 2)} ×`,
+    fixed(microseconds, 0),
+  ]);
+  return table(['workers', 'process', 'requests/s', 'to one', 'CPU µs a request, all processes'], rows);
+}
+
 function controlsTable({ controls }) {
   const rows = controls.map(({ control, label, unit, microseconds, ratio }) => [
     control,
@@ -81,6 +93,7 @@ const SECTIONS = [
   ['Processor time', (results) => results.cpu && cpuTable(results)],
   ['Latency, 1 KB', (results) => results.latency && latencyTable(results)],
   ['Open streams', (results) => results.streams && streamsTable(results)],
+  ['Workers, 1 KB', (results) => results.workers && workersTable(results)],
   ['What each control costs', (results) => results.controls && controlsTable(results)],
   [
     'Warm start',
