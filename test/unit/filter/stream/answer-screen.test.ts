@@ -54,6 +54,14 @@ describe('a whole text that is looked at first', () => {
     )
     .map((parts) => parts.join(''));
 
+  it('nor one in escapes behind a letter that counts as another', () => {
+    const escaped = [...'AKIAQ3EGRJ7X2NLWV5TB'].map((letter) => `\\u00${letter.charCodeAt(0).toString(16)}`).join('');
+    for (const letter of ['𝐀', 'Ａ', 'А']) {
+      const whole = JSON.stringify({ parts: `${letter}${escaped}`, LONG });
+      expect(isClean(whole, REDACTING)).toBe(false);
+    }
+  });
+
   it('nor whatever stands beside what, in text and in JSON', () => {
     fc.assert(
       fc.property(text, fc.boolean(), (parts, isJson) => {
