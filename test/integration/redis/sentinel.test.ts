@@ -45,5 +45,6 @@ describeWithOwnRedis('a master that Sentinels look after', () => {
     await waitUntil(async () => /role:master/.test(await first.info('replication')), 60_000);
     await waitUntil(() => shared.isAvailable, 60_000);
     expect(await shared.countAdmitted(6, { organization: 'back', requestLimit: 4 })).toBe(4);
-  });
+    // As long as its three waits together.
+  }, 180_000);
 });
