@@ -28,6 +28,14 @@ const LAST_LEAD = 0xf4;
 const CONTINUATION_BITS = 6;
 const CONTINUATION_MASK = 0x3f;
 const LEAD_MASK = 0x7f;
+const NOT_A_DIGIT = 16;
+
+/** What a digit of hexadecimal stands for; 16 for anything else. */
+export function hexDigitOf(unit: number): number {
+  if (unit >= 48 && unit <= 57) return unit - 48;
+  const lower = unit | 32;
+  return lower >= 97 && lower <= 102 ? lower - 87 : NOT_A_DIGIT;
+}
 
 /** A stretch of bytes that say a text: from `start` up to `end`. */
 interface Stretch {
@@ -37,15 +45,18 @@ interface Stretch {
 
 /** Whether there is a stretch of UTF-8 or UTF-16 text as long as the shortest credential: random bytes hold none. */
 export function holdsText(bytes: Uint8Array, length: number): boolean {
-  return findText(bytes, length, 0) !== null;
+  return findText(bytes, length, 0, MIN_TEXT) !== null;
 }
 
-/** The next stretch of text that is long enough, NUL bytes included, as UTF-16 has them. */
-function findText(bytes: Uint8Array, length: number, from: number): Stretch | null {
+/**
+ * The next stretch of text that is long enough, NUL bytes included, as UTF-16 has them. Of one with `enough` characters no
+ * more is read.
+ */
+function findText(bytes: Uint8Array, length: number, from: number, enough = length): Stretch | null {
   let start = from;
   let characters = 0;
   let index = from;
-  while (index < length) {
+  while (index < length && characters < enough) {
     const counts = countsOf[bytes[index] as number] as number;
     if (counts <= 1) {
       characters += counts;

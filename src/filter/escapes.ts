@@ -1,4 +1,4 @@
-import { readCode, trailingBytes } from './encoded-bytes.js';
+import { hexDigitOf, readCode, trailingBytes } from './encoded-bytes.js';
 import type { ScanBudget } from './engine/scan-budget.js';
 import type { ScanText } from './engine/scan-text.js';
 import * as cost from './engine/step-costs.js';
@@ -18,7 +18,6 @@ const SEMICOLON = 59;
 const NUMBER_SIGN = 35;
 const REPLACEMENT = 0xfffd;
 const LAST_CODE = 0x10ffff;
-const NOT_A_DIGIT = 16;
 const HEX = 16;
 const DECIMAL = 10;
 const MAX_ENTITY_NAME = 8;
@@ -203,7 +202,7 @@ function readPercentByte(units: Uint16Array, length: number, at: number, found: 
 }
 
 function isHexPair(units: Uint16Array, at: number): boolean {
-  return digitOf(units[at] ?? 0) < HEX && digitOf(units[at + 1] ?? 0) < HEX;
+  return hexDigitOf(units[at] ?? 0) < HEX && hexDigitOf(units[at + 1] ?? 0) < HEX;
 }
 
 function readEntity(units: Uint16Array, length: number, at: number, found: Escape): boolean {
@@ -257,7 +256,7 @@ function readDigits(
   let code = 0;
   let end = at;
   while (end < length && end - at < atMost) {
-    const digit = digitOf(units[end] ?? 0);
+    const digit = hexDigitOf(units[end] ?? 0);
     if (digit >= radix) break;
     code = code * radix + digit;
     end++;
@@ -270,12 +269,6 @@ function readDigits(
 
 function clamp(code: number): number {
   return code <= LAST_CODE ? code : REPLACEMENT;
-}
-
-function digitOf(unit: number): number {
-  if (unit >= 48 && unit <= 57) return unit - 48;
-  const lower = unit | 32;
-  return lower >= 97 && lower <= 102 ? lower - 87 : NOT_A_DIGIT;
 }
 
 function isLetter(unit: number): boolean {

@@ -30,7 +30,7 @@ export function foldUnicode(source: ScanText): DerivedText | null {
     if (unit < FIRST_BEYOND_ASCII) continue;
     const code = codeAt(units, length, index, unit);
     const end = index + (code < FIRST_ASTRAL ? 1 : 2);
-    const folded = code < FIRST_ASTRAL ? foldedUnits[code] || learn(code) : foldAstral(code);
+    const folded = formOf(code);
     if (folded !== code) {
       derived ??= new DerivedText(source);
       if (folded === NOTHING) derived.remove(index, end);
@@ -40,6 +40,36 @@ export function foldUnicode(source: ScanText): DerivedText | null {
     index = end - 1;
   }
   return derived;
+}
+
+/** The first unit of what stands from `start` to `end` once that is folded; null where nothing is left of it. */
+export function firstFolded(units: Uint16Array, start: number, end: number): number | null {
+  for (let index = start; index < end; index++) {
+    const code = codeAt(units, end, index, units[index] as number);
+    const folded = formOf(code);
+    if (folded === SEVERAL) return severalOf.get(code)?.charCodeAt(0) ?? null;
+    if (folded !== NOTHING) return folded;
+    if (code >= FIRST_ASTRAL) index++;
+  }
+  return null;
+}
+
+/** The last one. */
+export function lastFolded(units: Uint16Array, start: number, end: number): number | null {
+  for (let index = end - 1; index >= start; index--) {
+    const isLow = index > start && (units[index] as number) >= 0xdc00 && (units[index] as number) <= 0xdfff;
+    const pair = isLow ? codeAt(units, end, index - 1, units[index - 1] as number) : 0;
+    const code = pair >= FIRST_ASTRAL ? pair : (units[index] as number);
+    const folded = formOf(code);
+    if (folded === SEVERAL) return severalOf.get(code)?.at(-1)?.charCodeAt(0) ?? null;
+    if (folded !== NOTHING) return folded;
+    if (code >= FIRST_ASTRAL) index--;
+  }
+  return null;
+}
+
+function formOf(code: number): number {
+  return code < FIRST_ASTRAL ? foldedUnits[code] || learn(code) : foldAstral(code);
 }
 
 function codeAt(units: Uint16Array, length: number, index: number, unit: number): number {

@@ -1,4 +1,4 @@
-import { holdsText, type PlacedBytes, writeBytes } from './encoded-bytes.js';
+import { hexDigitOf, holdsText, type PlacedBytes, writeBytes } from './encoded-bytes.js';
 import { ALPHANUMERICS, CharacterSet, DIGITS } from './engine/character-set.js';
 import type { ScanBudget } from './engine/scan-budget.js';
 import type { ScanText } from './engine/scan-text.js';
@@ -10,7 +10,6 @@ const MIN_BYTES = 16;
 const MIN_CHARACTERS = 3 * MIN_BYTES - 1;
 const MAX_BETWEEN = 4;
 const BYTE_DIGITS = 2;
-const HEX_RADIX = 16;
 const hexDigits = DIGITS.union(CharacterSet.of('abcdefABCDEF'));
 const between = CharacterSet.of('xX0 :,-\t\r\n');
 const allowed = membersOf(hexDigits.union(between));
@@ -20,6 +19,10 @@ function membersOf(set: CharacterSet): Uint8Array {
   members.set(set.ascii);
   return members;
 }
+
+/** What a run is read into before anything is known of it: used by one run after the other, never longer than one. */
+let bytes = new Uint8Array(256);
+let places = new Int32Array(256);
 
 /** The text with what bytes in hexadecimal with something between them stand for; null where there are none. */
 export function decodeSpacedHex(source: ScanText, budget: ScanBudget): DerivedText | null {
@@ -34,18 +37,31 @@ export function decodeSpacedHex(source: ScanText, budget: ScanBudget): DerivedTe
         at++;
         continue;
       }
-      const run = readBytes(units, length, at, end);
-      if (run.length >= MIN_BYTES && holdsText(run.bytes, run.length)) {
+      const size = readBytes(units, length, at, end);
+      const runEnd = (places[size - 1] ?? 0) + BYTE_DIGITS;
+      if (size >= MIN_BYTES && holdsText(bytes, size)) {
         derived ??= new DerivedText(source);
-        derived.open(run.firstOf(0));
-        writeBytes(derived, run);
-        derived.close(run.lastOf(run.length - 1) + 1);
+        derived.open(at);
+        writeBytes(derived, place(size));
+        derived.close(runEnd);
       }
-      at = run.lastOf(run.length - 1) + 1;
+      at = runEnd;
     }
     start = findStretch(units, length, end);
   }
   return derived;
+}
+
+/** The bytes just read; good until others are. */
+function place(size: number): PlacedBytes {
+  return {
+    bytes,
+    length: size,
+    perGroup: 1,
+    perSource: 0,
+    firstOf: (byte) => places[byte] ?? 0,
+    lastOf: (byte) => (places[byte] ?? 0) + BYTE_DIGITS - 1,
+  };
 }
 
 function findStretch(units: Uint16Array, length: number, from: number): number {
@@ -59,27 +75,28 @@ function findStretch(units: Uint16Array, length: number, from: number): number {
   return length;
 }
 
-/** The bytes written from `from` on, each by itself, up to where something else stands between two of them. */
-function readBytes(units: Uint16Array, length: number, from: number, end: number): PlacedBytes {
-  const bytes: number[] = [];
-  const places: number[] = [];
+/** Reads the bytes written from `from` on, each by itself, up to where something else stands between two; returns how many. */
+function readBytes(units: Uint16Array, length: number, from: number, end: number): number {
+  let size = 0;
   let at = from;
   while (isByte(units, length, at)) {
-    bytes.push(Number.parseInt(String.fromCharCode(units[at] ?? 0, units[at + 1] ?? 0), HEX_RADIX));
-    places.push(at);
+    if (size === bytes.length) growTo(2 * size);
+    bytes[size] = (hexDigitOf(units[at] as number) << 4) | hexDigitOf(units[at + 1] as number);
+    places[size++] = at;
     const next = at + BYTE_DIGITS;
     at = next;
     while (at < end && at - next <= MAX_BETWEEN && !(at > next && isByte(units, length, at))) at++;
     if (at - next > MAX_BETWEEN) break;
   }
-  return {
-    bytes: Uint8Array.from(bytes),
-    length: bytes.length,
-    perGroup: 1,
-    perSource: 0,
-    firstOf: (byte) => places[byte] ?? 0,
-    lastOf: (byte) => (places[byte] ?? 0) + BYTE_DIGITS - 1,
-  };
+  return size;
+}
+
+function growTo(size: number): void {
+  const known = { bytes, places };
+  bytes = new Uint8Array(size);
+  places = new Int32Array(size);
+  bytes.set(known.bytes);
+  places.set(known.places);
 }
 
 /** Two digits with no letter or digit beside them, but for the `0x` of a number. */

@@ -7,6 +7,7 @@ import type { ScanBudget } from '../engine/scan-budget.js';
 import { ScanText } from '../engine/scan-text.js';
 import * as cost from '../engine/step-costs.js';
 import { decodeEscapes, mayHoldEscapes } from '../escapes.js';
+import { Joins } from '../joins.js';
 import { foldUnicode } from '../normaliser.js';
 import type { ScanRule } from '../rules/scan-rule.js';
 import { chainMaps, type DerivedText, identityMap, type SourceMap } from '../source-map.js';
@@ -20,6 +21,11 @@ import type { TextDetector } from './text-detector.js';
 const OVERLAP = 16_384;
 const STEP = 131_072;
 const WINDOW = STEP + OVERLAP;
+/**
+ * A window is searched so far beyond where its own matches begin. What tells of one stands closer to its beginning: a name
+ * at most 500 characters before its value, an anchor at most 80 behind.
+ */
+const MARGIN = 2_048;
 /** Escapes of one kind inside each other are decoded at once; these are kinds inside each other. */
 const ESCAPE_LEVELS = 2;
 
@@ -42,6 +48,8 @@ interface View {
 interface Decoding {
   readonly escapes: number;
   readonly runs: boolean;
+  /** Whether characters are read as those of ASCII they look like. */
+  readonly folds: boolean;
 }
 
 /** Finds what rules describe in a text as it is and in everything it stands for: escapes, base64, hexadecimal, Unicode forms. */
@@ -55,60 +63,72 @@ export class RulesDetector implements TextDetector {
     for (let from = 0; ; from += STEP) {
       const last = from + WINDOW >= text.length;
       const window = from === 0 && last ? text : text.slice(from, from + WINDOW);
-      found.moveTo(from, from === 0 ? 0 : from + OVERLAP / 2, last ? text.length + 1 : from + WINDOW - OVERLAP / 2);
+      const ownFrom = from === 0 ? 0 : OVERLAP / 2;
+      const ownTo = last ? window.length + 1 : WINDOW - OVERLAP / 2;
+      found.moveTo(from, from + ownFrom, from + ownTo);
       const whole = ScanText.of(window);
       const view = {
         text: whole,
         map: identityMap,
-        stretches: [{ start: 0, end: window.length }],
+        stretches: [{ start: Math.max(0, ownFrom - MARGIN), end: Math.min(window.length, ownTo + MARGIN) }],
         release: () => whole.release(),
         isNew: () => true,
       };
-      yield* this.look(view, { escapes: ESCAPE_LEVELS, runs: true }, budget, found);
+      yield* this.look(view, { escapes: ESCAPE_LEVELS, runs: true, folds: true }, budget, found);
       if (last) return found.sorted();
       yield;
     }
   }
 
-  /** Searches a view, and what it decodes to. The view is not to be used any more. */
+  /** Searches a view, the same folded, and what they decode to. The view is not to be used any more. */
   private *look(view: View, decoding: Decoding, budget: ScanBudget, found: FoundMatches): Generator<void, void> {
-    let seen = view;
     const scan = yield* this.scanView(view, budget, found);
-    let looksFar = scan.reachesFar;
-    if (!scan.isAscii) {
-      budget.spend(cost.DECODE * view.text.length);
-      const folded = foldUnicode(view.text);
-      if (folded) {
-        budget.spend(cost.REPLACEMENT * folded.replacedCount);
-        seen = derive(view, folded, looksFar, () => true);
-        const { reachesFar } = yield* this.scanView(seen, budget, found);
-        looksFar ||= reachesFar;
-      }
+    const folded = decoding.folds && !scan.isAscii ? fold(view, scan.reachesFar, budget) : null;
+    if (folded === null) {
+      yield* this.decode(view, scan.reachesFar, decoding, budget, found);
+    } else {
+      const { reachesFar } = yield* this.scanView(folded, budget, found);
+      const holdsMore = yield* this.decode(folded, scan.reachesFar || reachesFar, decoding, budget, found);
+      folded.release();
+      const apart = holdsMore ? beforeJoining(view, scan.reachesFar, budget) : null;
+      if (apart) yield* this.decode(apart, scan.reachesFar, { ...decoding, folds: false }, budget, found);
     }
-    // What was settled before it was decoded was decoded as far as can be.
+    view.release();
+  }
+
+  /** Looks at what a view stands for once its escapes, or what it holds in base64 or hexadecimal, are read; false where nothing is. */
+  private *decode(
+    view: View,
+    looksFar: boolean,
+    decoding: Decoding,
+    budget: ScanBudget,
+    found: FoundMatches,
+  ): Generator<void, boolean> {
+    const { folds } = decoding;
+    let holdsMore = false;
     const settle = (derived: DerivedText): View => {
-      const settled = derive(seen, derived, looksFar, (start, end) => derived.isTouched(start, end));
+      holdsMore = true;
+      const settled = derive(view, derived, looksFar);
       budget.spend(cost.DERIVED * settled.text.length);
       return settled;
     };
     if (budget.passedSlice()) yield;
     if (decoding.runs) {
-      budget.spend(cost.READ * seen.text.length);
-      const inner = { escapes: Math.min(decoding.escapes, 1), runs: false };
-      const decoded = yield* decodeRuns(seen.text, budget, seen.isNew);
+      budget.spend(cost.READ * view.text.length);
+      const inner = { escapes: Math.min(decoding.escapes, 1), runs: false, folds };
+      const decoded = yield* decodeRuns(view.text, budget, view.isNew);
       if (decoded) yield* this.look(settle(decoded), inner, budget, found);
-      const spaced = decodeSpacedHex(seen.text, budget);
+      const spaced = decodeSpacedHex(view.text, budget);
       if (spaced) yield* this.look(settle(spaced), inner, budget, found);
     }
-    if (decoding.escapes > 0 && mayHoldEscapes(seen.text)) {
-      const unescaped = yield* decodeEscapes(seen.text, budget, seen.isNew);
+    if (decoding.escapes > 0 && mayHoldEscapes(view.text)) {
+      const unescaped = yield* decodeEscapes(view.text, budget, view.isNew);
       if (unescaped) {
-        const inner = { escapes: decoding.escapes - 1, runs: decoding.runs };
+        const inner = { escapes: decoding.escapes - 1, runs: decoding.runs, folds };
         yield* this.look(settle(unescaped), inner, budget, found);
       }
     }
-    if (seen !== view) seen.release();
-    view.release();
+    return holdsMore;
   }
 
   private *scanView(view: View, budget: ScanBudget, found: FoundMatches): Generator<void, TextMatches> {
@@ -118,15 +138,40 @@ export class RulesDetector implements TextDetector {
   }
 }
 
-/** `looksFar`: something was met that a change anywhere may have made a match of. */
-function derive(from: View, derived: DerivedText, looksFar: boolean, isNew: View['isNew']): View {
+/**
+ * What was settled before it was decoded was decoded as far as can be. `looksFar`: something was met that a change anywhere
+ * may have made a match of.
+ */
+function derive(from: View, derived: DerivedText, looksFar: boolean, isNew?: View['isNew']): View {
   const text = derived.finish();
   const stretches = looksFar ? [{ start: 0, end: text.length }] : derived.stretchesNear(NEAR);
   const release = (): void => {
     text.release();
     derived.release();
   };
-  return { text, map: chainMaps(from.map, derived), stretches, release, isNew };
+  const isTouched: View['isNew'] = (start, end) => derived.isTouched(start, end);
+  return { text, map: chainMaps(from.map, derived), stretches, release, isNew: isNew ?? isTouched };
+}
+
+/** The view as a reader sees it; null where it is that. */
+function fold(view: View, looksFar: boolean, budget: ScanBudget): View | null {
+  budget.spend(cost.DECODE * view.text.length);
+  const folded = foldUnicode(view.text);
+  if (!folded) return null;
+  budget.spend(cost.REPLACEMENT * folded.replacedCount);
+  return derive(view, folded, looksFar, () => true);
+}
+
+/**
+ * What of a view is to be decoded as it is, although it was decoded as a reader sees it: a letter that looks like one of
+ * ASCII makes a word longer only for who sees it so, and a credential beside it is one by itself for all others. Null where
+ * nothing is.
+ */
+function beforeJoining(view: View, looksFar: boolean, budget: ScanBudget): View | null {
+  budget.spend(cost.READ * view.text.length);
+  const joins = Joins.in(view.text);
+  if (!joins || looksFar) return joins && view;
+  return { ...view, isNew: (start, end) => view.isNew(start, end) && joins.isNear(start - NEAR, end + NEAR) };
 }
 
 /** Matches in indexes of the whole text, each once. */

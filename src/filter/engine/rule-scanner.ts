@@ -235,7 +235,8 @@ export class RuleScanner {
     if (!rule.context) return true;
     const { within, words } = rule.context;
     if (rule.startsAt === 'digit') return this.contextOf(pass)?.surrounds(index, match, within) ?? false;
-    pass.budget.spend(cost.CONTEXT * within * words.length);
+    const around = Math.min(within, match.start) + Math.min(within, pass.text.length - match.end);
+    pass.budget.spend(cost.CONTEXT * (around / 2) * words.length);
     return hasWordsAround(pass.text.text, rule.context, match);
   }
 

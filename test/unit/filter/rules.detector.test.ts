@@ -66,6 +66,38 @@ describe('the secrets detector', () => {
     }
   });
 
+  describe.each([
+    ['JSON', (letter: string) => `${BACKSLASH}u00${letter.charCodeAt(0).toString(16)}`],
+    ['percent', (letter: string) => `%${letter.charCodeAt(0).toString(16)}`],
+    ['HTML', (letter: string) => `&#${letter.charCodeAt(0)};`],
+  ])('written in %s escapes', (_, escaped) => {
+    const written = [...SECRETS.awsId].map(escaped).join('');
+    const letters = ['\u{1d400}', '\uff21', '\u0410', '\ufb01', 'ж', '中'];
+
+    it.each([
+      ...[...letters, 'x\u200b', 'e\u0301'].map((letter) => `${letter}${written}`),
+      ...[...letters, '\u200bx'].map((letter) => `${written}${letter}`),
+      ...letters.map((letter) => `${letter}AKIA${written.slice(escaped('A').length * 4)}`),
+      ...letters.map((letter) => `${letter}${written.slice(0, -escaped('A').length)}${SECRETS.awsId.at(-1)}${letter}`),
+    ])('is found beside a letter that looks like another, or ends where nothing is seen: %s', (text) => {
+      expect(rulesIn(`so: ${text} ok`)).toEqual(['aws-access-key-id']);
+    });
+
+    it('is found where some of its letters are written with those of other scripts', () => {
+      for (let cut = 1; cut < SECRETS.awsId.length; cut++) {
+        const wide = String.fromCharCode(SECRETS.awsId.charCodeAt(cut) + 0xfee0);
+        const characters = [...SECRETS.awsId].map(escaped);
+        characters[cut] = wide;
+        expect(rulesIn(`so: ${characters.join('')} ok`)).toEqual(['aws-access-key-id']);
+      }
+    });
+
+    it('is part of a longer word where one of ASCII stands beside it', () => {
+      expect(rulesIn(`so: x${written} and a \uff0c`)).toEqual([]);
+      expect(rulesIn(`so: ${written}x and a \uff0c`)).toEqual([]);
+    });
+  });
+
   it('is not misled by a longer word that holds the beginning of a credential', () => {
     for (const secret of [SECRETS.awsId, SECRETS.github, SECRETS.gitlab, SECRETS.stripe, SECRETS.npm]) {
       expect(rulesIn(`x${secret}`)).toEqual([]);
