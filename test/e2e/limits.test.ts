@@ -4,7 +4,8 @@ import { DatabaseService } from '../../src/database/database.service.js';
 import type { Principal } from '../../src/domain/principal.js';
 import { RedisService } from '../../src/redis/redis.service.js';
 import { startTestGateway, type TestGateway } from '../support/gateway.js';
-import { describeWithOwnRedis, findFreePort, startOwnRedis } from '../support/redis.js';
+import { findFreePort } from '../support/ports.js';
+import { describeWithOwnRedis, startOwnRedis } from '../support/redis.js';
 import { completionAnswer, ScriptableUpstream, streamAnswer } from '../support/scriptable-upstream.js';
 
 describe('limits of a key, as its clients meet them', () => {

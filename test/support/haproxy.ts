@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
-import { findFreePort } from './redis.js';
+import { findFreePort } from './ports.js';
 
 const program = process.env.AEGIS_TEST_HAPROXY ?? '';
 const CONFIG = path.resolve(__dirname, '..', '..', 'deploy', 'compose', 'haproxy.cfg');

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { request } from 'undici';
 import { stringify } from 'yaml';
-import { findFreePort } from './redis.js';
+import { findFreePort } from './ports.js';
 
 /** The answer to a query: each series with what it had at each time; NaN and infinities are left out. */
 export interface Series {

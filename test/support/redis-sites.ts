@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis, type RedisOptions } from 'ioredis';
-import { findFreePort } from './redis.js';
+import { findFreePort } from './ports.js';
 
 const READY_DEADLINE_MS = 20_000;
 const program = process.env.AEGIS_TEST_REDIS_SERVER ?? '';

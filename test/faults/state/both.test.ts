@@ -1,5 +1,6 @@
 import { waitUntil } from '../../integration/auth/replica.js';
-import { describeWithOwnRedis, findFreePort, startOwnRedis, type TestRedis } from '../../support/redis.js';
+import { findFreePort } from '../../support/ports.js';
+import { describeWithOwnRedis, startOwnRedis, type TestRedis } from '../../support/redis.js';
 import { Cleanup } from '../support/cleanup.js';
 import { countReplies } from '../support/load.js';
 import { note } from '../support/notes.js';

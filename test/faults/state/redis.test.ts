@@ -1,6 +1,7 @@
 import { waitUntil } from '../../integration/auth/replica.js';
+import { findFreePort } from '../../support/ports.js';
 import { createDatabase, type TestDatabase } from '../../support/postgres.js';
-import { describeWithOwnRedis, findFreePort, startOwnRedis, type TestRedis } from '../../support/redis.js';
+import { describeWithOwnRedis, startOwnRedis, type TestRedis } from '../../support/redis.js';
 import { TcpFaultProxy } from '../../support/tcp-fault-proxy.js';
 import { Cleanup } from '../support/cleanup.js';
 import { pause } from '../support/fault-site.js';

@@ -8,8 +8,9 @@ import type { Principal } from '../../../src/domain/principal.js';
 import { buildOrder, PEPPER, type Replica, startReplica, waitUntil } from '../../integration/auth/replica.js';
 import { type GatewayProcess, spawnGateway } from '../../support/gateway-process.js';
 import { startBalancer, type TestBalancer } from '../../support/haproxy.js';
+import { findFreePort } from '../../support/ports.js';
 import { createDatabase, type TestDatabase } from '../../support/postgres.js';
-import { findFreePort, startOwnRedis, type TestRedis } from '../../support/redis.js';
+import { startOwnRedis, type TestRedis } from '../../support/redis.js';
 import { completionAnswer, ScriptableUpstream, streamAnswer } from '../../support/scriptable-upstream.js';
 import type { FleetTimings } from './options.js';
 
@@ -33,6 +34,7 @@ export class ServedFleet {
   private readonly folder = mkdtempSync(join(tmpdir(), 'aegis-fleet-'));
   private readonly configDirectory = join(this.folder, 'config');
 
+  private closing: Promise<void> | null = null;
   private running: TestBalancer | null = null;
 
   private constructor(
@@ -225,7 +227,13 @@ export class ServedFleet {
     return compare();
   }
 
-  async close(): Promise<void> {
+  /** Once, however often it is asked for. */
+  close(): Promise<void> {
+    this.closing ??= this.end();
+    return this.closing;
+  }
+
+  private async end(): Promise<void> {
     for (const { process } of this.members) {
       process.child.kill('SIGKILL');
       await process.exited;

@@ -1,16 +1,11 @@
 import { Redis } from 'ioredis';
 import { StoredKeyCodec } from '../../../src/auth/stored-key.codec.js';
 import type { RequestContext } from '../../../src/request-context/request-context.js';
+import { findFreePort } from '../../support/ports.js';
 import type { TestDatabase } from '../../support/postgres.js';
 import { createDatabase } from '../../support/postgres.js';
 import type { TestRedis } from '../../support/redis.js';
-import {
-  describeWithOwnRedis,
-  describeWithRedis,
-  findFreePort,
-  startOwnRedis,
-  startRedis,
-} from '../../support/redis.js';
+import { describeWithOwnRedis, describeWithRedis, startOwnRedis, startRedis } from '../../support/redis.js';
 import type { Replica } from './replica.js';
 import { buildOrder, PEPPER, startReplica, waitUntil } from './replica.js';
 

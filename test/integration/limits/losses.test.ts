@@ -4,8 +4,9 @@ import type { LimitDemand } from '../../../src/accounting/limits/limit-store.js'
 import { RedisLimitStore } from '../../../src/accounting/limits/redis-limit.store.js';
 import { UnsettledQueue } from '../../../src/accounting/limits/unsettled-queue.js';
 import { makeBudget, makeDemand } from '../../support/limit-demands.js';
+import { findFreePort } from '../../support/ports.js';
 import { createDatabase, type TestDatabase } from '../../support/postgres.js';
-import { describeWithOwnRedis, findFreePort, startOwnRedis, type TestRedis } from '../../support/redis.js';
+import { describeWithOwnRedis, startOwnRedis, type TestRedis } from '../../support/redis.js';
 import { TcpFaultProxy } from '../../support/tcp-fault-proxy.js';
 import { type LimitReplica, recordUse, startLimitReplica, until } from './limit-replica.js';
 

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { runMigrations } from '../../../src/database/migrate.js';
 import { makeBudget, makeDemand } from '../../support/limit-demands.js';
+import { findFreePort } from '../../support/ports.js';
 import { startOwnPostgres, type TestServer } from '../../support/postgres.js';
-import { describeWithOwnRedis, findFreePort, startOwnRedis, type TestRedis } from '../../support/redis.js';
+import { describeWithOwnRedis, startOwnRedis, type TestRedis } from '../../support/redis.js';
 import { type LimitReplica, startLimitReplica, until } from './limit-replica.js';
 
 describeWithOwnRedis('limits without PostgreSQL', () => {

@@ -3,8 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import type { LimitDemand } from '../../../src/accounting/limits/limit-store.js';
 import { makeBudget, makeDemand } from '../../support/limit-demands.js';
+import { findFreePort } from '../../support/ports.js';
 import { createDatabase, type TestDatabase } from '../../support/postgres.js';
-import { describeWithOwnRedis, findFreePort, startOwnRedis, type TestRedis } from '../../support/redis.js';
+import { describeWithOwnRedis, startOwnRedis, type TestRedis } from '../../support/redis.js';
 import { type LimitReplica, recordUse, startLimitReplica, until } from './limit-replica.js';
 
 const CENT = 10_000_000n;

@@ -3,8 +3,9 @@ import type { DependencyState } from '../../../src/domain/observer.js';
 import { silentObserver } from '../../../src/domain/observer.js';
 import { RedisService, RedisUnavailableError } from '../../../src/redis/redis.service.js';
 import { buildRedisSettings } from '../../../src/redis/redis-settings.js';
+import { findFreePort } from '../../support/ports.js';
 import type { TestRedis } from '../../support/redis.js';
-import { describeWithOwnRedis, findFreePort, startOwnRedis } from '../../support/redis.js';
+import { describeWithOwnRedis, startOwnRedis } from '../../support/redis.js';
 
 Logger.overrideLogger(false);
 

@@ -1,7 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { RedisService } from '../../../src/redis/redis.service.js';
 import { buildRedisSettings } from '../../../src/redis/redis-settings.js';
-import { describeWithOwnRedis, findFreePort, startOwnRedis, type TestRedis } from '../../support/redis.js';
+import { findFreePort } from '../../support/ports.js';
+import { describeWithOwnRedis, startOwnRedis, type TestRedis } from '../../support/redis.js';
 
 Logger.overrideLogger(false);
 
