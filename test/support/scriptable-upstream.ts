@@ -22,6 +22,8 @@ export interface ScriptedAnswer {
   readonly interim?: readonly number[];
   /** Waits this long before anything is sent. */
   readonly delayMs?: number;
+  /** Waits for this, and then for `delayMs`, before anything is sent. */
+  readonly until?: Promise<unknown>;
   /** Instead of an answer: never answer, reset the connection, or close it. */
   readonly refuse?: 'hang' | 'reset' | 'close';
   readonly status?: number;
@@ -36,7 +38,7 @@ export interface ScriptedAnswer {
   readonly ending?: 'complete' | 'stall' | 'reset' | 'cut';
   /** Closes the idle connection this long after the answer, as servers with a short keep-alive do. */
   readonly closeIdleAfterMs?: number;
-  /** Bytes sent as they are, in place of everything above but `delayMs`: for answers that are not HTTP. */
+  /** Bytes sent as they are, in place of everything above but the waits: for answers that are not HTTP. */
   readonly raw?: Bytes;
 }
 
@@ -207,6 +209,7 @@ export class ScriptableUpstream {
     response: ServerResponse,
     record: { bytesSent: number },
   ): Promise<void> {
+    await answer.until;
     if (answer.delayMs) await this.wait(answer.delayMs);
     if (answer.raw !== undefined) {
       socket.end(answer.raw);

@@ -70,27 +70,40 @@ describe('all targets down', () => {
 
   it('row 29: half open, one request at a time tries, however many there are', async () => {
     const upstream = await site.upstream();
-    const gateway = await site.gateway([target(upstream)], { max_attempts: 1, circuit_breaker: BREAKER });
+    const circuit_breaker = { consecutive_failures: 3, open_for: '2s', open_for_max: '2s' };
+    const gateway = await site.gateway([target(upstream)], { max_attempts: 1, circuit_breaker });
     upstream.script(errorAnswer(500));
     for (let count = 0; count < 3; count++) await gateway.ask();
-    await pause(400);
-    upstream.forget();
-    upstream.script({ ...errorAnswer(500), delayMs: 200 }, { ...completionAnswer('back'), delayMs: 200 });
-    const crowd = () => Promise.all(Array.from({ length: 20 }, () => gateway.ask()));
-    const refused = (replies: readonly Reply[]): number => replies.filter(({ status }) => status === 503).length;
+    /** How many of twenty at once are refused. The one that tries is held until all others were answered. */
+    const refusedOfCrowd = async (answer: ScriptedAnswer): Promise<number> => {
+      let release = (): void => undefined;
+      const until = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      upstream.forget();
+      upstream.script({ ...answer, until });
+      let refused = 0;
+      const ask = async (): Promise<void> => {
+        const { status } = await gateway.ask();
+        if (status === 503 && ++refused === 19) release();
+      };
+      await Promise.all(Array.from({ length: 20 }, ask));
+      return refused;
+    };
 
-    expect(refused(await crowd())).toBe(19);
+    await pause(2_000);
+    expect(await refusedOfCrowd(errorAnswer(500))).toBe(19);
     expect(upstream.requests).toHaveLength(1);
     // The probe failed: closed to all for another pause.
-    expect(refused(await crowd())).toBe(20);
+    expect(await refusedOfCrowd(errorAnswer(500))).toBe(20);
+    expect(upstream.requests).toHaveLength(0);
+    await pause(2_000);
+    expect(await refusedOfCrowd(completionAnswer('back'))).toBe(19);
     expect(upstream.requests).toHaveLength(1);
-    await pause(400);
-    const replies = await crowd();
-    expect(refused(replies)).toBe(19);
-    expect(upstream.requests).toHaveLength(2);
-    expect(replies.filter(({ content }) => content === 'back')).toHaveLength(1);
     // The probe succeeded: open to all again.
-    expect(refused(await crowd())).toBe(0);
+    upstream.script(completionAnswer('back'));
+    const replies = await Promise.all(Array.from({ length: 20 }, () => gateway.ask()));
+    expect(replies.filter(({ content }) => content === 'back')).toHaveLength(20);
   });
 
   it.each([
