@@ -41,6 +41,8 @@ export class KeyChangesService implements OnModuleInit, OnApplicationShutdown {
   private sweptAtMs = Number.NEGATIVE_INFINITY;
   /** The server's run at the last sweep; null where the database was away since. */
   private serverRun: string | null = null;
+  /** The same, whether it was away since or not: what the last sweep has told is true of this run alone. */
+  private sweptRun: string | null = null;
   /** The first transaction whose changes may not have been seen. */
   private sweptUpTo: bigint | null = null;
   /** The first transaction whose changes may have left an old entry in Redis; null = nobody knows, it was away. */
@@ -119,14 +121,22 @@ export class KeyChangesService implements OnModuleInit, OnApplicationShutdown {
       const returns = this.returns;
       const since = canBury && this.buriedUpTo !== null ? least(this.buriedUpTo, this.sweptUpTo) : this.sweptUpTo;
       const isCatchingUp = this.sweptUpTo === null || (canBury && this.buriedUpTo === null);
-      const { hashes, horizon } = await this.findChanged(since, isCatchingUp && this.shared.isEnabled, startedAtMs);
+      const { hashes, horizon, serverRun } = await this.findChanged(
+        since,
+        isCatchingUp && this.shared.isEnabled,
+        startedAtMs,
+      );
       // What was looked up before the first question may have changed before it.
       const isFirst = this.sweptUpTo === null;
       const isOlder = this.sweptUpTo !== null && horizon < this.sweptUpTo;
-      if (isOlder) this.distrustAll();
-      await this.renew(hashes, isFirst || isOlder);
+      // Where it only began anew, it may still have lost what was looked up after the last sweep.
+      const isAnother = isOlder || (this.sweptRun !== null && this.sweptRun !== serverRun);
+      if (isAnother) this.distrustAll();
+      await this.renew(hashes, isFirst || isAnother);
       if (isOlder) this.logger.warn('The database has gone back in time: every key was asked for anew.');
+      else if (isAnother) this.logger.log('The database was started again: every key was asked for anew.');
       this.sweptUpTo = horizon;
+      this.sweptRun = serverRun;
       this.sweptAtMs = startedAtMs;
       this.store.vouch(startedAtMs + VOUCHER_MS);
       void this.openRequests.resolveDoubts();
@@ -173,7 +183,7 @@ export class KeyChangesService implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  /** The numbers went back: this is another database, restored or failed over to. What was known may never have been. */
+  /** This may be another database, restored or failed over to. What was known may never have been. */
   private distrustAll(): void {
     this.shared.distrustAll(this.clock.nowMs());
     this.openRequests.doubtAll();

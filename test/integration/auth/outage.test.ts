@@ -62,6 +62,8 @@ describe('keys while the database fails', () => {
     // Under way when the database stops, so that no look at it beforehand can have seen it.
     await replica.database.run((manager) =>
       manager.transaction(async (transaction) => {
+        // A look that was asked for while nothing answers waits for the change, however the two wake up.
+        await transaction.query('LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE');
         await transaction.query(`UPDATE api_key SET status = 'revoked', revoked_at = now() WHERE id = $1`, [
           revoked.principal.keyId,
         ]);
