@@ -113,13 +113,15 @@ describeWithOwnRedis('what Redis did not hear of, or forgot', () => {
   it('is remembered where a Redis that lagged behind took the place of the one that counted', async () => {
     await spend(2n * CENT);
     await until(async () => (await readSpent()) === 2n * CENT);
-    const names = await admin.keys(`*${keyId}*`);
-    const copies = await Promise.all(names.map((name) => admin.dumpBuffer(name)));
+    const lagging = new Map<string, Buffer>();
+    for (const name of await admin.keys(`*${keyId}*`)) {
+      // A counter whose window ends meanwhile has expired.
+      const copy: Buffer | null = await admin.dumpBuffer(name);
+      if (copy !== null) lagging.set(name, copy);
+    }
     await spend(3n * CENT);
     await until(async () => (await readSpent()) === 5n * CENT);
-    for (const [index, name] of names.entries()) {
-      await admin.restore(name, 0, copies[index] ?? '', 'REPLACE');
-    }
+    for (const [name, copy] of lagging) await admin.restore(name, 0, copy, 'REPLACE');
     expect(await readSpent()).toBe(5n * CENT);
     await spend(CENT);
     await until(async () => (await readSpent()) === 6n * CENT);
