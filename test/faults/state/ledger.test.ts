@@ -83,7 +83,9 @@ describe('gateways are killed', () => {
       if (second === 2) await postgres.crash();
       await pause(700);
       // A new one cannot learn of keys while PostgreSQL is away: the oldest, who knows this one, goes on until then.
-      const victim = fleet.members.at(second >= 2 && second < 6 ? -1 : 0);
+      const isAway = second >= 2 && second < 6;
+      if (!isAway) await waitUntil(() => fleet.members.length > 1, 30_000);
+      const victim = fleet.members.at(isAway ? -1 : 0);
       if (victim && fleet.members.length > 1) {
         await fleet.end(victim, 'SIGKILL');
         kills += 1;
@@ -92,7 +94,7 @@ describe('gateways are killed', () => {
       if (second === 5) await postgres.restart();
     }
     const replies = await load.stop();
-    await waitUntil(() => fleet.members.length === 3, 20_000);
+    await waitUntil(() => fleet.members.length === 3, 40_000);
     const tookMs = await untilSettled(record.principal.keyId, replies);
     const found = await balance(record.principal.keyId, replies);
     const counts = countReplies(replies);
@@ -101,9 +103,9 @@ describe('gateways are killed', () => {
         `lost ${found.lost}, duplicated ${found.duplicated}, settled after ${Math.round(tookMs)} ms`,
     );
     expect(counts['200']).toBeGreaterThan(30);
-    expect(kills).toBeGreaterThanOrEqual(3);
+    expect(kills).toBeGreaterThanOrEqual(5);
     expect(found).toMatchObject({ lost: 0, duplicated: 0, invented: 0 });
-  }, 90_000);
+  }, 180_000);
 
   it('row 48: gateways are told to stop under load: each exits with 0, and nothing is left to anybody', async () => {
     const { key, record } = await fleet.mint();
