@@ -55,24 +55,18 @@ export function* decodeRuns(
   isNew: (start: number, end: number) => boolean,
 ): Generator<void, DerivedText | null> {
   const { units, length } = source;
-  let derived: DerivedText | null = null;
+  const decoded = new DecodedRuns(source);
   let start = findRun(units, length, 0);
   while (start < length) {
     const end = endOfRun(units, length, start);
     if (end - start >= MIN_BASE64_RUN && isNew(start, end)) {
-      budget.spend(cost.RUN + cost.RUN_CHARACTER * (end - start));
-      const texts = readTexts(readDigits(units, start, end));
-      if (texts.length > 0) {
-        derived ??= new DerivedText(source);
-        const before = derived.replacedCount;
-        writeTexts(derived, texts, start, endOfPadding(units, length, end));
-        budget.spend(cost.REPLACEMENT * (derived.replacedCount - before));
-      }
+      const replacements = decoded.addRun(start, end);
+      budget.spend(cost.RUN + cost.RUN_CHARACTER * (end - start) + cost.REPLACEMENT * replacements);
     }
     if (budget.passedSlice()) yield;
     start = findRun(units, length, end);
   }
-  return derived;
+  return decoded.text;
 }
 
 /** Where the next run begins that could be a line of base64; the text's length where there is none. */
@@ -140,46 +134,84 @@ function readDigits(units: Uint16Array, start: number, end: number): number {
   return size;
 }
 
-/** The texts that a run of so many digits stands for, in every alignment and both alphabets. */
-function readTexts(size: number): PlacedBytes[] {
-  const texts: PlacedBytes[] = [];
+/** Puts what runs stand for in their place. What is read of one is forgotten with the next: thousands of them leave no garbage. */
+class DecodedRuns {
+  /** Null while no run stood for text. */
+  text: DerivedText | null = null;
+  private readonly read = new ReadBytes();
+
+  constructor(private readonly source: ScanText) {}
+
+  /** The texts that a run stands for, in every alignment and both alphabets, one after the other; returns how many replacements they are. */
+  addRun(start: number, end: number): number {
+    const before = this.text?.replacedCount ?? 0;
+    const { units, length } = this.source;
+    const size = readDigits(units, start, end);
+    const runEnd = endOfPadding(units, length, end);
+    let isFirst = true;
+    const add = (byteCount: number, from: number, perGroup: number, digitsPerGroup: number): void => {
+      if (!holdsText(bytes, byteCount)) return;
+      this.text ??= new DerivedText(this.source);
+      if (isFirst) this.text.open(start);
+      else this.text.addCode(start, runEnd, LINE_FEED);
+      isFirst = false;
+      writeBytes(this.text, this.read.place(byteCount, size, from, perGroup, digitsPerGroup));
+    };
+    readTexts(size, add);
+    if (!isFirst) this.text?.close(runEnd);
+    return (this.text?.replacedCount ?? 0) - before;
+  }
+}
+
+/** Reads a run of so many digits in every alignment and both alphabets, and tells of each: it is good until the next. */
+function readTexts(
+  size: number,
+  add: (byteCount: number, from: number, perGroup: number, digitsPerGroup: number) => void,
+): void {
   let wholeIsHex = false;
   for (let from = findHex(0, size); from < size; ) {
     const to = endOfHex(from, size);
     wholeIsHex = to - from === size;
-    for (let offset = 0; offset < HEX_ALIGNMENTS; offset++) {
-      const length = readHex(from + offset, to);
-      if (holdsText(bytes, length)) texts.push(place(length, size, from + offset, 1, 2));
-    }
+    for (let offset = 0; offset < HEX_ALIGNMENTS; offset++) add(readHex(from + offset, to), from + offset, 1, 2);
     from = findHex(to, size);
   }
-  if (wholeIsHex) return texts;
+  if (wholeIsHex) return;
   digits.fill(0, size, size + 3);
   for (let offset = 0; offset < BASE64_ALIGNMENTS; offset++) {
-    if (!mayHoldText(digits, offset, size)) continue;
-    const length = readBase64(offset, size);
-    if (holdsText(bytes, length)) texts.push(place(length, size, offset, 3, 4));
+    if (mayHoldText(digits, offset, size)) add(readBase64(offset, size), offset, 3, 4);
   }
-  return texts;
 }
 
-/** The bytes just read, with the places of the digits they were read from. */
-function place(length: number, size: number, from: number, perGroup: number, digitsPerGroup: number): PlacedBytes {
-  const first = places[0] ?? 0;
-  const isTogether = (places[size - 1] ?? 0) - first === size - 1;
-  const known = isTogether ? null : places.slice(0, size);
-  const placeOf = (digit: number): number => (known ? (known[digit] ?? 0) : first + digit);
-  return {
-    bytes: bytes.slice(0, length),
-    length,
-    perGroup,
-    perSource: isTogether ? digitsPerGroup : 0,
-    firstOf: (byte) => placeOf(from + digitsPerGroup * Math.floor(byte / perGroup)),
-    lastOf: (byte) => {
-      const last = from + digitsPerGroup * Math.floor(byte / perGroup) + digitsPerGroup - 1;
-      return placeOf(Math.min(last, size - 1));
-    },
-  };
+/** The bytes just read, with the places of the digits they were read from; good until others are read. */
+class ReadBytes implements PlacedBytes {
+  bytes = bytes;
+  length = 0;
+  perGroup = 1;
+  perSource = 0;
+  private last = 0;
+  private from = 0;
+  private digitsPerGroup = 1;
+
+  place(length: number, size: number, from: number, perGroup: number, digitsPerGroup: number): this {
+    const isTogether = (places[size - 1] ?? 0) - (places[0] ?? 0) === size - 1;
+    this.bytes = bytes;
+    this.length = length;
+    this.perGroup = perGroup;
+    this.perSource = isTogether ? digitsPerGroup : 0;
+    this.last = size - 1;
+    this.from = from;
+    this.digitsPerGroup = digitsPerGroup;
+    return this;
+  }
+
+  firstOf(byte: number): number {
+    return places[this.from + this.digitsPerGroup * Math.floor(byte / this.perGroup)] ?? 0;
+  }
+
+  lastOf(byte: number): number {
+    const next = this.from + this.digitsPerGroup * (Math.floor(byte / this.perGroup) + 1);
+    return places[Math.min(next - 1, this.last)] ?? 0;
+  }
 }
 
 function findHex(from: number, size: number): number {
@@ -224,14 +256,4 @@ function readBase64(offset: number, size: number): number {
     byte += 3;
   }
   return Math.floor(((size - offset) * 3) / 4);
-}
-
-/** Puts the texts in the run's place, one after the other where there are several. */
-function writeTexts(derived: DerivedText, texts: readonly PlacedBytes[], start: number, end: number): void {
-  derived.open(start);
-  texts.forEach((text, index) => {
-    if (index > 0) derived.addCode(start, end, LINE_FEED);
-    writeBytes(derived, text);
-  });
-  derived.close(end);
 }
