@@ -4,9 +4,10 @@ const KEY_BITS_PER_UNIT = 6;
 /** Of a unit only these bits count: units that share them share their fate. */
 const KEY_UNIT_MASK = 0x7f;
 const KEY_BITS_PER_WORD = 5;
-/** Spreads keys of four units over as many bits as those of three have. */
+/** Keys of four units are asked seldom, and answer the better the more bits they are spread over. */
+const LONGER_KEY_BITS = 20;
 const LONGER_FACTOR = 0x9e3779b1;
-const LONGER_SHIFT = 32 - KEY_BITS;
+const LONGER_SHIFT = 32 - LONGER_KEY_BITS;
 /** The filter looks at so many units at once. */
 const UNITS_PER_KEY = 3;
 /** So far before where reading goes on lies the first unit of the earliest anchor that may have begun. */
@@ -35,7 +36,7 @@ type Window = readonly (number | undefined)[];
 export class AnchorFilter {
   private readonly bits = new Int32Array(2 ** (KEY_BITS - KEY_BITS_PER_WORD));
   /** The same for four units, asked where three of them are an anchor's. */
-  private readonly longer = new Int32Array(2 ** (KEY_BITS - KEY_BITS_PER_WORD));
+  private readonly longer = new Int32Array(2 ** (LONGER_KEY_BITS - KEY_BITS_PER_WORD));
 
   /**
    * Reads on until an anchor may have begun `REACH` units ago or later; false where none does before the end. The innermost
