@@ -17,10 +17,10 @@ describe('LoopWatch', () => {
     await sleep(100);
     work();
     expect(watch.current().busyMs).toBeGreaterThanOrEqual(WORK_MS);
-    await sleep(1);
+    // Which of two timers that are due rings first is not said: a turn as busy as that is told of once it is over.
+    while (!seen.some(({ busyMs }) => busyMs >= WORK_MS)) await sleep(1);
     watch.stop();
 
-    expect(Math.max(...seen.map(({ busyMs }) => busyMs))).toBeGreaterThanOrEqual(WORK_MS);
     const slept = seen.reduce((sum, { busyMs, turnMs }) => sum + turnMs - busyMs, 0);
     // The timer may ring a millisecond early, and other work of this process may have had its part.
     expect(slept).toBeGreaterThan(0);
