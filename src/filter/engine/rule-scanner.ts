@@ -255,6 +255,7 @@ export class RuleScanner {
     const tried = found ? found[0].length : Math.min(rule.patternLength, text.length - start);
     budget.spend(cost.TRIAL + cost.TRIED * tried);
     if (!found) return null;
+    budget.spend(cost.FOUND);
     let end = start + found[0].length;
     if (!endsToken(text, end, rule.after)) return null;
     const range = rule.hasSecretGroup ? found.indices?.groups?.secret : undefined;

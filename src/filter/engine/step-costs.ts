@@ -16,10 +16,11 @@ export const LEAD = 4;
 /** To look for a value behind a name, and each character of that. */
 export const SEARCH = 60;
 export const SEARCHED = 5;
-/** To look whether a pattern can match; to try it, and each character that may take. */
+/** To look whether a pattern can match; to try it, and each character that may take; to be told what was found. */
 export const LOOK = 45;
 export const TRIAL = 200;
 export const TRIED = 1.5;
+export const FOUND = 200;
 /** To judge what a pattern matched, each character of that, and to note it as a match. */
 export const JUDGEMENT = 350;
 export const JUDGED = 10;
